@@ -1,0 +1,40 @@
+# make demo   install, train pix2pix and CycleGAN on the toy set, translate, measure, print the result pages
+# make test   install, run all tests
+# Both install into .venv once; PYTHON=python3.12 make demo chooses the interpreter (3.11 or newer).
+
+PYTHON ?= python3
+BIN := .venv/bin
+TOY := ./datasets/toy_maps
+DEMO_MODELS := toy_pix2pix_AtoB toy_pix2pix_BtoA toy_cyclegan
+RESULTS := $(DEMO_MODELS:%=results/%/test_latest)
+
+# Old and new pip read the pins under different names; both must reach the build of visdom.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+
+.PHONY: demo test install clean
+
+install: $(BIN)/.installed
+
+$(BIN)/.installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version}")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .[live,test]
+	touch $@
+
+demo: install
+	$(BIN)/python datasets/toy_maps.py --size 64 --out $(TOY)
+	$(BIN)/python train.py @recipes/toy_pix2pix.txt --dataroot $(TOY) --direction AtoB --name toy_pix2pix_AtoB
+	$(BIN)/python train.py @recipes/toy_pix2pix.txt --dataroot $(TOY) --direction BtoA --name toy_pix2pix_BtoA
+	$(BIN)/python train.py @recipes/toy_cyclegan.txt --dataroot $(TOY) --name toy_cyclegan
+	$(BIN)/python test.py --dataroot $(TOY) --model pix2pix --name toy_pix2pix_AtoB
+	$(BIN)/python test.py --dataroot $(TOY) --model pix2pix --name toy_pix2pix_BtoA
+	$(BIN)/python test.py --dataroot $(TOY) --model cycle_gan --dataset_mode aligned --name toy_cyclegan
+	@printf '\nthe pages:\n'; printf '  %s/index.html\n' $(RESULTS) $(DEMO_MODELS:%=checkpoints/%/web); echo
+	$(BIN)/python evaluate.py $(RESULTS)
+
+test: install
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv *.egg-info

@@ -1,0 +1,100 @@
+"""Pairs: A|B side by side in one file, or two folders matched by name."""
+import random
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image
+
+from data.base_dataset import BaseDataset, Sample
+from data.folders import list_images, natural_key, require_images
+from data.readers import image_size, read_image
+from data.transforms import Preprocess, Size
+from options.schema import Options
+from util.errors import UserError
+
+EXPECTED = """\
+    {root}/
+      {phase}/            pairs A|B side by side in one file
+  or  {phase}/A/, {phase}/B/   or   {phase}A/, {phase}B/   pairs with equal names"""
+
+
+class AlignedDataset(BaseDataset):
+    """Each sample is a pair; both sides always get the same crop and flip."""
+
+    def __init__(self, opt: Options, preprocess: Preprocess):
+        super().__init__(opt, preprocess)
+        self.pairs = self._two_folders() or [(path, None) for path in list_images(self.root / opt.phase)]
+        if opt.max_dataset_size < len(self.pairs):
+            self.pairs = self.pairs[:int(opt.max_dataset_size)]
+        hint = ""
+        if list_images(self.root / f"{opt.phase}A", 1):
+            hint = "\nThese look like unpaired folders: --model cycle_gan or --dataset_mode unaligned reads them."
+        require_images(opt.dataroot, self.pairs, EXPECTED.format(root=opt.dataroot, phase=opt.phase), hint)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def sample(self, index: int, rng: random.Random) -> Sample:
+        path_A, path_B = self.pairs[index]
+        nc_A, nc_B = (self.opt.output_nc, self.opt.input_nc) if self.swap else (self.opt.input_nc, self.opt.output_nc)
+        if path_B is None:
+            image_A, image_B = split(path_A, nc_A, nc_B)
+        else:
+            image_A, image_B = read_image(path_A, nc_A), read_image(path_B, nc_B)
+            if self.preprocess.mode != "resize_and_crop" and image_A.size != image_B.size:
+                raise UserError(f"a pair must have one size, found {path_A} with {_by(image_A.size)} and {path_B} with "
+                                f"{_by(image_B.size)}; use --preprocess resize_and_crop or bring them to one size")
+        A, B = self.load_pair(path_A, image_A, image_B, rng)
+        paths = str(path_A), str(path_B or path_A)
+        if self.swap:
+            A, B, paths = B, A, paths[::-1]
+        return {"A": A, "B": B, "A_paths": paths[0], "B_paths": paths[1]}
+
+    def sources(self) -> list[Path]:
+        return [pair[1] if self.swap and pair[1] else pair[0] for pair in self.pairs]
+
+    def files(self) -> Iterable[Path]:
+        return [path for pair in self.pairs for path in pair if path is not None]
+
+    def file_size(self, path: Path) -> Size:
+        width, height = image_size(path)
+        return (width, height) if self.pairs[0][1] else (width // 2, height)
+
+    def _two_folders(self) -> list[tuple[Path, Path]]:
+        """Pairs of phase/A + phase/B or of phaseA + phaseB, matched by name without ending; unmatched ones are listed."""
+        phase = self.root / self.opt.phase
+        nested = phase / "A", phase / "B"
+        beside = self.root / f"{self.opt.phase}A", self.root / f"{self.opt.phase}B"
+        if all(folder.is_dir() for folder in nested):
+            folders = nested
+        elif not phase.is_dir() and all(folder.is_dir() for folder in beside):
+            folders = beside
+        else:
+            return []
+        side_A, side_B = ({path.relative_to(folder).with_suffix(""): path for path in list_images(folder)}
+                          for folder in folders)
+        matched = [(side_A[name], side_B[name]) for name in side_A if name in side_B]
+        lonely = [str(side_A.get(name) or side_B.get(name)) for name in side_A.keys() ^ side_B.keys()]
+        if lonely:
+            report = "\n".join(f"  {path}" for path in sorted(lonely)[:20]) + ("\n  ..." if len(lonely) > 20 else "")
+            said = f"{len(lonely)} images in {folders[0]} and {folders[1]} have no partner of the same name:\n{report}"
+            if not matched:
+                raise UserError(f"{said}\nNo pair is left. Give both files of a pair the same name (endings may differ), "
+                                "or train without pairs: --model cycle_gan")
+            print(f"note: {said}\nThe {len(matched)} pairs are used.")
+        return sorted(matched, key=lambda pair: natural_key(pair[0], folders[0]))
+
+
+def split(path: Path, nc_A: int, nc_B: int) -> tuple[Image.Image, Image.Image]:
+    """The left half as A, the right half as B, with nc_A and nc_B channels."""
+    whole = read_image(path, 3)
+    width, height = whole.size
+    if width < 2:
+        raise UserError(f"{path} is {_by(whole.size)} pixels; expected a pair A|B side by side, twice as wide as one image")
+    left = whole.crop((0, 0, width // 2, height))
+    right = whole.crop((width - width // 2, 0, width, height))
+    return (left if nc_A == 3 else left.convert("L")), (right if nc_B == 3 else right.convert("L"))
+
+
+def _by(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,90 @@
+"""The contract that every dataset keeps: a length, and a sample as a function of its index and a random source.
+
+A dataset is one file data/xyz_dataset.py with a class XyzDataset; `--dataset_mode xyz` finds it.
+data/template_dataset.py is a worked example.
+"""
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from data.readers import MODES, image_size, read_image
+from data.transforms import Plan, Preprocess, Size, to_tensor
+from options.schema import Group, Options
+from util.errors import UserError
+
+Sample = dict[str, Any]
+"""'A' (C, H, W) in [-1, 1], the source of the translation; 'B' the target; 'A_paths', 'B_paths' their files."""
+
+
+class BaseDataset(ABC):
+    """Options that only this dataset has: the group ExtraOptions; defaults it changes: `changed_defaults`.
+
+    `expected`: the folder tree, shown when it is not there. The dataset applies --direction: A is always the source.
+    """
+
+    ExtraOptions: type[Group] = Group
+    changed_defaults: dict[str, Any] = {}
+    channels: tuple[int, ...] = tuple(MODES)  # what --input_nc and --output_nc may be
+
+    def __init__(self, opt: Options, preprocess: Preprocess):
+        self.opt = opt
+        self.preprocess = preprocess
+        self.root = Path(opt.dataroot)
+        self.swap = opt.direction == "BtoA"
+        for flag, value in (("input_nc", opt.input_nc), ("output_nc", opt.output_nc)):
+            if value not in self.channels:
+                raise UserError(f"--{flag} {value} is not possible with --dataset_mode {opt.dataset_mode}; "
+                                f"expected {' or '.join(map(str, self.channels))}")
+
+    @classmethod
+    def option_groups(cls, phase: str) -> list[type[Group]]:
+        """The option groups of this dataset, the same for 'train' and 'test'."""
+        return [cls.ExtraOptions]
+
+    @classmethod
+    def defaults(cls, phase: str) -> dict[str, Any]:
+        """The defaults of shared options that this dataset changes."""
+        return cls.changed_defaults
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many samples an epoch has."""
+
+    @abstractmethod
+    def sample(self, index: int, rng: random.Random) -> Sample:
+        """Sample `index`. All that is random in it comes from `rng`, so that the same seed gives the same sample."""
+
+    @abstractmethod
+    def sources(self) -> list[Path]:
+        """The files of A, in order; results are named after them."""
+
+    def files(self) -> Iterable[Path]:
+        """All image files that samples are read from."""
+        return self.sources()
+
+    def file_size(self, path: Path) -> Size:
+        """(width, height) of the image that a file holds, as the plan will see it."""
+        return image_size(path)
+
+    def load(self, path: Path, channels: int, rng: random.Random) -> Tensor:
+        """One image, preprocessed: (channels, H, W) in [-1, 1]."""
+        image = read_image(path, channels)
+        return to_tensor(self.plan_for(path, image.size, rng).apply(image))
+
+    def plan_for(self, path: Path, size: Size, rng: random.Random) -> Plan:
+        """The plan for an image of `size`; errors name the file."""
+        try:
+            return self.preprocess.plan(size, rng)
+        except UserError as error:
+            raise UserError(f"{path}: {error}; use --preprocess resize_and_crop or a smaller --crop_size") from None
+
+    def load_pair(self, path: Path, image_A: Image.Image, image_B: Image.Image, rng: random.Random
+                  ) -> tuple[Tensor, Tensor]:
+        """Both sides of a pair under one plan: the same crop, the same flip."""
+        plan = self.plan_for(path, image_A.size, rng)
+        return to_tensor(plan.apply(image_A)), to_tensor(plan.apply(image_B))

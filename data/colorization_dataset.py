@@ -1,0 +1,42 @@
+"""Colour images, taken apart into lightness and colour."""
+import random
+from pathlib import Path
+
+from kornia.color import rgb_to_lab
+
+from data.base_dataset import BaseDataset, Sample
+from data.folders import list_images, require_images
+from data.transforms import Preprocess
+from options.schema import Options
+from util.errors import UserError
+
+EXPECTED = """\
+    {root}/
+      {phase}/   colour images"""
+
+
+class ColorizationDataset(BaseDataset):
+    """A is the lightness L, B the colours ab of CIE Lab, both brought to [-1, 1] (L from 0..100, ab from -110..110)."""
+
+    changed_defaults = {"input_nc": 1, "output_nc": 2}
+    channels = (1, 2)
+
+    def __init__(self, opt: Options, preprocess: Preprocess):
+        super().__init__(opt, preprocess)
+        if (opt.input_nc, opt.output_nc, opt.direction) != (1, 2, "AtoB"):
+            raise UserError("--dataset_mode colorization goes from lightness (1 channel) to colour (2 channels): "
+                            "leave out --input_nc, --output_nc and --direction")
+        self.A = list_images(self.root / opt.phase, opt.max_dataset_size)
+        require_images(opt.dataroot, self.A, EXPECTED.format(root=opt.dataroot, phase=opt.phase))
+
+    def __len__(self) -> int:
+        return len(self.A)
+
+    def sample(self, index: int, rng: random.Random) -> Sample:
+        rgb = self.load(self.A[index], 3, rng)
+        lab = rgb_to_lab((rgb + 1) / 2)
+        path = str(self.A[index])
+        return {"A": lab[:1] / 50 - 1, "B": lab[1:] / 110, "A_paths": path, "B_paths": path}
+
+    def sources(self) -> list[Path]:
+        return self.A

@@ -1,0 +1,43 @@
+"""From an image file to an upright 8-bit Pillow image with the wanted channels."""
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from util.errors import UserError
+
+MODES = {1: "L", 3: "RGB"}
+
+
+def read_image(path: Path, channels: int) -> Image.Image:
+    """The image as 8-bit gray (channels=1) or RGB (channels=3), turned upright by its EXIF orientation.
+
+    Transparent pixels are laid over white; palettes, CMYK and gray are converted; 16 bits are scaled down to 8.
+    Raises UserError, naming the file, when it cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            return _convert(ImageOps.exif_transpose(image), MODES[channels])
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} cannot be read as an image: {error}") from None
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) in pixels, upright, from the file's header alone. Raises UserError, naming the file."""
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientations 5..8 lie on their side
+            return image.size[::-1] if turned else image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} cannot be read as an image: {error}") from None
+
+
+def _convert(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit gray; Pillow would clip it at 255
+        image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    return image.convert(mode)

@@ -1,0 +1,29 @@
+"""A folder of images, or one file: only the source side."""
+import random
+from pathlib import Path
+
+from data.base_dataset import BaseDataset, Sample
+from data.folders import is_image, list_images, require_images
+from data.transforms import Preprocess
+from options.schema import Options
+
+EXPECTED = "    {root}   an image, or a folder with images in it and below it"
+
+
+class SingleDataset(BaseDataset):
+    """Each sample is one image; there is no B."""
+
+    def __init__(self, opt: Options, preprocess: Preprocess):
+        super().__init__(opt, preprocess)
+        one_file = self.root.is_file() and is_image(self.root)
+        self.A = [self.root] if one_file else list_images(self.root, opt.max_dataset_size)
+        require_images(opt.dataroot, self.A, EXPECTED.format(root=opt.dataroot))
+
+    def __len__(self) -> int:
+        return len(self.A)
+
+    def sample(self, index: int, rng: random.Random) -> Sample:
+        return {"A": self.load(self.A[index], self.opt.input_nc, rng), "A_paths": str(self.A[index])}
+
+    def sources(self) -> list[Path]:
+        return self.A

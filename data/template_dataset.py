@@ -1,0 +1,49 @@
+"""A worked example: pairs made from single images, the source being the target turned upside down.
+
+To add your own: copy this file to data/xyz_dataset.py and rename the class to XyzDataset.
+`--dataset_mode xyz` then finds it, and the tests enroll it.
+"""
+import random
+from pathlib import Path
+
+from data.base_dataset import BaseDataset, Sample
+from data.folders import list_images, require_images
+from data.transforms import Preprocess
+from options.schema import Group, Options, option
+from util.errors import UserError
+
+EXPECTED = """\
+    {root}/
+      {phase}/   images"""
+
+
+class TemplateDataset(BaseDataset):
+    """B is an image, A the same image upside down and darkened."""
+
+    class ExtraOptions(Group):  # options that only this dataset has
+        """template dataset"""
+
+        brightness: float = option(0.5, "factor on the brightness of A, from 0 (black) to 1")
+
+    changed_defaults = {"no_flip": True}  # defaults of shared options that suit this dataset
+
+    def __init__(self, opt: Options, preprocess: Preprocess):
+        super().__init__(opt, preprocess)
+        if opt.input_nc != opt.output_nc:
+            raise UserError(f"--dataset_mode template makes A from B and needs equal channels, found --input_nc "
+                            f"{opt.input_nc} and --output_nc {opt.output_nc}")
+        self.images = list_images(self.root / opt.phase, opt.max_dataset_size)
+        require_images(opt.dataroot, self.images, EXPECTED.format(root=opt.dataroot, phase=opt.phase))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def sample(self, index: int, rng: random.Random) -> Sample:
+        """All that is random comes from `rng`, so that the same seed gives the same sample in any worker."""
+        path = self.images[index]
+        B = self.load(path, self.opt.output_nc, rng)
+        A = (B.flip(1) + 1) * self.opt.brightness - 1
+        return {"A": A, "B": B, "A_paths": str(path), "B_paths": str(path)}
+
+    def sources(self) -> list[Path]:
+        return self.images

@@ -1,0 +1,109 @@
+"""From images of any size to the tensors of a network: scale, crop, fit, mirror. Decided once, applied to both sides."""
+import math
+import random
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as TF
+
+from options.schema import Options
+from util.errors import UserError
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What happens to one image or to both sides of a pair, in this order. None: nothing."""
+
+    scale: Size
+    crop: tuple[int, int, int, int] | None  # left, top, width, height
+    fit: Size | None
+    flip: bool
+
+    def apply(self, image: Image.Image) -> Image.Image:
+        """The image after the plan; bicubic as in the classic implementation."""
+        image = _resize(image, self.scale)
+        if self.crop:
+            left, top, width, height = self.crop
+            image = TF.crop(image, top, left, height, width)
+        if self.fit:
+            image = _resize(image, self.fit)
+        return TF.horizontal_flip(image) if self.flip else image
+
+
+def _resize(image: Image.Image, size: Size) -> Image.Image:
+    return image if image.size == size else TF.resize(image, list(size[::-1]), InterpolationMode.BICUBIC)
+
+
+class Preprocess:
+    """The sizes and crops that the options ask for.
+
+    size_multiple, min_size: what the network accepts (multiples of, at least), in pixels.
+    augment: random crops and flips, for training; otherwise centre crops and no flips.
+    """
+
+    def __init__(self, opt: Options, size_multiple: int = 1, min_size: int = 1, augment: bool = True):
+        self.mode, self.load_size, self.crop_size = opt.preprocess, opt.load_size, opt.crop_size
+        self.flip = augment and not opt.no_flip
+        self.size_multiple, self.min_size, self.augment = size_multiple, min_size, augment
+        if self.crops and self.scales and self.load_size < self.crop_size:
+            raise UserError(f"--load_size {self.load_size} is smaller than --crop_size {self.crop_size}: "
+                            f"give --load_size {self.crop_size} or more")
+        if self.load_size < 1 or self.crop_size < 1:
+            raise UserError(f"--load_size {self.load_size} and --crop_size {self.crop_size} must be at least 1 pixel")
+
+    @property
+    def scales(self) -> bool:
+        return self.mode in ("resize_and_crop", "scale_width", "scale_width_and_crop")
+
+    @property
+    def crops(self) -> bool:
+        return self.mode in ("resize_and_crop", "crop", "scale_width_and_crop")
+
+    @property
+    def fixed_size(self) -> bool:
+        """Whether all images come out at one size, whatever their own."""
+        return self.crops
+
+    def scaled(self, size: Size) -> Size:
+        """The size after scaling and before the crop."""
+        if self.mode == "resize_and_crop":
+            return self.load_size, self.load_size
+        if self.mode in ("scale_width", "scale_width_and_crop"):  # never lower than the crop, as in the classic code
+            return self.load_size, int(max(self.load_size * size[1] / size[0], self.crop_size))
+        return size
+
+    def cropped(self, size: Size) -> Size:
+        """The size after scaling and crop, before it is fitted to the network."""
+        return (self.crop_size, self.crop_size) if self.crops else self.scaled(size)
+
+    def fitted(self, size: Size) -> Size:
+        """The size of the tensor that an image of `size` becomes."""
+        multiple = self.size_multiple
+        smallest = math.ceil(self.min_size / multiple) * multiple
+        width, height = (max(round(side / multiple) * multiple, smallest) for side in self.cropped(size))
+        return width, height
+
+    def plan(self, size: Size, rng: random.Random) -> Plan:
+        """What happens to an image of `size`. UserError when it is smaller than the crop."""
+        scaled, cropped, fitted = self.scaled(size), self.cropped(size), self.fitted(size)
+        if cropped[0] > scaled[0] or cropped[1] > scaled[1]:
+            raise UserError(f"it is {size[0]}x{size[1]} pixels, smaller than --crop_size {self.crop_size}")
+        room = scaled[0] - cropped[0], scaled[1] - cropped[1]
+        left, top = (rng.randint(0, side) if self.augment else side // 2 for side in room)
+        return Plan(
+            scale=scaled,
+            crop=(left, top, *cropped) if cropped != scaled else None,
+            fit=fitted if fitted != cropped else None,
+            flip=self.flip and rng.random() < 0.5,
+        )
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """An 8-bit image to a float tensor (C, H, W) in [-1, 1]."""
+    return TF.normalize(TF.to_dtype(TF.pil_to_tensor(image), torch.float32, scale=True), [0.5], [0.5])

@@ -1,0 +1,49 @@
+"""Two piles of images without pairs."""
+import random
+from collections.abc import Iterable
+from pathlib import Path
+
+from data.base_dataset import BaseDataset, Sample
+from data.folders import list_images, require_images
+from data.transforms import Preprocess
+from options.schema import Options
+
+EXPECTED = """\
+    {root}/
+      {phase}A/   images of domain A
+      {phase}B/   images of domain B"""
+
+
+class UnalignedDataset(BaseDataset):
+    """Sample i is image i of A beside a random image of B (image i with --serial_batches); the longer pile counts."""
+
+    def __init__(self, opt: Options, preprocess: Preprocess):
+        super().__init__(opt, preprocess)
+        folders = [self.root / f"{opt.phase}{side}" for side in ("BA" if self.swap else "AB")]
+        self.A, self.B = (list_images(folder, opt.max_dataset_size) for folder in folders)
+        hint = ""
+        if list_images(self.root / opt.phase, 1):
+            hint = f"\n{self.root / opt.phase} looks like pairs A|B: --model pix2pix or --dataset_mode aligned reads them."
+        expected = EXPECTED.format(root=opt.dataroot, phase=opt.phase)
+        for images in (self.A, self.B):
+            require_images(opt.dataroot, images, expected, hint)
+        self.serial = opt.serial_batches or not preprocess.augment
+
+    def __len__(self) -> int:
+        return max(len(self.A), len(self.B))
+
+    def sample(self, index: int, rng: random.Random) -> Sample:
+        path_A = self.A[index % len(self.A)]
+        path_B = self.B[index % len(self.B) if self.serial else rng.randrange(len(self.B))]
+        return {
+            "A": self.load(path_A, self.opt.input_nc, rng),
+            "B": self.load(path_B, self.opt.output_nc, rng),
+            "A_paths": str(path_A),
+            "B_paths": str(path_B),
+        }
+
+    def sources(self) -> list[Path]:
+        return self.A
+
+    def files(self) -> Iterable[Path]:
+        return [*self.A, *self.B]

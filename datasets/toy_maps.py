@@ -1,0 +1,127 @@
+"""The built-in toy set: small towns seen twice, as an aerial photo (A) and as a street map (B).
+
+    python datasets/toy_maps.py                     # 200 + 40 towns of 256x256 in datasets/toy_maps
+    python datasets/toy_maps.py --size 64 --out /tmp/toy64
+
+The folder: train/ and test/ hold pairs A|B; trainA/, trainB/, testA/, testB/ hold photos of the odd towns and maps of
+the even ones; classes/ holds the class of each pixel; toy_maps.json the settings and the names of the classes.
+Every town is planned once (toy_town.py) and drawn twice (toy_pictures.py). Needs numpy and pillow only.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from PIL import Image
+from toy_pictures import MAP_COLOURS, SPLITS, draw_town
+from toy_town import CLASSES
+
+VERSION = 2  # raise it when the pictures change, so that old folders are drawn anew
+MADE_BY, SETTINGS = "datasets/toy_maps.py", "toy_maps.json"
+
+
+class Refused(Exception):
+    """The folder is not ours to write into; the message says what to do."""
+
+
+def file_names(split: str, number: int) -> tuple[str, str, str]:
+    """The files of one town: the pair, its classes, and its half of the unaligned set (odd: photo, even: map)."""
+    name = f"{number:04d}.png"
+    half = "A" if number % 2 else "B"
+    return f"{split}/{name}", f"classes/{split}/{name}", f"{split}{half}/{name}"
+
+
+def write_town(out: Path, split: str, number: int, seed: int, size: int) -> None:
+    photo, street_map, classes = draw_town(seed, split, number, size)
+    pair = Image.new("RGB", (2 * size, size))
+    pair.paste(photo, (0, 0))
+    pair.paste(street_map, (size, 0))
+    single = photo if number % 2 else street_map
+    for picture, name in zip((pair, classes, single), file_names(split, number)):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        picture.save(out / name)
+
+
+def all_files(settings: dict) -> set[str]:
+    return {name for split in SPLITS for number in range(1, settings[f"n_{split}"] + 1)
+            for name in file_names(split, number)}
+
+
+def read_settings(out: Path) -> dict | None:
+    """The settings that a folder was made with; None for a new or empty one."""
+    if not out.exists() or out.is_dir() and not any(out.iterdir()):
+        return None
+    try:
+        found = json.loads((out / SETTINGS).read_text())
+        if found["made_by"] == MADE_BY and all_files(found):
+            return found
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise Refused(f"{out} holds something, but no {SETTINGS} by this script: it may be yours. "
+                  "Give a new or empty folder: --out FOLDER")
+
+
+def write_settings(out: Path, settings: dict) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def make(out: Path, settings: dict) -> bool:
+    """Fill the folder; False where it already holds just this set. Deletes only what earlier settings wrote."""
+    old, wanted = read_settings(out), all_files(settings)
+    there = {name for name in wanted if (out / name).exists()}
+    if old == {**settings, "complete": True} and there == wanted:
+        return False
+    written = all_files(old) if old else set()
+    if there - written:
+        raise Refused(f"{out / min(there - written)} is in the way and not from this script. "
+                      "Move it, or give another folder: --out FOLDER")
+    for name in written - wanted:
+        (out / name).unlink(missing_ok=True)
+    write_settings(out, {**settings, "complete": False})  # first, so that an interrupted run can be taken up
+    for split in SPLITS:
+        for number in range(1, settings[f"n_{split}"] + 1):
+            write_town(out, split, number, settings["seed"], settings["size"])
+    write_settings(out, {**settings, "complete": True})
+    return True
+
+
+def parse(argv: list[str] | None) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    parser = argparse.ArgumentParser(description="Draw the built-in toy set: aerial photos (A) and street maps (B).",
+                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "toy_maps", help="folder")
+    parser.add_argument("--size", type=int, default=256, help="pixels a side of one picture, 32 or more")
+    parser.add_argument("--n_train", type=int, default=200, help="training towns, 2 or more")
+    parser.add_argument("--n_test", type=int, default=40, help="held-out towns, 2 or more")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other towns; 0 or more")
+    args = parser.parse_args(argv)
+    for flag, least in (("size", 32), ("n_train", 2), ("n_test", 2), ("seed", 0)):
+        if getattr(args, flag) < least:
+            parser.error(f"--{flag} is {getattr(args, flag)}, expected {least} or more. Type for example: "
+                         f"--{flag} {parser.get_default(flag)}")
+    return parser, args
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser, args = parse(argv)
+    settings = {"made_by": MADE_BY, "version": VERSION, "size": args.size, "n_train": args.n_train,
+                "n_test": args.n_test, "seed": args.seed, "classes": list(CLASSES),
+                "class_colours": [list(rgb) for rgb in MAP_COLOURS]}
+    try:
+        drawn = make(args.out, settings)
+    except Refused as refusal:
+        parser.error(str(refusal))
+    except OSError as error:
+        print(f"{Path(sys.argv[0]).name}: could not write the set: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command starts over", file=sys.stderr)
+        return 130
+    towns = f"{args.n_train} + {args.n_test} towns of {args.size}x{args.size}"
+    print(f"{args.out}: {towns} {'written' if drawn else 'already there'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

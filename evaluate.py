@@ -1,0 +1,92 @@
+"""Measure results against the known truth: python evaluate.py results/maps/test_latest
+
+Reads the pictures that test.py wrote for pairs (--dataset_mode aligned), not the networks.
+"""
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from util.errors import UserError, kind_exit
+from util.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Row:
+    """One direction of one result folder; errors are mean absolute differences in gray levels, 0 to 255."""
+
+    result: str
+    direction: str
+    images: int
+    error: float
+    copy_error: float  # of answering with the input
+    mean_error: float  # of answering with the mean image of the target domain
+
+    @property
+    def share(self) -> float:
+        """The error as a share of the better of the two simple answers."""
+        return self.error / min(self.copy_error, self.mean_error)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The command. Exit code 0 after measuring, 2 when a folder holds no results of pairs."""
+    parser = argparse.ArgumentParser("evaluate.py", description=__doc__.splitlines()[0])
+    parser.add_argument("results", nargs="+", type=Path, help="result folders of test.py, made with --dataset_mode aligned")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    args = parser.parse_args(argv)
+    with kind_exit(UserError):
+        rows = [row for folder in args.results for row in measure(folder)]
+        print(table(rows))
+        if args.json:
+            write_atomically(args.json, json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+
+
+def measure(folder: Path) -> list[Row]:
+    """A row for each direction that the results in `folder` hold. UserError when they are not results of pairs."""
+    try:
+        opt = {name: row["value"] for name, row in json.loads((folder / "test_opt.json").read_text()).items()}
+    except OSError:
+        raise UserError(f"{folder} holds no results (no test_opt.json); expected a folder that test.py wrote, "
+                        "such as results/NAME/test_latest") from None
+    if opt["dataset_mode"] != "aligned":
+        raise UserError(f"{folder} was made with --dataset_mode {opt['dataset_mode']}, so the truth is not known; "
+                        "run test.py on pairs, with --dataset_mode aligned")
+    there, back = ("A", "B") if opt["direction"] == "AtoB" else ("B", "A")
+    rows = []
+    for source, target, names in (("A", "B", f"{there}->{back}"), ("B", "A", f"{back}->{there}")):
+        files = sorted((folder / "images").rglob(f"*_fake_{target}.png"))
+        if files:
+            rows.append(_row(opt["name"], names, files, source, target))
+    if not rows:
+        raise UserError(f"{folder}/images holds no *_fake_B.png; run test.py again")
+    return rows
+
+
+def _row(result: str, direction: str, files: list[Path], source: str, target: str) -> Row:
+    def load(kind: str) -> Iterator[np.ndarray]:
+        ending = f"_fake_{target}.png"
+        return (np.asarray(Image.open(f"{str(file).removesuffix(ending)}_{kind}.png"), np.float64) for file in files)
+
+    mean_image = sum(load(f"real_{target}")) / len(files)
+    pairs = zip(load(f"fake_{target}"), load(f"real_{source}"), load(f"real_{target}"), strict=True)
+    errors = [[np.abs(answer - truth).mean() for answer in (fake, given, mean_image)] for fake, given, truth in pairs]
+    return Row(result, direction, len(files), *np.mean(errors, axis=0).tolist())
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as text, beside the better simple answer."""
+    width = max(len(row.result) for row in rows)
+    lines = ["mean absolute error against the truth, in gray levels (0 to 255)",
+             f"{'model':<{width}}  direction  images  translated  copy of input  mean image  share of better"]
+    lines += [f"{row.result:<{width}}  {row.direction:<9}  {row.images:>6}  {row.error:>10.2f}  {row.copy_error:>13.2f}  "
+              f"{row.mean_error:>10.2f}  {row.share:>15.0%}" for row in rows]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,94 @@
+"""The contract that every model keeps: named networks, named images, named losses.
+
+A model is one file models/xyz_model.py with a class XyzModel; `--model xyz` finds it.
+models/template_model.py is a worked example.
+"""
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from models.networks import NetworkOptions
+from options.schema import Group, Options
+from util.errors import UserError
+
+Batch = Mapping[str, Any]
+"""What a dataset gives: 'A' (B, C, H, W) in [-1, 1], the source; 'B' the target; 'A_paths', 'B_paths'."""
+Images = dict[str, Tensor]
+"""Named images, each (B, C, H, W) in [-1, 1]."""
+Losses = dict[str, Tensor]
+"""Named scalars, already weighted: their sum is the objective."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimizer step: the named `nets` learn from scale * sum(losses(images)); all others are frozen."""
+
+    nets: tuple[str, ...]
+    losses: Callable[[Images], Losses]
+    scale: float = 1.0
+
+
+class BaseModel(ABC):
+    """Networks, what they make of a batch, and what they learn from.
+
+    Options that only this model has: the groups SharedOptions (training and testing) and TrainOptions / TestOptions.
+    Defaults that this model changes: `shared_defaults` and `train_defaults`.
+    """
+
+    SharedOptions: type[Group] = Group
+    TrainOptions: type[Group] = Group
+    TestOptions: type[Group] = Group
+    shared_defaults: dict[str, Any] = {}
+    train_defaults: dict[str, Any] = {}
+    visual_names: tuple[str, ...] = ()  # the images to show, in order
+
+    def __init__(self, opt: Options):
+        self.opt = opt
+        self.nets = nn.ModuleDict(self.generators())
+
+    @classmethod
+    def option_groups(cls, phase: str) -> list[type[Group]]:
+        """The option groups of this model for 'train' or 'test'."""
+        return [NetworkOptions, cls.SharedOptions, cls.TrainOptions if phase == "train" else cls.TestOptions]
+
+    @classmethod
+    def defaults(cls, phase: str) -> dict[str, Any]:
+        """The defaults of shared options that this model changes for 'train' or 'test'."""
+        return cls.shared_defaults | (cls.train_defaults if phase == "train" else {})
+
+    @abstractmethod
+    def generators(self) -> dict[str, nn.Module]:
+        """The networks that translate, by name: all that test.py needs. `G_A` is saved as latest_net_G_A.pth."""
+
+    def discriminators(self) -> dict[str, nn.Module]:
+        """The networks that only training needs, by name."""
+        return {}
+
+    def add_discriminators(self) -> None:
+        """Make the model ready for training."""
+        self.nets.update(self.discriminators())
+
+    @abstractmethod
+    def translate(self, batch: Batch) -> Images:
+        """Everything that the generators make of a batch, and the real images beside it."""
+
+    def forward(self, batch: Batch) -> Images:
+        """`translate`, and the images that only the losses need."""
+        return self.translate(batch)
+
+    @property
+    @abstractmethod
+    def updates(self) -> tuple[Update, ...]:
+        """The optimizer steps of one training step, in order."""
+
+    def visuals(self, images: Images) -> Images:
+        """The images to show, in order, each (B, 1 or 3, H, W) in [-1, 1]."""
+        return {name: images[name] for name in self.visual_names if name in images}
+
+    def validation_loss(self, images: Images) -> Tensor:
+        """A scalar that falls as the translation gets better, measured on held-out images for --lr_policy plateau."""
+        raise UserError(f"--lr_policy plateau needs a validation loss, which --model {self.opt.model} does not define; "
+                        "choose --lr_policy linear, step or cosine")

@@ -1,0 +1,91 @@
+"""CycleGAN: Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks (Zhu et al. 2017).
+
+Names: G_A is the paper's G: A -> B, judged by D_A (the paper's D_Y); G_B is F: B -> A, judged by D_B.
+"""
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.base_model import BaseModel, Batch, Images, Losses, Update
+from models.losses import discriminator_terms, gan_loss
+from models.networks import define_D, define_G
+from options.schema import Group, Options, option
+from util.errors import UserError
+from util.image_pool import ImagePool
+
+
+class CycleGANModel(BaseModel):
+    """Learns from two piles of images without pairs: L_GAN(G, D_Y) + L_GAN(F, D_X) + lambda L_cyc(G, F) (eq. 3)."""
+
+    class TrainOptions(Group):
+        """CycleGAN"""
+
+        lambda_A: float = option(10.0, "weight of the cycle loss A -> B -> A (eq. 2)")
+        lambda_B: float = option(10.0, "weight of the cycle loss B -> A -> B (eq. 2)")
+        lambda_identity: float = option(0.5, "weight of the identity loss, relative to the cycle losses (section 5.2); "
+                                             "0 switches it off; it needs input_nc = output_nc")
+
+    shared_defaults = {"no_dropout": True, "dataset_mode": "unaligned"}
+    visual_names = ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A")
+
+    def __init__(self, opt: Options):
+        super().__init__(opt)
+        self.pools: dict[str, ImagePool] = {}
+
+    def generators(self) -> dict[str, nn.Module]:
+        opt = self.opt
+        return {"G_A": define_G(opt, opt.input_nc, opt.output_nc), "G_B": define_G(opt, opt.output_nc, opt.input_nc)}
+
+    def discriminators(self) -> dict[str, nn.Module]:
+        opt = self.opt
+        if opt.lambda_identity > 0 and opt.input_nc != opt.output_nc:
+            raise UserError(f"the identity loss needs the same number of channels on both sides, found --input_nc "
+                            f"{opt.input_nc} and --output_nc {opt.output_nc}; give --lambda_identity 0")
+        self.pools = {"fake_A": ImagePool(opt.pool_size), "fake_B": ImagePool(opt.pool_size)}
+        return {"D_A": define_D(opt, opt.output_nc), "D_B": define_D(opt, opt.input_nc)}
+
+    def translate(self, batch: Batch) -> Images:
+        G_A, G_B = self.nets["G_A"], self.nets["G_B"]
+        real_A, real_B = batch["A"], batch["B"]
+        fake_B = G_A(real_A)
+        rec_A = G_B(fake_B)
+        fake_A = G_B(real_B)
+        rec_B = G_A(fake_A)
+        return {"real_A": real_A, "fake_B": fake_B, "rec_A": rec_A, "real_B": real_B, "fake_A": fake_A, "rec_B": rec_B}
+
+    def forward(self, batch: Batch) -> Images:
+        images = self.translate(batch)
+        if self.opt.lambda_identity > 0:
+            images["idt_A"] = self.nets["G_A"](images["real_B"])
+            images["idt_B"] = self.nets["G_B"](images["real_A"])
+        return images
+
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        return Update(("G_A", "G_B"), self.losses_G), Update(("D_A", "D_B"), self.losses_D)
+
+    def losses_G(self, images: Images) -> Losses:
+        """Fool the discriminators (eq. 1), close the cycles (eq. 2), leave the target domain alone (section 5.2)."""
+        opt, D_A, D_B = self.opt, self.nets["D_A"], self.nets["D_B"]
+        losses = {
+            "G_A": gan_loss(D_A(images["fake_B"]), True, opt.gan_mode),
+            "G_B": gan_loss(D_B(images["fake_A"]), True, opt.gan_mode),
+            "cycle_A": opt.lambda_A * F.l1_loss(images["rec_A"], images["real_A"]),
+            "cycle_B": opt.lambda_B * F.l1_loss(images["rec_B"], images["real_B"]),
+        }
+        if opt.lambda_identity > 0:
+            losses["idt_A"] = opt.lambda_identity * opt.lambda_B * F.l1_loss(images["idt_A"], images["real_B"])
+            losses["idt_B"] = opt.lambda_identity * opt.lambda_A * F.l1_loss(images["idt_B"], images["real_A"])
+        return losses
+
+    def losses_D(self, images: Images) -> Losses:
+        """Tell real from generated, shown from a pool of earlier fakes; halved to slow D down (section 4)."""
+        return {
+            "D_A": self._loss_D("D_A", images["real_B"], self.pools["fake_B"].query(images["fake_B"])),
+            "D_B": self._loss_D("D_B", images["real_A"], self.pools["fake_A"].query(images["fake_A"])),
+        }
+
+    def _loss_D(self, name: str, real: Tensor, fake: Tensor) -> Tensor:
+        return 0.5 * sum(discriminator_terms(self.nets[name], real, fake, self.opt.gan_mode).values())
+
+    def validation_loss(self, images: Images) -> Tensor:
+        return F.l1_loss(images["rec_A"], images["real_A"]) + F.l1_loss(images["rec_B"], images["real_B"])

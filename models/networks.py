@@ -1,0 +1,40 @@
+"""From options to networks: the only place where both are known."""
+from torch import nn
+
+from models.discriminators import DISCRIMINATORS, min_size
+from models.generators import GENERATORS
+from models.layers import INITS, NORMS, init_weights
+from options.schema import Group, Options, option
+
+
+class NetworkOptions(Group):
+    """networks"""
+
+    netG: str = option("resnet_9blocks", "generator", choices=GENERATORS, common=True)
+    ngf: int = option(64, "filters of the generator's first layer")
+    netD: str = option("basic", "discriminator: basic is the 70x70 PatchGAN", choices=DISCRIMINATORS)
+    n_layers_D: int = option(3, "layers of --netD n_layers: 1..5 judge patches of 16, 34, 70, 142, 286 pixels")
+    ndf: int = option(64, "filters of the discriminator's first layer")
+    norm: str = option("instance", "normalisation", choices=NORMS)
+    no_dropout: bool = option(False, "no dropout in the generator")
+    init_type: str = option("normal", "initial weights", choices=INITS)
+    init_gain: float = option(0.02, "their scale, for normal, xavier and orthogonal")
+
+
+def define_G(opt: Options, input_nc: int, output_nc: int) -> nn.Module:
+    """The generator of `opt`, initialised. Shapes: (B, input_nc, H, W) -> (B, output_nc, H, W) in (-1, 1)."""
+    net = GENERATORS[opt.netG].build(input_nc, output_nc, opt.ngf, opt.norm, not opt.no_dropout)
+    return init_weights(net, opt.init_type, opt.init_gain)
+
+
+def define_D(opt: Options, input_nc: int) -> nn.Module:
+    """The discriminator of `opt`, initialised. Shapes: (B, input_nc, H, W) -> (B, 1, h, w) logits."""
+    net = DISCRIMINATORS[opt.netD](input_nc, opt.ndf, opt.n_layers_D, opt.norm)
+    return init_weights(net, opt.init_type, opt.init_gain)
+
+
+def image_sizes(opt: Options, training: bool) -> tuple[int, int]:
+    """(multiple, least) in pixels: the image sides that the generator and, in training, the discriminator accept."""
+    kind = GENERATORS[opt.netG]
+    least = min_size(opt.netD, opt.n_layers_D) if training else 1
+    return kind.size_multiple, max(kind.min_size, least)

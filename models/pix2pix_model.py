@@ -1,0 +1,57 @@
+"""pix2pix: Image-to-Image Translation with Conditional Adversarial Networks (Isola et al. 2017)."""
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.base_model import BaseModel, Batch, Images, Losses, Update
+from models.losses import discriminator_terms, gan_loss
+from models.networks import define_D, define_G
+from options.schema import Group, option
+
+
+class Pix2PixModel(BaseModel):
+    """Learns from pairs: G* = arg min_G max_D L_cGAN(G, D) + lambda L_L1(G) (eq. 4).
+
+    The noise z is dropout alone, in training and in testing (section 3.2.1).
+    """
+
+    class TrainOptions(Group):
+        """pix2pix"""
+
+        lambda_L1: float = option(100.0, "weight of the L1 loss (eq. 4)")
+
+    shared_defaults = {"norm": "batch", "netG": "unet_256", "dataset_mode": "aligned"}
+    train_defaults = {"pool_size": 0, "gan_mode": "vanilla"}
+    visual_names = ("real_A", "fake_B", "real_B")
+
+    def generators(self) -> dict[str, nn.Module]:
+        return {"G": define_G(self.opt, self.opt.input_nc, self.opt.output_nc)}
+
+    def discriminators(self) -> dict[str, nn.Module]:
+        return {"D": define_D(self.opt, self.opt.input_nc + self.opt.output_nc)}
+
+    def translate(self, batch: Batch) -> Images:
+        return {"real_A": batch["A"], "fake_B": self.nets["G"](batch["A"]), "real_B": batch["B"]}
+
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        # "we divide the objective by 2 while optimizing D, which slows down the rate at which D learns" (section 3.3)
+        return Update(("D",), self.losses_D, scale=0.5), Update(("G",), self.losses_G)
+
+    def losses_D(self, images: Images) -> Losses:
+        """-L_cGAN (eq. 1): D sees the input beside the real or the generated output."""
+        real = torch.cat([images["real_A"], images["real_B"]], 1)
+        fake = torch.cat([images["real_A"], images["fake_B"]], 1)
+        terms = discriminator_terms(self.nets["D"], real, fake, self.opt.gan_mode)
+        return {f"D_{name}": term for name, term in terms.items()}
+
+    def losses_G(self, images: Images) -> Losses:
+        """The generator's side of eq. 4: fool D, and stay near the truth (eq. 3)."""
+        pair = torch.cat([images["real_A"], images["fake_B"]], 1)
+        return {
+            "G_GAN": gan_loss(self.nets["D"](pair), True, self.opt.gan_mode),
+            "G_L1": self.opt.lambda_L1 * F.l1_loss(images["fake_B"], images["real_B"]),
+        }
+
+    def validation_loss(self, images: Images) -> Tensor:
+        return F.l1_loss(images["fake_B"], images["real_B"])

@@ -1,0 +1,54 @@
+"""Read a generator's architecture off its weights."""
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from models.generators import GENERATORS
+
+
+def recognize_generator(state: Mapping[str, Tensor]) -> dict[str, object]:
+    """The options netG, ngf, norm, input_nc, output_nc and, where the keys show it, no_dropout of a state_dict.
+
+    A U-Net's keys do not tell whether it had dropout. Raises ValueError, saying why, when it is none of our generators.
+    """
+    if "model.model.0.weight" in state:
+        found = _unet(state)
+    elif "model.1.weight" in state and state["model.1.weight"].ndim == 4:
+        found = _resnet(state)
+    else:
+        raise ValueError(f"its keys ({', '.join(list(state)[:3])}, ...) are not those of a resnet or unet generator")
+    if found["netG"] not in GENERATORS:
+        raise ValueError(f"it looks like {found['netG']}, which is not among {', '.join(GENERATORS)}")
+    return found
+
+
+def _resnet(state: Mapping[str, Tensor]) -> dict[str, object]:
+    first = state["model.1.weight"]
+    last = max((key for key in state if key.count(".") == 2 and key.endswith(".weight")), key=lambda k: int(k.split(".")[1]))
+    blocks = sum(key.endswith("conv_block.1.weight") for key in state)
+    has_dropout = any(key.endswith("conv_block.6.weight") and value.ndim == 4 for key, value in state.items())
+    return {
+        "netG": f"resnet_{blocks}blocks",
+        "ngf": first.shape[0],
+        "input_nc": first.shape[1],
+        "output_nc": state[last].shape[0],
+        "norm": _norm("model.2.weight" in state, "model.1.bias" in state),
+        "no_dropout": not has_dropout,
+    }
+
+
+def _unet(state: Mapping[str, Tensor]) -> dict[str, object]:
+    first, last = state["model.model.0.weight"], state["model.model.3.weight"]
+    depth = 1 + max(key.count("model.1.") + key.count("model.3.model") for key in state)
+    return {
+        "netG": f"unet_{2 ** depth}",
+        "ngf": first.shape[0],
+        "input_nc": first.shape[1],
+        "output_nc": last.shape[1],
+        "norm": _norm("model.model.1.model.2.weight" in state, "model.model.0.bias" in state),
+    }
+
+
+def _norm(has_norm_weights: bool, has_bias: bool) -> str:
+    """Batch norms carry weights; a bias stays only in front of instance norms (see layers.needs_bias)."""
+    return "batch" if has_norm_weights else "instance" if has_bias else "none"

@@ -1,0 +1,33 @@
+"""One generator, one direction: translate a folder of images."""
+from torch import nn
+
+from models.base_model import BaseModel, Batch, Images, Update
+from models.networks import define_G
+from options.schema import Group, option
+from util.errors import UserError
+
+
+class TestModel(BaseModel):
+    """Reads [epoch]_net_G[model_suffix].pth; the suffix picks one side of a CycleGAN."""
+
+    class TestOptions(Group):
+        """test"""
+
+        model_suffix: str = option("", "which generator to load: _A loads G_A. Left out: by what is saved and --direction")
+
+    shared_defaults = {"dataset_mode": "single"}
+    visual_names = ("real", "fake")
+
+    def generators(self) -> dict[str, nn.Module]:
+        return {f"G{self.opt.model_suffix}": define_G(self.opt, self.opt.input_nc, self.opt.output_nc)}
+
+    def translate(self, batch: Batch) -> Images:
+        (netG,) = self.nets.values()
+        return {"real": batch["A"], "fake": netG(batch["A"])}
+
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        return ()
+
+    def discriminators(self) -> dict[str, nn.Module]:
+        raise UserError("--model test translates and cannot be trained; train with --model pix2pix or cycle_gan")

@@ -1,0 +1,95 @@
+"""The options that belong to no model and no dataset, in the groups in which --help shows them."""
+from options.schema import Group, option
+
+
+class RunOptions(Group):
+    """run"""
+
+    name: str = option("experiment_name", "name of the run: its files go to CHECKPOINTS_DIR/NAME", common=True)
+    model: str = option("cycle_gan", "what to train or to run; a wrong name lists them all", common=True)
+    checkpoints_dir: str = option("./checkpoints", "folder of all runs")
+    suffix: str = option("", "appended to the name, with options in braces: {model}_{netG}_size{load_size}")
+    gpu_ids: str = option("0", "one GPU number, or -1 for the CPU. Left out: the best device there is")
+    seed: int = option(0, "same seed, same numbers", common=True)
+    verbose: bool = option(False, "print every network layer by layer")
+    epoch: str = option("latest", "which saved epoch to load: a number or latest")
+    load_iter: int = option(0, "which saved iteration to load, if above 0: reads iter_N instead of --epoch")
+    use_wandb: bool = option(False, "also log to Weights & Biases (pip install wandb)")
+    wandb_project_name: str = option("CycleGAN-and-pix2pix", "project there")
+
+
+class DataOptions(Group):
+    """data"""
+
+    dataroot: str = option(None, "folder of the images (their layout: see README)", required=True, common=True)
+    dataset_mode: str = option("unaligned", "how images are found and paired; a wrong name lists them all")
+    direction: str = option("AtoB", "which domain is translated into which", choices=("AtoB", "BtoA"), common=True)
+    input_nc: int = option(3, "channels of an input image: 3 RGB, 1 gray")
+    output_nc: int = option(3, "channels of an output image: 3 RGB, 1 gray")
+    preprocess: str = option(
+        "resize_and_crop", "how an image is brought to size",
+        choices=("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"))
+    load_size: int = option(286, "side, or width, in pixels that images are scaled to")
+    crop_size: int = option(256, "side in pixels that is then cropped", common=True)
+    no_flip: bool = option(False, "do not mirror training images at random")
+    batch_size: int = option(1, "images a step", common=True)
+    serial_batches: bool = option(False, "take images in order instead of shuffled")
+    num_threads: int = option(4, "worker processes that load images; 0 loads in the main process")
+    max_dataset_size: int | float = option(float("inf"), "use at most this many images of each domain")
+    display_winsize: int = option(256, "width in pixels of an image on the pages and in the live view")
+
+
+class TrainRunOptions(RunOptions):
+    """run"""
+
+    phase: str = option("train", "folder of the dataset to use: train, val, test, ...")
+    continue_train: bool = option(False, "go on from the weights saved last in this run's folder")
+    epoch_count: int = option(1, "number of the first epoch")
+
+
+class TrainingOptions(Group):
+    """training"""
+
+    n_epochs: int = option(100, "epochs at the initial learning rate", common=True)
+    n_epochs_decay: int = option(100, "epochs in which the rate then falls to zero", common=True)
+    lr: float = option(0.0002, "initial learning rate of Adam")
+    beta1: float = option(0.5, "first momentum of Adam")
+    lr_policy: str = option("linear", "how the rate falls", choices=("linear", "step", "plateau", "cosine"))
+    lr_decay_iters: int = option(50, "epochs between two steps of --lr_policy step")
+    val_phase: str = option("val", "folder of the dataset on which --lr_policy plateau measures")
+    gan_mode: str = option("lsgan", "adversarial loss", choices=("lsgan", "vanilla", "wgangp"))
+    pool_size: int = option(50, "how many earlier fakes the discriminator is shown from; 0: only the newest")
+
+
+class LoggingOptions(Group):
+    """logging and saving (all frequencies count images)"""
+
+    print_freq: int = option(100, "images between two lines of losses")
+    display_freq: int = option(400, "images between two updates of the live view's pictures")
+    update_html_freq: int = option(1000, "images between two updates of the training page")
+    save_latest_freq: int = option(5000, "images between two saves of the latest networks")
+    save_epoch_freq: int = option(5, "epochs between two saves that are kept")
+    save_by_iter: bool = option(False, "keep every save of --save_latest_freq under its own name, iter_N")
+    no_html: bool = option(False, "write no training page")
+    display_id: int = option(1, "window of the visdom live view; 0 or less: none")
+    display_server: str = option("http://localhost", "address of the visdom server")
+    display_port: int = option(8097, "its port")
+    display_env: str = option("main", "its environment")
+    display_ncols: int = option(4, "pictures a row in the live view")
+
+
+class TestRunOptions(RunOptions):
+    """run"""
+
+    model: str = option("test", "what to run: test (one generator) or the model that was trained", common=True)
+    phase: str = option("test", "folder of the dataset to use: train, val, test, ...", common=True)
+    results_dir: str = option("./results/", "folder of all result pages")
+    num_test: int = option(50, "how many images to translate at most", common=True)
+    eval: bool = option(False, "freeze dropout and use the trained statistics of batch norm")
+    aspect_ratio: float = option(1.0, "stretch saved images to this width over height")
+
+
+class TestDataOptions(DataOptions):
+    """data"""
+
+    load_size: int = option(256, "side, or width, in pixels that images are scaled to; left out: as --crop_size")

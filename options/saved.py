@@ -1,0 +1,58 @@
+"""The options saved with a run, and what testing takes over from them."""
+import json
+import math
+from argparse import ArgumentTypeError
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from options.classic import read_classic_text
+from options.schema import Option, OptionError, Options
+
+ARCHITECTURE = ("netG", "ngf", "norm", "no_dropout", "input_nc", "output_nc")
+
+
+def read_saved(folder: Path, declared: Mapping[str, Option]) -> tuple[dict[str, Any], str]:
+    """The options a run was trained with, and the file they were read from.
+
+    Reads train_opt.json, else the train_opt.txt or opt.txt of the classic implementation; ({}, "") when there is none.
+    Options that are not `declared` here keep what the file says.
+    """
+    path = folder / "train_opt.json"
+    if path.is_file():
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
+            return {name: math.inf if row["value"] == "inf" else row["value"] for name, row in rows.items()}, str(path)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise OptionError(f"{path} is damaged ({error}); restore or remove it") from None
+    for path in (folder / "train_opt.txt", folder / "opt.txt"):
+        if path.is_file():
+            texts = read_classic_text(path.read_text(encoding="utf-8", errors="replace"))
+            return {name: _value(text, declared.get(name)) for name, text in texts.items()}, str(path)
+    return {}, ""
+
+
+def _value(text: str, option: Option | None) -> Any:
+    try:
+        return option.read(text) if option else text
+    except ArgumentTypeError:
+        return text
+
+
+def adopt(opt: Options, trained: Mapping[str, Any], where: str) -> dict[str, tuple[Any, str]]:
+    """What a test takes over from the options `trained` of the run (found in the file `where`): values with sources.
+
+    The architecture must agree with what the command line says (OptionError, with both values); sizes and direction
+    are only new defaults.
+    """
+    adopted = {name: trained[name] for name in ARCHITECTURE if name in trained}
+    for name, value in adopted.items():
+        asked = getattr(opt, name)
+        if opt.given(name) and asked != value and {asked, value} != {"batch", "syncbatch"}:
+            raise OptionError(f"--{name} {asked} does not fit the trained run, which has {name} {value} ({where}); "
+                              f"leave out --{name}: it is taken from the run")
+    crop_size = opt.crop_size if opt.given("crop_size") else trained.get("crop_size", opt.crop_size)
+    adopted |= {"crop_size": crop_size, "load_size": crop_size}
+    if "direction" in trained:
+        adopted["direction"] = trained["direction"]
+    return {name: (value, f"trained run ({where})") for name, value in adopted.items() if not opt.given(name)}

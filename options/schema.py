@@ -1,0 +1,148 @@
+"""Declare an option once, beside its owner; the parsed result is frozen and knows where each value came from.
+
+    class TrainOptions(Group):
+        "CycleGAN"
+        lambda_A: float = option(10.0, "weight of the cycle loss A -> B -> A")
+"""
+import difflib
+import json
+import math
+from argparse import ArgumentTypeError
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, get_type_hints
+
+
+class OptionError(Exception):
+    """A bad command line: says what was found, what was expected and what to type. Exit code 2."""
+
+
+def count_or_inf(text: str) -> int | float:
+    """The type of an option that is a whole number or 'inf'."""
+    return math.inf if text == "inf" else int(text)
+
+
+def true_or_false(text: str) -> bool:
+    """The type of a flag's optional value: `--no_dropout` alone means true, `--no_dropout false` is false."""
+    return {"true": True, "false": False}[text.lower()]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One declared option. `read` turns its text into its value; `common` puts it in the short --help."""
+
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    required: bool = False
+    common: bool = False
+    name: str = ""
+    group: str = ""
+    type: type = str
+
+    @property
+    def is_flag(self) -> bool:
+        return self.type is bool
+
+    def read(self, text: str) -> Any:
+        """The value that `text` stands for; ArgumentTypeError (argparse's) when it stands for none."""
+        reader = {bool: true_or_false, int | float: count_or_inf}.get(self.type, self.type)
+        try:
+            value = reader(text)
+        except (ValueError, KeyError):
+            raise ArgumentTypeError(f"{text!r} is not {_TYPE_NAMES[self.type]}") from None
+        if self.choices and value not in self.choices:
+            raise ArgumentTypeError(f"{text!r} is not known{did_you_mean(text, self.choices)}. "
+                                    f"Known: {', '.join(self.choices)}")
+        return value
+
+
+_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", int | float: "a whole number or inf"}
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """' (did you mean X?)' for the nearest of the `known` names, or '' when none is near."""
+    near = difflib.get_close_matches(wrong, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def option(default: Any, help: str, *, choices: Iterable[str] = (), required: bool = False, common: bool = False) -> Any:
+    """Declare an option in the body of a Group; its name and type come from the annotated attribute."""
+    return Option(default, help, tuple(choices), required, common)
+
+
+class Group:
+    """Options that belong together; the first line of the docstring is their title in --help.
+
+    Annotate with bool (a flag), int, float, str, or int | float (a whole number or inf).
+    """
+
+    @classmethod
+    def options(cls) -> list[Option]:
+        """The options declared in this class and its bases, in order of declaration."""
+        title = (cls.__doc__ or cls.__name__).splitlines()[0]
+        types = get_type_hints(cls)
+        declared = {}
+        for base in reversed(cls.__mro__):
+            declared |= {name: value for name, value in vars(base).items() if isinstance(value, Option)}
+        return [replace(value, name=name, group=title, type=types[name]) for name, value in declared.items()]
+
+
+def assemble(groups: Iterable[type[Group]]) -> dict[str, Option]:
+    """All options of the groups by name. TypeError, a programming error, when one is declared twice."""
+    declared: dict[str, Option] = {}
+    for group in groups:
+        for opt in group.options():
+            if opt.name in declared:
+                raise TypeError(f"--{opt.name} is declared in {declared[opt.name].group!r} and again in {opt.group!r}")
+            declared[opt.name] = opt
+    return declared
+
+
+class Options:
+    """The parsed options, read as attributes (`opt.lambda_A`). Frozen; picklable.
+
+    `declared`: the options with their effective defaults; `sources`: where each value came from
+    ('default', 'model default', 'dataset default', 'trained run ...', 'command line' or an @file's name).
+    """
+
+    def __init__(self, values: Mapping[str, Any], sources: Mapping[str, str], declared: Mapping[str, Option]):
+        self.__dict__.update(values)
+        self.__dict__.update(_names=tuple(sorted(values)), sources=dict(sources), declared=dict(declared))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"options are frozen: {name} cannot be changed after parsing")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def replace(self, **values: Any) -> "Options":
+        """A copy with other values."""
+        return Options(self.as_dict() | values, self.sources, self.declared)
+
+    def given(self, name: str) -> bool:
+        """Whether the user gave this value, on the command line or in an @file."""
+        return self.sources[name] == "command line" or self.sources[name].startswith("@")
+
+    def as_dict(self) -> dict[str, Any]:
+        """All values by name, sorted by name."""
+        return {name: getattr(self, name) for name in self._names}
+
+    def changed(self) -> dict[str, Any]:
+        """The values that differ from their (model's, dataset's) default."""
+        return {name: value for name, value in self.as_dict().items() if value != self.declared[name].default}
+
+    def as_json(self) -> str:
+        """Each value with its source, as JSON text. Infinity is written as "inf"."""
+        rows = {name: {"value": "inf" if value == math.inf else value, "source": self.sources[name]}
+                for name, value in self.as_dict().items()}
+        return json.dumps(rows, indent=1) + "\n"
+
+    def as_classic_text(self) -> str:
+        """The layout of the classic train_opt.txt: a value a line, with its default where it differs."""
+        lines = ["----------------- Options ---------------"]
+        for name, value in self.as_dict().items():
+            default = self.declared[name].default
+            comment = f"\t[default: {default}]" if value != default else ""
+            lines.append(f"{name:>25}: {value!s:<30}{comment}")
+        return "\n".join(lines + ["----------------- End -------------------"]) + "\n"

@@ -1,0 +1,128 @@
+"""Translate images with a trained model: python test.py --dataroot ./datasets/toy_maps --name maps --model cycle_gan"""
+import sys
+import time
+from pathlib import Path
+
+import data
+import models
+from options.command_line import Command, parse
+from options.groups import TestDataOptions, TestRunOptions
+from options.saved import adopt, read_saved
+from options.schema import OptionError, Options
+from util.errors import UserError, kind_exit
+
+COMMAND = Command(
+    program="test.py", phase="test", description="Translate images with a trained model and write a page of them.",
+    groups=(TestRunOptions, TestDataOptions),
+    find_model=models.find, find_dataset=data.find, model_names=models.names)
+
+MEMORY_ADVICE = "these make it need less: a smaller --batch_size, or a smaller --load_size with --crop_size"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The command. Exit code 0 after translating, 2 for a wrong command line, data or weights, 1 for too little memory."""
+    with kind_exit(UserError, OptionError):
+        opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, adopt_run)
+        from util.engine import memory_advice  # torch is imported only from here on, so that --help answers at once
+        with memory_advice(MEMORY_ADVICE):
+            test(opt)
+
+
+def test(opt: Options) -> None:
+    """Translate the images of the dataset, at most num_test, and write their page."""
+    import torch
+
+    from data.loader import open_loader
+    from models.networks import image_sizes
+    from util.checkpoint import load_nets, prefix
+    from util.device import choose_device, describe_device
+    from util.engine import Engine
+    from util.files import write_atomically
+    from util.html import ResultsPage
+    from util.loggers import Progress
+    from util.visuals import UniqueNames, facts, pictures, result_names, save_visuals
+
+    torch.manual_seed(opt.seed)
+    device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
+    print(describe_device(device))
+    loader = open_loader(opt, *image_sizes(opt, training=False), augment=False)
+    model = models.find(opt.model)(opt)
+    saved = prefix(opt.epoch, opt.load_iter)
+    load_nets(Path(opt.checkpoints_dir, opt.name), saved, model.nets)
+    model.nets.train(not opt.eval)  # dropout is the noise; batch norm uses the statistics of the test batch
+    engine = Engine(model, device)
+
+    folder = Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}" + (f"_iter{opt.load_iter}" if opt.load_iter > 0 else ""))
+    header = facts(opt.model, opt.dataroot, saved, opt.changed(), time.strftime("%Y-%m-%d %H:%M"))
+    page = ResultsPage(folder, f"{opt.name}: {opt.phase}", header, opt.display_winsize)
+    names, unique = result_names(loader.dataset.sources()), UniqueNames()
+    progress = Progress(min(opt.num_test, loader.images))
+    for batch in loader.first(opt.num_test):
+        visuals = model.visuals(engine.translate(batch))
+        for index, path in enumerate(batch["A_paths"]):
+            name = unique(names[path])
+            page.add_row(name, save_visuals(folder / "images", name, pictures(visuals, index), opt.aspect_ratio))
+        progress.advance(len(batch["A_paths"]))
+    progress.close()
+    write_atomically(folder / "test_opt.json", opt.as_json())
+    write_atomically(Path(opt.checkpoints_dir, opt.name, "test_opt.txt"), opt.as_classic_text())
+    print(f"page: {page.save()}")
+
+
+def adopt_run(opt: Options) -> dict:
+    """What the test takes over from the trained run: its saved options, or else what its weights show.
+
+    Raises UserError when there is no such run or nothing to load, OptionError when the command line contradicts it.
+    """
+    folder = Path(opt.checkpoints_dir, opt.name)
+    if not folder.is_dir():
+        runs = sorted(path.name for path in folder.parent.glob("*/")) if folder.parent.is_dir() else []
+        raise UserError(f"there is no run {folder}; runs in {opt.checkpoints_dir}: {', '.join(runs) or 'none'}. "
+                        "Give --name and --checkpoints_dir as in training")
+    trained, where = read_saved(folder, opt.declared)
+    suffix = choose_generator(opt, folder, trained.get("direction", "AtoB"))
+    if not trained:
+        trained, where = recognize(opt, folder, suffix)
+    elif suffix == "_B":  # the way back: from the output channels to the input channels
+        trained |= {"input_nc": trained.get("output_nc", 3), "output_nc": trained.get("input_nc", 3)}
+    adopted = adopt(opt, trained, where)
+    if opt.model == "test" and not opt.given("model_suffix"):
+        adopted["model_suffix"] = suffix, f"the weights in {folder} and --direction"
+    return adopted
+
+
+def choose_generator(opt: Options, folder: Path, trained_direction: str) -> str:
+    """The suffix of the generator to load: '' for G; for a CycleGAN tested with --model test, _A, or _B for the way back.
+
+    """
+    from util.checkpoint import prefix, weights_file
+
+    saved = prefix(opt.epoch, opt.load_iter)
+    if opt.model != "test" or weights_file(folder, saved, "G").is_file():
+        return ""
+    if opt.given("model_suffix"):
+        return opt.model_suffix
+    if not weights_file(folder, saved, "G_A").is_file():
+        return ""
+    return "_B" if opt.given("direction") and opt.direction != trained_direction else "_A"
+
+
+def recognize(opt: Options, folder: Path, suffix: str) -> tuple[dict, str]:
+    """The architecture of the first generator in a folder without saved options, and its file."""
+    from models.recognize import recognize_generator
+    from util.checkpoint import describe_saves, prefix, read_weights, weights_file
+
+    saved = prefix(opt.epoch, opt.load_iter)
+    for name in (f"G{suffix}", "G", "G_A"):
+        path = weights_file(folder, saved, name)
+        if path.is_file():
+            try:
+                return recognize_generator(read_weights(path)), str(path)
+            except ValueError as error:
+                raise UserError(f"{path} is not a generator of this toolkit: {error}") from None
+    raise UserError(f"no generator of epoch {saved} to load. {describe_saves(folder)}. "
+                    f"Give --epoch, --load_iter or --model_suffix, or put latest_net_G.pth into {folder}")
+
+
+if __name__ == "__main__":
+    main()

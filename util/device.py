@@ -1,0 +1,37 @@
+"""Which device to compute on."""
+import torch
+
+from util.errors import UserError
+
+
+def choose_device(gpu_ids: str, asked_for: bool) -> torch.device:
+    """The device that `--gpu_ids` names; if it was not asked for: CUDA, then Apple MPS, then the CPU.
+
+    Raises UserError when the GPU is not there, or when several are named.
+    """
+    try:
+        ids = [int(word) for word in gpu_ids.split(",") if word.strip()]
+    except ValueError:
+        raise UserError(f"--gpu_ids takes one GPU number, or -1 for the CPU; found {gpu_ids!r}") from None
+    ids = [number for number in ids if number >= 0]
+    if len(ids) > 1:
+        raise UserError(f"--gpu_ids {gpu_ids} names {len(ids)} GPUs, and one process uses one; for several start "
+                        f"`torchrun --nproc_per_node {len(ids)} train.py ...` without --gpu_ids")
+    if asked_for and not ids:
+        return torch.device("cpu")
+    number = ids[0] if ids else 0
+    if number < torch.cuda.device_count():
+        return torch.device("cuda", number)
+    if torch.backends.mps.is_available() and number == 0:
+        return torch.device("mps")
+    if asked_for:
+        raise UserError(f"--gpu_ids {gpu_ids}: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA GPUs "
+                        "here; leave out --gpu_ids for the best device there is, or give --gpu_ids -1 for the CPU")
+    return torch.device("cpu")
+
+
+def describe_device(device: torch.device) -> str:
+    """One line for the log, such as 'device: cpu (8 threads)'."""
+    if device.type == "cuda":
+        return f"device: {device} ({torch.cuda.get_device_name(device)})"
+    return f"device: {device} ({torch.get_num_threads()} threads)" if device.type == "cpu" else f"device: {device}"

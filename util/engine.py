@@ -1,0 +1,86 @@
+"""Runs any model that keeps the contract of models/base_model.py: device, optimizers, steps. Knows no model by name."""
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from util.errors import MachineError
+
+
+class Engine:
+    """A model on a device: ready to translate, and after `prepare_training` to train."""
+
+    def __init__(self, model: Any, device: torch.device):
+        self.model, self.device = model, device
+        self.optimizers: list[torch.optim.Optimizer] = []
+        model.nets.to(device)
+
+    def prepare_training(self, lr: float, beta1: float) -> None:
+        """One Adam for each of the model's updates, betas beta1 and 0.999 as in both papers."""
+        self.optimizers = [
+            torch.optim.Adam([p for name in update.nets for p in self.model.nets[name].parameters()], lr, (beta1, 0.999))
+            for update in self.model.updates
+        ]
+
+    def set_lr(self, lr: float) -> None:
+        """The learning rate of all optimizers from now on."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+
+    def step(self, batch: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """One training step: (losses, images), both detached."""
+        images = self.model.forward(self._on_device(batch))
+        report: dict[str, Tensor] = {}
+        for update, optimizer in zip(self.model.updates, self.optimizers, strict=True):
+            others = [net for name, net in self.model.nets.items() if name not in update.nets]
+            with _frozen(others):
+                losses = update.losses(images)
+                optimizer.zero_grad()
+                (update.scale * sum(losses.values())).backward()
+                optimizer.step()
+            report |= {name: loss.detach() for name, loss in losses.items()}
+        return report, {name: image.detach() for name, image in images.items()}
+
+    @torch.no_grad()
+    def translate(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The images that the model makes of a batch, by name."""
+        return self.model.translate(self._on_device(batch))
+
+    @torch.no_grad()
+    def validate(self, batches: Iterable[Mapping[str, Any]]) -> float:
+        """The mean of the model's validation loss over the batches."""
+        losses = [self.model.validation_loss(self.translate(batch)).item() for batch in batches]
+        return sum(losses) / len(losses)
+
+    def _on_device(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value.to(self.device, non_blocking=True) if isinstance(value, Tensor) else value
+                for name, value in batch.items()}
+
+
+@contextmanager
+def _frozen(nets: Iterable[nn.Module]) -> Iterator[None]:
+    """No gradients are computed for the parameters of `nets`."""
+    nets = list(nets)
+    for net in nets:
+        net.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for net in nets:
+            net.requires_grad_(True)
+
+
+@contextmanager
+def memory_advice(advice: str) -> Iterator[None]:
+    """Turns running out of memory, on any device, into a MachineError that gives `advice`."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        words = ("out of memory", "can't allocate memory", "not enough memory")
+        if not isinstance(error, MemoryError) and not any(word in str(error) for word in words):
+            raise
+        reason = (str(error).splitlines() or ["out of memory"])[0]
+        raise MachineError(f"there is too little memory: {reason}\n{advice}") from None

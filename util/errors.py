@@ -1,0 +1,29 @@
+"""The exceptions that stand for what the user can mend, and how a command leaves on them."""
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class UserError(Exception):
+    """A mistake of the user: says what was found, what was expected and what to type next."""
+
+    exit_code = 2
+
+
+class MachineError(UserError):
+    """The machine has too little of something: says of what, and which flags help."""
+
+    exit_code = 1
+
+
+@contextmanager
+def kind_exit(*mistakes: type[Exception]) -> Iterator[None]:
+    """Ends the process without a traceback on the given exceptions: with their exit_code, or 2; 130 on Ctrl-C."""
+    try:
+        yield
+    except mistakes as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(getattr(error, "exit_code", 2))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

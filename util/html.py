@@ -1,0 +1,95 @@
+"""The page of results, and what every page shares: a header, rows of labelled pictures, one stylesheet, one script.
+
+A page is one file that opens from disk with no network: stylesheet and script are inlined, pictures are
+relative links. dominate writes the tags and escapes every name.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+from dominate import document, tags
+from dominate.util import raw
+
+from util.files import write_atomically
+
+Images = list[tuple[str, str]]  # (label, file relative to the folder "images" beside the page)
+
+
+class ResultsPage:
+    """`index.html` of a test run: one row of pictures for each translated image."""
+
+    def __init__(self, folder: Path, title: str, facts: dict[str, str], image_width: int):
+        """folder: holds `index.html` and the pictures in `images/`; facts: shown as a list of terms below the
+        title; image_width: width at which a picture is shown, in CSS pixels."""
+        self.folder = Path(folder)
+        self.title = title
+        self.facts = facts
+        self.image_width = image_width
+        self.rows: list[str] = []
+
+    def add_row(self, name: str, images: Images) -> None:
+        """Add the pictures that belong to one image.
+
+        name: shown above them, with its subfolder where it has one ("sub/a");
+        images: (label, file relative to `images/`), in the order to show.
+        """
+        self.rows.append(picture_row(name, images, self.image_width))
+
+    def save(self) -> Path:
+        """Write `index.html` and return its path. Raises OSError."""
+        path = self.folder / "index.html"
+        write_atomically(path, page(self.title, self.facts, "".join(self.rows), self.image_width))
+        return path
+
+
+def picture_row(name: str, images: Images, image_width: int) -> str:
+    """Return one row as HTML: the name, then each picture with its label below. A click opens the picture itself."""
+    pictures = tags.div(cls="pictures")
+    for label, file in images:
+        # fsencode: a file name need not be valid Unicode
+        url = "images/" + quote(os.fsencode(file))
+        image = tags.img(src=url, alt=label, width=image_width, loading="lazy", decoding="async")
+        pictures.add(tags.figure(tags.a(image, href=url), tags.figcaption(label)))
+    return tags.section(tags.h2(name), pictures, cls="row").render(pretty=False) + "\n"
+
+
+def page(title: str, facts: dict[str, str], body: str, image_width: int, reload_seconds: int | None = None) -> bytes:
+    """Return a whole page as UTF-8.
+
+    title, facts: any text; body: HTML that is already escaped; image_width: in CSS pixels;
+    reload_seconds: how often the page loads itself again, None for never.
+    """
+    here = Path(__file__)
+    result = document(title, lang="en", style=f"--width: {image_width}px")
+    result.head.add(
+        tags.meta(charset="utf-8"),
+        tags.meta(name="viewport", content="width=device-width, initial-scale=1"),
+        tags.link(rel="icon", href="data:,"),  # keeps the browser from asking for /favicon.ico
+        tags.style(raw(here.with_name("page.css").read_text(encoding="utf-8"))),
+    )
+    if reload_seconds is not None:
+        result.head.add(tags.meta(http_equiv="refresh", content=reload_seconds))
+    terms = [tags.div(tags.dt(term), tags.dd(fact)) for term, fact in facts.items()]
+    result.body.add(
+        tags.header(tags.h1(title), tags.dl(terms)),
+        _tools(image_width),
+        tags.main(raw(body)),
+        tags.script(raw(here.with_name("page.js").read_text(encoding="utf-8"))),
+    )
+    return result.render(pretty=False).encode("utf-8", errors="replace")
+
+
+def _tools(image_width: int) -> tags.form:
+    """The controls that the script drives; hidden where scripts do not run."""
+    smallest, largest = min(32, image_width), max(1024, image_width)
+    return tags.form(
+        tags.label("Filter", tags.input_(type="search", name="filter", placeholder="part of a name")),
+        tags.output(name="shown"),
+        tags.label(
+            "Picture width",
+            tags.input_(type="range", name="width", min=smallest, max=largest, step="any", value=image_width),
+        ),
+        cls="tools",
+        hidden=True,
+    )

@@ -1,0 +1,177 @@
+"""Where numbers and pictures of a training go: text log, metrics log, training page, live view."""
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from tqdm import tqdm
+
+from util.live_view import LiveView, open_live_view
+from util.training_page import TrainingPage
+from util.visuals import facts, pictures, save_visuals
+from util.wandb_log import WandbLog, open_wandb
+
+Visuals = Callable[[], Mapping[str, Tensor]]
+"""Makes the images to show, (B, C, H, W) in [-1, 1] by label; called only when they are needed."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a training is. images, total: images done in this epoch and in all; count: of them in this step."""
+
+    epoch: int
+    epoch_length: int  # images
+    images: int = 0
+    total: int = 0
+    count: int = 0
+
+    def after(self, count: int) -> "Moment":
+        """The moment `count` images later."""
+        return replace(self, images=self.images + count, total=self.total + count, count=count)
+
+    def next_epoch(self) -> "Moment":
+        """The beginning of the next epoch."""
+        return replace(self, epoch=self.epoch + 1, images=0)
+
+    @property
+    def position(self) -> float:
+        """Epochs done, as a fraction."""
+        return self.epoch - 1 + self.images / self.epoch_length
+
+    def due(self, every: int) -> bool:
+        """Whether this step completed a multiple of `every` images; never for 0 or less."""
+        return every > 0 and self.total // every > (self.total - self.count) // every
+
+
+class LossLog:
+    """loss_log.txt with the classic line, and the same as JSON, a line each, in metrics.jsonl."""
+
+    def __init__(self, folder: Path):
+        self.text, self.metrics = folder / "loss_log.txt", folder / "metrics.jsonl"
+        self._append(self.text, f"================ Training Loss ({time.ctime()}) ================")
+
+    def write(self, moment: Moment, lr: float, compute: float, data: float, losses: Mapping[str, float]) -> str:
+        """Append one line; returns it. compute, data: seconds an image spent computing and waiting for data."""
+        terms = " ".join(f"{name}: {value:.3f}" for name, value in losses.items())
+        line = f"(epoch: {moment.epoch}, iters: {moment.images}, time: {compute:.3f}, data: {data:.3f}) {terms} "
+        self._append(self.text, line)
+        self._append(self.metrics, json.dumps(
+            {"epoch": moment.epoch, "images": moment.images, "total": moment.total, "lr": lr, "time": compute, "data": data, "losses": dict(losses)}))
+        return line
+
+    @staticmethod
+    def _append(path: Path, line: str) -> None:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+class Progress:
+    """A bar over all images of a training or a test: share done, images/s and time left."""
+
+    def __init__(self, total: int):
+        self.animated = sys.stderr.isatty()
+        self.bar = tqdm(total=total, unit=" images", dynamic_ncols=self.animated, leave=True,
+                        mininterval=0.5 if self.animated else 20)  # a log file needs no animation
+
+    def advance(self, images: int, label: str = "") -> None:
+        """So many images more are done."""
+        self.bar.set_description_str(label, refresh=False)
+        self.bar.update(images)
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        tqdm.write(line) if self.animated else print(line, flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self.bar.close()
+
+
+class Stopwatch:
+    """Times a loop over batches: seconds spent waiting for the newest batch, and seconds since it came."""
+
+    def __init__(self) -> None:
+        self.waited = 0.0
+        self.came = time.perf_counter()
+
+    def watch(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """The same batches, timed."""
+        asked = time.perf_counter()
+        for batch in batches:
+            self.came = time.perf_counter()
+            self.waited = self.came - asked
+            yield batch
+            asked = time.perf_counter()
+
+    @property
+    def computed(self) -> float:
+        """Seconds since the newest batch came."""
+        return time.perf_counter() - self.came
+
+
+class Recorder:
+    """Everything that watches a training: logs, bar, page, live view, wandb; the last three None where switched off."""
+
+    def __init__(self, opt: Any, folder: Path, progress: Progress, page: TrainingPage | None, live: LiveView | None,
+                 wandb: WandbLog | None):
+        self.opt, self.progress, self.log, self.clock = opt, progress, LossLog(folder), Stopwatch()
+        self.page, self.live, self.wandb = page, live, wandb
+
+    def after_step(self, moment: Moment, lr: float, losses: Mapping[str, Tensor], visuals: Visuals, last: bool) -> None:
+        """Record what is due. visuals: makes the images to show; last: the training ends with this step."""
+        self.progress.advance(moment.count, f"epoch {moment.epoch}/{self.opt.n_epochs + self.opt.n_epochs_decay}")
+        if moment.due(self.opt.print_freq) or last:
+            self._losses(moment, lr, {name: loss.item() for name, loss in losses.items()})
+        if moment.due(self.opt.display_freq):
+            self._show(moment, visuals)
+        if moment.due(self.opt.update_html_freq):
+            self.update_page(moment, visuals)
+
+    def update_page(self, moment: Moment, visuals: Visuals) -> None:
+        """Write the first sample of the batch, and the curves, to the training page."""
+        if self.page:
+            folder = self.page.web_dir / "images"
+            rows = save_visuals(folder, f"epoch{moment.epoch:03d}", pictures(visuals()))
+            self.page.add_pictures(moment.epoch, rows)
+            self.page.save()
+
+    def close(self) -> None:
+        """Finish the page and end the connections."""
+        self.progress.close()
+        if self.page:
+            self.page.save(running=False)
+        for view in (self.live, self.wandb):
+            if view:
+                view.close()
+
+    def _losses(self, moment: Moment, lr: float, losses: dict[str, float]) -> None:
+        compute, data = self.clock.computed / moment.count, self.clock.waited / moment.count
+        self.progress.say(self.log.write(moment, lr, compute, data, losses))
+        if self.page:
+            self.page.add_losses(moment.position, losses)
+        if self.live:
+            self.live.plot_losses(moment.position, losses)
+        if self.wandb:
+            self.wandb.log_losses(moment.total, losses)
+
+    def _show(self, moment: Moment, visuals: Visuals) -> None:
+        if self.live:
+            self.live.show_images(pictures(visuals()))
+        if self.wandb:
+            self.wandb.log_images(moment.total, moment.epoch, pictures(visuals()))
+
+
+def open_recorder(opt: Any, folder: Path, total: int) -> Recorder:
+    """The recorder that the options ask for. total: images that the training will see."""
+    page = None
+    if not opt.no_html:
+        header = facts(opt.model, opt.dataroot, "training", opt.changed(), time.strftime("%Y-%m-%d %H:%M"))
+        page = TrainingPage(folder / "web", f"{opt.name}: training", header, opt.display_winsize, opt.continue_train)
+    live = open_live_view(opt.display_id, opt.display_server, opt.display_port, opt.display_env, opt.display_ncols,
+                          opt.display_winsize, opt.name)
+    wandb = open_wandb(opt.use_wandb, opt.wandb_project_name, opt.name, opt.as_dict())
+    return Recorder(opt, folder, Progress(total), page, live, wandb)

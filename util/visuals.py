@@ -1,0 +1,73 @@
+"""From named image tensors to picture files."""
+import io
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from util.files import write_atomically
+
+
+def to_picture(image: Tensor) -> np.ndarray:
+    """(C, H, W) in [-1, 1], C 1 or 3, to uint8 (H, W, 3)."""
+    pixels = ((image.float().clamp(-1, 1) + 1) * 127.5).round().byte().cpu()
+    return pixels.expand(3, -1, -1).permute(1, 2, 0).numpy()
+
+
+def save_picture(path: Path, picture: np.ndarray, aspect_ratio: float = 1.0) -> None:
+    """Write uint8 (H, W, 3) as PNG, stretched so that a square becomes aspect_ratio as wide as high."""
+    image = Image.fromarray(picture)
+    if aspect_ratio > 1:
+        image = image.resize((round(image.width * aspect_ratio), image.height), Image.Resampling.BICUBIC)
+    elif aspect_ratio < 1:
+        image = image.resize((image.width, round(image.height / aspect_ratio)), Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=3)
+    write_atomically(path, buffer.getvalue())
+
+
+def save_visuals(folder: Path, name: str, visuals: Mapping[str, np.ndarray], aspect_ratio: float = 1.0
+                 ) -> list[tuple[str, str]]:
+    """Write each picture to folder/<name>_<label>.png; returns (label, file relative to folder) in order."""
+    rows = [(label, f"{name}_{label}.png") for label in visuals]
+    for (_, file), picture in zip(rows, visuals.values(), strict=True):
+        save_picture(folder / file, picture, aspect_ratio)
+    return rows
+
+
+def result_names(files: Sequence[Path]) -> dict[str, str]:
+    """The name of the results of each file: its path below the folder common to all, without the ending.
+
+    Files that differ only in their ending keep it.
+    """
+    root = os.path.commonpath([path.parent for path in files])
+    full = {str(path): path.relative_to(root).as_posix() for path in files}
+    short = {path: os.path.splitext(name)[0] for path, name in full.items()}
+    uses = Counter(short.values())
+    return {path: name if uses[name] == 1 else full[path] for path, name in short.items()}
+
+
+class UniqueNames:
+    """Hands out names; one that was handed out before gets _2, _3, ... appended."""
+
+    def __init__(self) -> None:
+        self.uses: Counter[str] = Counter()
+
+    def __call__(self, name: str) -> str:
+        self.uses[name] += 1
+        return name if self.uses[name] == 1 else f"{name}_{self.uses[name]}"
+
+
+def facts(model: str, data: str, epoch: str, changed: Mapping[str, object], when: str) -> dict[str, str]:
+    """The header of a page."""
+    options = "  ".join(f"--{name} {value}" for name, value in changed.items()) or "all at their defaults"
+    return {"model": model, "data": data, "epoch": epoch, "options": options, "written": when}
+
+
+def pictures(visuals: Mapping[str, Tensor], index: int = 0) -> dict[str, np.ndarray]:
+    """One sample of a batch of named images, as pictures."""
+    return {label: to_picture(images[index]) for label, images in visuals.items()}
