@@ -23,13 +23,13 @@ $(BIN)/.installed: setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 demo: install
-	$(BIN)/python datasets/toy_maps.py --size 64 --out $(TOY)
+	$(BIN)/python datasets/toy_maps.py --size 128 --n_test 20
 	$(BIN)/python train.py @recipes/toy_pix2pix.txt --dataroot $(TOY) --direction AtoB --name toy_pix2pix_AtoB
 	$(BIN)/python train.py @recipes/toy_pix2pix.txt --dataroot $(TOY) --direction BtoA --name toy_pix2pix_BtoA
 	$(BIN)/python train.py @recipes/toy_cyclegan.txt --dataroot $(TOY) --name toy_cyclegan
 	$(BIN)/python test.py --dataroot $(TOY) --model pix2pix --name toy_pix2pix_AtoB
 	$(BIN)/python test.py --dataroot $(TOY) --model pix2pix --name toy_pix2pix_BtoA
-	$(BIN)/python test.py --dataroot $(TOY) --model cycle_gan --dataset_mode aligned --name toy_cyclegan
+	$(BIN)/python test.py --dataroot $(TOY) --model cycle_gan --name toy_cyclegan --dataset_mode aligned --load_size 128 --crop_size 128
 	@printf '\nthe pages:\n'; printf '  %s/index.html\n' $(RESULTS) $(DEMO_MODELS:%=checkpoints/%/web); echo
 	$(BIN)/python evaluate.py $(RESULTS)
 

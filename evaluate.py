@@ -28,9 +28,10 @@ class Row:
     mean_error: float  # of answering with the mean image of the target domain
 
     @property
-    def share(self) -> float:
-        """The error as a share of the better of the two simple answers."""
-        return self.error / min(self.copy_error, self.mean_error)
+    def share(self) -> str:
+        """The error as a share of the better of the two simple answers; '-' where that one is perfect (a single image)."""
+        better = min(self.copy_error, self.mean_error)
+        return f"{self.error / better:.0%}" if better else "-"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -49,33 +50,49 @@ def main(argv: list[str] | None = None) -> None:
 def measure(folder: Path) -> list[Row]:
     """A row for each direction that the results in `folder` hold. UserError when they are not results of pairs."""
     try:
-        opt = {name: row["value"] for name, row in json.loads((folder / "test_opt.json").read_text()).items()}
-    except OSError:
-        raise UserError(f"{folder} holds no results (no test_opt.json); expected a folder that test.py wrote, "
-                        "such as results/NAME/test_latest") from None
+        opt = {name: row["value"] for name, row in json.loads((folder / "test_opt.json").read_text(encoding="utf-8")).items()}
+        names = json.loads((folder / "names.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        if not isinstance(error, OSError):
+            raise UserError(f"{folder}/test_opt.json or names.json is damaged ({error}); run test.py again") from None
+        raise UserError(f"{folder} holds no results (no {Path(error.filename).name}); expected a folder that test.py "
+                        "wrote, such as results/NAME/test_latest") from None
+    if opt["model"] == "test":
+        raise UserError(f"{folder} was made with --model test, which shows no truth; run test.py with the --model of the "
+                        "training and --dataset_mode aligned")
     if opt["dataset_mode"] != "aligned":
         raise UserError(f"{folder} was made with --dataset_mode {opt['dataset_mode']}, so the truth is not known; "
                         "run test.py on pairs, with --dataset_mode aligned")
     there, back = ("A", "B") if opt["direction"] == "AtoB" else ("B", "A")
     rows = []
-    for source, target, names in (("A", "B", f"{there}->{back}"), ("B", "A", f"{back}->{there}")):
-        files = sorted((folder / "images").rglob(f"*_fake_{target}.png"))
-        if files:
-            rows.append(_row(opt["name"], names, files, source, target))
+    for source, target, direction in (("A", "B", f"{there}->{back}"), ("B", "A", f"{back}->{there}")):
+        stems = [f"{folder}/images/{name}" for name in names]
+        if stems and Path(f"{stems[0]}_fake_{target}.png").is_file():
+            rows.append(_row(opt["name"], direction, stems, source, target))
     if not rows:
-        raise UserError(f"{folder}/images holds no *_fake_B.png; run test.py again")
+        raise UserError(f"{folder}/images holds no fake_B; run test.py again")
     return rows
 
 
-def _row(result: str, direction: str, files: list[Path], source: str, target: str) -> Row:
+def _row(result: str, direction: str, stems: list[str], source: str, target: str) -> Row:
     def load(kind: str) -> Iterator[np.ndarray]:
-        ending = f"_fake_{target}.png"
-        return (np.asarray(Image.open(f"{str(file).removesuffix(ending)}_{kind}.png"), np.float64) for file in files)
+        return (_load(Path(f"{stem}_{kind}.png")) for stem in stems)
 
-    mean_image = sum(load(f"real_{target}")) / len(files)
+    sizes = {truth.shape for truth in load(f"real_{target}")}
+    if len(sizes) > 1:
+        raise UserError(f"{Path(stems[0]).parent} holds pictures of {len(sizes)} sizes, which have no mean image to compare "
+                        "with; run test.py with --preprocess resize_and_crop")
+    mean_image = sum(load(f"real_{target}")) / len(stems)
     pairs = zip(load(f"fake_{target}"), load(f"real_{source}"), load(f"real_{target}"), strict=True)
     errors = [[np.abs(answer - truth).mean() for answer in (fake, given, mean_image)] for fake, given, truth in pairs]
-    return Row(result, direction, len(files), *np.mean(errors, axis=0).tolist())
+    return Row(result, direction, len(stems), *np.mean(errors, axis=0).tolist())
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        return np.asarray(Image.open(path), np.float64)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror or error}); run test.py again") from None
 
 
 def table(rows: list[Row]) -> str:
@@ -84,7 +101,7 @@ def table(rows: list[Row]) -> str:
     lines = ["mean absolute error against the truth, in gray levels (0 to 255)",
              f"{'model':<{width}}  direction  images  translated  copy of input  mean image  share of better"]
     lines += [f"{row.result:<{width}}  {row.direction:<9}  {row.images:>6}  {row.error:>10.2f}  {row.copy_error:>13.2f}  "
-              f"{row.mean_error:>10.2f}  {row.share:>15.0%}" for row in rows]
+              f"{row.mean_error:>10.2f}  {row.share:>15}" for row in rows]
     return "\n".join(lines)
 
 

@@ -1,4 +1,5 @@
 """Translate images with a trained model: python test.py --dataroot ./datasets/toy_maps --name maps --model cycle_gan"""
+import json
 import sys
 import time
 from pathlib import Path
@@ -45,26 +46,29 @@ def test(opt: Options) -> None:
     torch.manual_seed(opt.seed)
     device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
     print(describe_device(device))
-    loader = open_loader(opt, *image_sizes(opt, training=False), augment=False)
+    loader = open_loader(opt, models.find(opt.model).needs, *image_sizes(opt, training=False), augment=False)
     model = models.find(opt.model)(opt)
     saved = prefix(opt.epoch, opt.load_iter)
     load_nets(Path(opt.checkpoints_dir, opt.name), saved, model.nets)
     model.nets.train(not opt.eval)  # dropout is the noise; batch norm uses the statistics of the test batch
     engine = Engine(model, device)
 
-    folder = Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}" + (f"_iter{opt.load_iter}" if opt.load_iter > 0 else ""))
+    iteration = f"_iter{opt.load_iter}" if opt.load_iter > 0 else ""
+    folder = Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}{iteration}")
     header = facts(opt.model, opt.dataroot, saved, opt.changed(), time.strftime("%Y-%m-%d %H:%M"))
     page = ResultsPage(folder, f"{opt.name}: {opt.phase}", header, opt.display_winsize)
-    names, unique = result_names(loader.dataset.sources()), UniqueNames()
+    names, unique, translated = result_names(loader.dataset.sources()), UniqueNames(), []
     progress = Progress(min(opt.num_test, loader.images))
     for batch in loader.first(opt.num_test):
         visuals = model.visuals(engine.translate(batch))
         for index, path in enumerate(batch["A_paths"]):
             name = unique(names[path])
+            translated.append(name)
             page.add_row(name, save_visuals(folder / "images", name, pictures(visuals, index), opt.aspect_ratio))
         progress.advance(len(batch["A_paths"]))
     progress.close()
     write_atomically(folder / "test_opt.json", opt.as_json())
+    write_atomically(folder / "names.json", json.dumps(translated, indent=0) + "\n")
     write_atomically(Path(opt.checkpoints_dir, opt.name, "test_opt.txt"), opt.as_classic_text())
     print(f"page: {page.save()}")
 
@@ -92,17 +96,15 @@ def adopt_run(opt: Options) -> dict:
 
 
 def choose_generator(opt: Options, folder: Path, trained_direction: str) -> str:
-    """The suffix of the generator to load: '' for G; for a CycleGAN tested with --model test, _A, or _B for the way back.
-
-    """
+    """The suffix of the generator to load: '' for G; for a CycleGAN tested with --model test, _A, or _B for the way back."""
     from util.checkpoint import prefix, weights_file
 
     saved = prefix(opt.epoch, opt.load_iter)
-    if opt.model != "test" or weights_file(folder, saved, "G").is_file():
+    if opt.model != "test":
         return ""
     if opt.given("model_suffix"):
         return opt.model_suffix
-    if not weights_file(folder, saved, "G_A").is_file():
+    if weights_file(folder, saved, "G").is_file() or not weights_file(folder, saved, "G_A").is_file():
         return ""
     return "_B" if opt.given("direction") and opt.direction != trained_direction else "_A"
 

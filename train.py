@@ -40,17 +40,18 @@ def train(opt: Options) -> None:
     from util.loggers import Moment, open_recorder
     from util.schedule import lr_factor
 
+    epochs = epochs_to_train(opt)
     torch.manual_seed(opt.seed)
     device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
-    loader = open_loader(opt, *image_sizes(opt, training=True), augment=True)
-    validation = open_validation(opt)
+    needs = models.find(opt.model).needs
+    loader = open_loader(opt, needs, *image_sizes(opt, training=True), augment=True)
+    validation = open_validation(opt, needs)
     model = models.find(opt.model)(opt)
     model.add_discriminators()
     engine = Engine(model, device)
     engine.prepare_training(opt.lr, opt.beta1)
     folder = prepare_folder(opt, engine)
 
-    epochs = range(opt.epoch_count, opt.n_epochs + opt.n_epochs_decay + 1)
     recorder = open_recorder(opt, folder, total=len(epochs) * loader.images)
     moment, val_losses = Moment(opt.epoch_count, loader.images), []
     for epoch in epochs:
@@ -64,7 +65,7 @@ def train(opt: Options) -> None:
             recorder.after_step(moment, lr, losses, visuals, last)
             if moment.due(opt.save_latest_freq):
                 save_nets(folder, f"iter_{moment.total}" if opt.save_by_iter else "latest", model.nets)
-        if epoch % opt.save_epoch_freq == 0 or last:
+        if last or opt.save_epoch_freq > 0 and epoch % opt.save_epoch_freq == 0:
             recorder.update_page(moment, visuals)
             save_nets(folder, str(epoch), model.nets)
             save_nets(folder, "latest", model.nets)
@@ -76,7 +77,16 @@ def train(opt: Options) -> None:
     print(f"weights: {folder}" + ("" if opt.no_html else f"\npage: {folder / 'web' / 'index.html'}"))
 
 
-def open_validation(opt: Options):
+def epochs_to_train(opt: Options) -> range:
+    """The numbers of the epochs, from 1. UserError when none is left."""
+    last = opt.n_epochs + opt.n_epochs_decay
+    if not 1 <= opt.epoch_count <= last:
+        raise UserError(f"there is no such epoch to begin with: --epoch_count {opt.epoch_count} must be from 1 to {last}, "
+                        f"which is --n_epochs {opt.n_epochs} + --n_epochs_decay {opt.n_epochs_decay}")
+    return range(opt.epoch_count, last + 1)
+
+
+def open_validation(opt: Options, needs: tuple[str, ...]):
     """The loader of the held-out images that --lr_policy plateau measures on; None for the other policies."""
     from data.loader import open_loader
     from models.networks import image_sizes
@@ -84,7 +94,7 @@ def open_validation(opt: Options):
     if opt.lr_policy != "plateau":
         return None
     try:
-        return open_loader(opt.replace(phase=opt.val_phase), *image_sizes(opt, training=True), augment=False)
+        return open_loader(opt.replace(phase=opt.val_phase), needs, *image_sizes(opt, training=True), augment=False)
     except UserError as error:
         raise UserError(f"--lr_policy plateau measures on held-out images, --val_phase {opt.val_phase}: {error}") from None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from data.base_dataset import BaseDataset, Sample
-from data.folders import list_images, natural_key, require_images
+from data.folders import list_images, require_images
 from data.readers import image_size, read_image
 from data.transforms import Preprocess, Size
 from options.schema import Options
@@ -27,7 +27,7 @@ class AlignedDataset(BaseDataset):
         if opt.max_dataset_size < len(self.pairs):
             self.pairs = self.pairs[:int(opt.max_dataset_size)]
         hint = ""
-        if list_images(self.root / f"{opt.phase}A", 1):
+        if not self.pairs and list_images(self.root / f"{opt.phase}A"):
             hint = "\nThese look like unpaired folders: --model cycle_gan or --dataset_mode unaligned reads them."
         require_images(opt.dataroot, self.pairs, EXPECTED.format(root=opt.dataroot, phase=opt.phase), hint)
 
@@ -58,42 +58,49 @@ class AlignedDataset(BaseDataset):
 
     def file_size(self, path: Path) -> Size:
         width, height = image_size(path)
-        return (width, height) if self.pairs[0][1] else (width // 2, height)
+        return (width, height) if self.pairs[0][1] else (half_width(path, (width, height)), height)
 
     def _two_folders(self) -> list[tuple[Path, Path]]:
-        """Pairs of phase/A + phase/B or of phaseA + phaseB, matched by name without ending; unmatched ones are listed."""
+        """Pairs of phase/A + phase/B or of phaseA + phaseB, if there are such folders."""
         phase = self.root / self.opt.phase
-        nested = phase / "A", phase / "B"
-        beside = self.root / f"{self.opt.phase}A", self.root / f"{self.opt.phase}B"
-        if all(folder.is_dir() for folder in nested):
-            folders = nested
-        elif not phase.is_dir() and all(folder.is_dir() for folder in beside):
-            folders = beside
-        else:
-            return []
-        side_A, side_B = ({path.relative_to(folder).with_suffix(""): path for path in list_images(folder)}
-                          for folder in folders)
-        matched = [(side_A[name], side_B[name]) for name in side_A if name in side_B]
-        lonely = [str(side_A.get(name) or side_B.get(name)) for name in side_A.keys() ^ side_B.keys()]
-        if lonely:
-            report = "\n".join(f"  {path}" for path in sorted(lonely)[:20]) + ("\n  ..." if len(lonely) > 20 else "")
-            said = f"{len(lonely)} images in {folders[0]} and {folders[1]} have no partner of the same name:\n{report}"
-            if not matched:
-                raise UserError(f"{said}\nNo pair is left. Give both files of a pair the same name (endings may differ), "
-                                "or train without pairs: --model cycle_gan")
-            print(f"note: {said}\nThe {len(matched)} pairs are used.")
-        return sorted(matched, key=lambda pair: natural_key(pair[0], folders[0]))
+        folders = (phase / "A", phase / "B") if phase.is_dir() else (Path(f"{phase}A"), Path(f"{phase}B"))
+        return match(*folders) if all(folder.is_dir() for folder in folders) else []
+
+
+def match(folder_A: Path, folder_B: Path) -> list[tuple[Path, Path]]:
+    """Pairs of images with the same name, subfolders included and endings aside; prints which have no partner.
+
+    Raises UserError when no pair is left.
+    """
+    images_A, images_B = list_images(folder_A), list_images(folder_B)
+    named_B = {path.relative_to(folder_B).with_suffix(""): path for path in images_B}
+    names_A = [path.relative_to(folder_A).with_suffix("") for path in images_A]
+    pairs = [(path, named_B[name]) for path, name in zip(images_A, names_A, strict=True) if name in named_B]
+    paired = {path for pair in pairs for path in pair}
+    lonely = [path for path in images_A + images_B if path not in paired]
+    if lonely:
+        report = "\n".join(f"  {path}" for path in lonely[:20]) + ("\n  ..." if len(lonely) > 20 else "")
+        said = f"{len(lonely)} images in {folder_A} and {folder_B} have no partner of the same name:\n{report}"
+        if not pairs:
+            raise UserError(f"{said}\nNo pair is left. Give both files of a pair the same name (endings may differ), "
+                            "or train without pairs: --model cycle_gan")
+        print(f"note: {said}\nThe {len(pairs)} pairs are used.")
+    return pairs
 
 
 def split(path: Path, nc_A: int, nc_B: int) -> tuple[Image.Image, Image.Image]:
     """The left half as A, the right half as B, with nc_A and nc_B channels."""
     whole = read_image(path, 3)
-    width, height = whole.size
-    if width < 2:
-        raise UserError(f"{path} is {_by(whole.size)} pixels; expected a pair A|B side by side, twice as wide as one image")
-    left = whole.crop((0, 0, width // 2, height))
-    right = whole.crop((width - width // 2, 0, width, height))
+    (width, height), half = whole.size, half_width(path, whole.size)
+    left, right = whole.crop((0, 0, half, height)), whole.crop((width - half, 0, width, height))
     return (left if nc_A == 3 else left.convert("L")), (right if nc_B == 3 else right.convert("L"))
+
+
+def half_width(path: Path, size: Size) -> int:
+    """The width of one side of a file A|B of `size`. UserError when it is too narrow for two."""
+    if size[0] < 2:
+        raise UserError(f"{path} is {_by(size)} pixels; expected a pair A|B side by side, twice as wide as one image")
+    return size[0] // 2
 
 
 def _by(size: Size) -> str:

@@ -29,6 +29,7 @@ class BaseDataset(ABC):
 
     ExtraOptions: type[Group] = Group
     changed_defaults: dict[str, Any] = {}
+    gives: tuple[str, ...] = ("A", "B")  # what a sample holds
     channels: tuple[int, ...] = tuple(MODES)  # what --input_nc and --output_nc may be
 
     def __init__(self, opt: Options, preprocess: Preprocess):

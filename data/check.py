@@ -10,7 +10,7 @@ def check_sizes(dataset: BaseDataset, batch_size: int) -> list[str]:
     Only file headers are read, and none where the preprocessing makes one size of everything.
     """
     preprocess = dataset.preprocess
-    if preprocess.mode in ("resize_and_crop", "scale_width_and_crop"):
+    if preprocess.scales_and_crops:
         sizes = {(preprocess.load_size, preprocess.load_size): dataset.root}
     else:
         by_file = [(dataset.file_size(path), path) for path in dataset.files()]

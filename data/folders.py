@@ -26,20 +26,21 @@ def is_image(path: Path) -> bool:
 
 def natural_key(path: Path, folder: Path) -> list:
     """Sorts numbers in names by their value."""
-    words = re.split(r"(\d+)", path.relative_to(folder).as_posix().lower())
-    return [(int(word), word) if word.isdigit() else (0, word) for word in words] + [(0, path.name)]
+    name = path.relative_to(folder).as_posix()
+    words = re.split(r"(\d+)", name.lower())
+    return [(int(word), word) if word.isdecimal() else (0, word) for word in words] + [(0, name)]
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    seen = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(here)
-        if real in seen:  # a link that leads back up
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(here, name) for name in files)
+def _walk(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in above or not os.path.isdir(real):  # a link that leads back up; a missing folder
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_dir():
+                yield Path(entry.path)
+            elif not entry.name.startswith("."):
+                yield from _walk(Path(entry.path), (*above, real))
 
 
 def require_images(dataroot: str, images: list[Path], expected: str, hint: str = "") -> None:
@@ -62,9 +63,7 @@ def describe_tree(root: Path) -> str:
     lines = []
     for here, folders, files in os.walk(root, followlinks=True):
         depth = len(Path(here).relative_to(root).parts)
-        folders.sort()
-        if depth >= 2:
-            folders.clear()
+        folders[:] = sorted(name for name in folders if depth < 2 and not name.startswith("."))
         kinds = Counter("images" if is_image(Path(name)) else "other files" for name in files)
         counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("images", "other files") if kinds[kind]) or "no files"
         lines.append(f"  {'  ' * depth}{Path(here).name or here}/  {counts}")

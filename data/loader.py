@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -19,14 +20,22 @@ from util.errors import MachineError, UserError
 Key = tuple[int, int]
 """(index of a sample, seed of its random source)."""
 
+SHORTAGES = ("DataLoader worker (pid", "shared memory", "open files", "No space left", "Cannot allocate memory")
+_failed_starts: list[Exception] = []  # kept: PyTorch prints a traceback when workers of which some run are freed
 
-def open_loader(opt: Options, size_multiple: int, min_size: int, augment: bool) -> Loader:
+
+def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int, augment: bool) -> Loader:
     """The loader of the dataset that the options name, checked; prints a notice when sizes have to be adjusted.
 
-    size_multiple, min_size: what the networks accept, in pixels; augment: shuffled and with random crops and flips.
+    needs: what the model reads of a sample ('A', 'B'); size_multiple, min_size: what the networks accept, in pixels;
+    augment: shuffled and with random crops and flips.
     Raises UserError when folders or sizes are wrong.
     """
-    dataset = data.find(opt.dataset_mode)(opt, Preprocess(opt, size_multiple, min_size, augment))
+    kind = data.find(opt.dataset_mode)
+    if not set(needs) <= set(kind.gives):
+        raise UserError(f"--model {opt.model} needs {' and '.join(needs)}, and --dataset_mode {opt.dataset_mode} gives only "
+                        f"{' and '.join(kind.gives)}; leave out --dataset_mode for the one that fits")
+    dataset = kind(opt, Preprocess(opt, size_multiple, min_size, augment))
     for notice in check_sizes(dataset, opt.batch_size):
         print(notice)
     return Loader(dataset, opt.batch_size, opt.num_threads, opt.seed, shuffle=augment and not opt.serial_batches)
@@ -50,25 +59,43 @@ class Loader:
 
     def epoch(self, epoch: int) -> Iterator[dict[str, Any]]:
         """The batches of that epoch. Raises UserError for unreadable images, MachineError for workers that fail."""
-        self.sampler.epoch = epoch
+        return self._batches(epoch, self.images)
+
+    def first(self, count: int) -> Iterator[dict[str, Any]]:
+        """The first `count` samples in batches, for testing; errors as in `epoch`."""
+        return self._batches(1, min(count, self.images))
+
+    def _batches(self, epoch: int, count: int) -> Iterator[dict[str, Any]]:
+        self.sampler.epoch, self.sampler.length = epoch, count
         try:
-            for batch in self.batches:
+            for batch in self._start():
                 if isinstance(batch, UserError):
-                    raise batch
+                    raise type(batch)(str(batch))  # not itself: the traceback's reference to it would delay the workers' end
                 yield batch
-        except (OSError, RuntimeError, AssertionError) as error:
-            if self.num_threads == 0 or not _is_about_workers(error):
+        except (OSError, RuntimeError) as error:
+            if self.num_threads == 0 or not _is_shortage(error):
                 raise
             raise MachineError(
-                f"the {self.num_threads} worker processes of --num_threads failed: {_first_line(error)}.\n"
+                f"the worker processes of --num_threads failed: {_reason(error)}.\n"
                 "They may lack memory, shared memory (/dev/shm) or open files; give a smaller --num_threads, "
                 "or --num_threads 0 to load images in the main process") from None
 
+    def _start(self) -> Iterator[Any]:
+        """The batches without PyTorch's signal handler: when a worker dies it raises wherever the main process is then.
 
-    def first(self, count: int) -> Iterator[dict[str, Any]]:
-        """The first `count` samples in batches, for testing."""
-        self.sampler.length = min(count, self.images)
-        return self.epoch(1)
+        The next batch tells it as well.
+        """
+        if self.num_threads == 0 or not hasattr(signal, "SIGCHLD"):
+            return iter(self.batches)
+        handler = signal.getsignal(signal.SIGCHLD)
+        try:
+            batches = iter(self.batches)
+        except OSError as error:
+            _failed_starts.append(error)
+            raise
+        if signal.getsignal(signal.SIGCHLD) is not handler:
+            signal.signal(signal.SIGCHLD, handler)
+        return batches
 
 
 class _EpochSampler(Sampler[Key]):
@@ -107,17 +134,21 @@ def _stack(samples: list[Sample | UserError]) -> dict[str, Any] | UserError:
     for sample in samples:
         if isinstance(sample, UserError):
             return sample
-    sizes = {tuple(sample["A"].shape[:0:-1]): sample["A_paths"] for sample in samples}
-    if len(sizes) > 1:
-        found = ", ".join(f"{width}x{height} ({path})" for (width, height), path in sizes.items())
-        return UserError(f"images of different sizes cannot form a batch, found {found}; "
-                         "give --batch_size 1, or a --preprocess that crops")
+    for name in ("A", "B"):
+        sizes = {sample[name].shape[:0:-1]: sample["A_paths"] for sample in samples if name in sample}
+        if len(sizes) > 1:
+            found = ", ".join(f"{width}x{height} ({path})" for (width, height), path in sizes.items())
+            return UserError(f"images of different sizes cannot form a batch, found {found}; "
+                             "give --batch_size 1, or a --preprocess that crops")
     return default_collate(samples)
 
 
-def _is_about_workers(error: Exception) -> bool:
-    return isinstance(error, OSError) or any(word in str(error) for word in ("worker", "shared memory", "shm"))
+def _is_shortage(error: Exception) -> bool:
+    """Whether workers lack something; no other errors of a dataset, which arrive as 'Caught ...' with a traceback."""
+    unable_to_start = isinstance(error, OSError) and not str(error).startswith("Caught ")
+    return unable_to_start or any(word in _reason(error) for word in SHORTAGES)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+def _reason(error: Exception) -> str:
+    """The first sentence of the last line: without the traceback before it and PyTorch's own advice after it."""
+    return (str(error).splitlines() or [type(error).__name__])[-1].split(". ")[0].rstrip(".")

@@ -13,6 +13,8 @@ EXPECTED = "    {root}   an image, or a folder with images in it and below it"
 class SingleDataset(BaseDataset):
     """Each sample is one image; there is no B."""
 
+    gives = ("A",)
+
     def __init__(self, opt: Options, preprocess: Preprocess):
         super().__init__(opt, preprocess)
         one_file = self.root.is_file() and is_image(self.root)

@@ -43,6 +43,8 @@ class TemplateDataset(BaseDataset):
         path = self.images[index]
         B = self.load(path, self.opt.output_nc, rng)
         A = (B.flip(1) + 1) * self.opt.brightness - 1
+        if self.swap:  # --direction BtoA
+            A, B = B, A
         return {"A": A, "B": B, "A_paths": str(path), "B_paths": str(path)}
 
     def sources(self) -> list[Path]:

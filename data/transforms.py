@@ -51,24 +51,17 @@ class Preprocess:
         self.mode, self.load_size, self.crop_size = opt.preprocess, opt.load_size, opt.crop_size
         self.flip = augment and not opt.no_flip
         self.size_multiple, self.min_size, self.augment = size_multiple, min_size, augment
-        if self.crops and self.scales and self.load_size < self.crop_size:
+        if self.scales_and_crops and self.load_size < self.crop_size:
             raise UserError(f"--load_size {self.load_size} is smaller than --crop_size {self.crop_size}: "
                             f"give --load_size {self.crop_size} or more")
-        if self.load_size < 1 or self.crop_size < 1:
-            raise UserError(f"--load_size {self.load_size} and --crop_size {self.crop_size} must be at least 1 pixel")
 
     @property
-    def scales(self) -> bool:
-        return self.mode in ("resize_and_crop", "scale_width", "scale_width_and_crop")
+    def scales_and_crops(self) -> bool:
+        return self.mode in ("resize_and_crop", "scale_width_and_crop")
 
     @property
     def crops(self) -> bool:
-        return self.mode in ("resize_and_crop", "crop", "scale_width_and_crop")
-
-    @property
-    def fixed_size(self) -> bool:
-        """Whether all images come out at one size, whatever their own."""
-        return self.crops
+        return self.scales_and_crops or self.mode == "crop"
 
     def scaled(self, size: Size) -> Size:
         """The size after scaling and before the crop."""

@@ -22,7 +22,7 @@ class UnalignedDataset(BaseDataset):
         folders = [self.root / f"{opt.phase}{side}" for side in ("BA" if self.swap else "AB")]
         self.A, self.B = (list_images(folder, opt.max_dataset_size) for folder in folders)
         hint = ""
-        if list_images(self.root / opt.phase, 1):
+        if not (self.A and self.B) and list_images(self.root / opt.phase):
             hint = f"\n{self.root / opt.phase} looks like pairs A|B: --model pix2pix or --dataset_mode aligned reads them."
         expected = EXPECTED.format(root=opt.dataroot, phase=opt.phase)
         for images in (self.A, self.B):

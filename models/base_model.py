@@ -43,6 +43,7 @@ class BaseModel(ABC):
     TestOptions: type[Group] = Group
     shared_defaults: dict[str, Any] = {}
     train_defaults: dict[str, Any] = {}
+    needs: tuple[str, ...] = ("A", "B")  # what it reads of a batch
     visual_names: tuple[str, ...] = ()  # the images to show, in order
 
     def __init__(self, opt: Options):

@@ -11,10 +11,10 @@ class NetworkOptions(Group):
     """networks"""
 
     netG: str = option("resnet_9blocks", "generator", choices=GENERATORS, common=True)
-    ngf: int = option(64, "filters of the generator's first layer")
+    ngf: int = option(64, "filters of the generator's first layer", least=1)
     netD: str = option("basic", "discriminator: basic is the 70x70 PatchGAN", choices=DISCRIMINATORS)
-    n_layers_D: int = option(3, "layers of --netD n_layers: 1..5 judge patches of 16, 34, 70, 142, 286 pixels")
-    ndf: int = option(64, "filters of the discriminator's first layer")
+    n_layers_D: int = option(3, "layers of --netD n_layers: 1..5 judge patches of 16, 34, 70, 142, 286 pixels", least=1)
+    ndf: int = option(64, "filters of the discriminator's first layer", least=1)
     norm: str = option("instance", "normalisation", choices=NORMS)
     no_dropout: bool = option(False, "no dropout in the generator")
     init_type: str = option("normal", "initial weights", choices=INITS)

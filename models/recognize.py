@@ -11,10 +11,12 @@ def recognize_generator(state: Mapping[str, Tensor]) -> dict[str, object]:
 
     A U-Net's keys do not tell whether it had dropout. Raises ValueError, saying why, when it is none of our generators.
     """
-    if "model.model.0.weight" in state:
+    if {"model.model.0.weight", "model.model.3.weight"} <= state.keys():
         found = _unet(state)
     elif "model.1.weight" in state and state["model.1.weight"].ndim == 4:
         found = _resnet(state)
+    elif "model.0.weight" in state or "net.0.weight" in state:
+        raise ValueError("it is a discriminator")
     else:
         raise ValueError(f"its keys ({', '.join(list(state)[:3])}, ...) are not those of a resnet or unet generator")
     if found["netG"] not in GENERATORS:
@@ -39,7 +41,7 @@ def _resnet(state: Mapping[str, Tensor]) -> dict[str, object]:
 
 def _unet(state: Mapping[str, Tensor]) -> dict[str, object]:
     first, last = state["model.model.0.weight"], state["model.model.3.weight"]
-    depth = 1 + max(key.count("model.1.") + key.count("model.3.model") for key in state)
+    depth = 1 + sum(key.endswith(".model.1.weight") for key in state)  # each level but the outermost goes down there
     return {
         "netG": f"unet_{2 ** depth}",
         "ngf": first.shape[0],

@@ -10,12 +10,13 @@ from util.errors import UserError
 class TestModel(BaseModel):
     """Reads [epoch]_net_G[model_suffix].pth; the suffix picks one side of a CycleGAN."""
 
-    class TestOptions(Group):
+    class SharedOptions(Group):
         """test"""
 
         model_suffix: str = option("", "which generator to load: _A loads G_A. Left out: by what is saved and --direction")
 
     shared_defaults = {"dataset_mode": "single"}
+    needs = ("A",)
     visual_names = ("real", "fake")
 
     def generators(self) -> dict[str, nn.Module]:

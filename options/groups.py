@@ -13,7 +13,7 @@ class RunOptions(Group):
     seed: int = option(0, "same seed, same numbers", common=True)
     verbose: bool = option(False, "print every network layer by layer")
     epoch: str = option("latest", "which saved epoch to load: a number or latest")
-    load_iter: int = option(0, "which saved iteration to load, if above 0: reads iter_N instead of --epoch")
+    load_iter: int = option(0, "which saved iteration to load, if above 0: reads iter_N instead of --epoch", least=0)
     use_wandb: bool = option(False, "also log to Weights & Biases (pip install wandb)")
     wandb_project_name: str = option("CycleGAN-and-pix2pix", "project there")
 
@@ -24,19 +24,19 @@ class DataOptions(Group):
     dataroot: str = option(None, "folder of the images (their layout: see README)", required=True, common=True)
     dataset_mode: str = option("unaligned", "how images are found and paired; a wrong name lists them all")
     direction: str = option("AtoB", "which domain is translated into which", choices=("AtoB", "BtoA"), common=True)
-    input_nc: int = option(3, "channels of an input image: 3 RGB, 1 gray")
-    output_nc: int = option(3, "channels of an output image: 3 RGB, 1 gray")
+    input_nc: int = option(3, "channels of an input image: 3 RGB, 1 gray", least=1)
+    output_nc: int = option(3, "channels of an output image: 3 RGB, 1 gray", least=1)
     preprocess: str = option(
         "resize_and_crop", "how an image is brought to size",
         choices=("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"))
-    load_size: int = option(286, "side, or width, in pixels that images are scaled to")
-    crop_size: int = option(256, "side in pixels that is then cropped", common=True)
+    load_size: int = option(286, "side, or width, in pixels that images are scaled to", least=1)
+    crop_size: int = option(256, "side in pixels that is then cropped", common=True, least=1)
     no_flip: bool = option(False, "do not mirror training images at random")
-    batch_size: int = option(1, "images a step", common=True)
+    batch_size: int = option(1, "images a step", common=True, least=1)
     serial_batches: bool = option(False, "take images in order instead of shuffled")
-    num_threads: int = option(4, "worker processes that load images; 0 loads in the main process")
-    max_dataset_size: int | float = option(float("inf"), "use at most this many images of each domain")
-    display_winsize: int = option(256, "width in pixels of an image on the pages and in the live view")
+    num_threads: int = option(4, "worker processes that load images; 0 loads in the main process", least=0)
+    max_dataset_size: int | float = option(float("inf"), "use at most this many images of each domain", least=1)
+    display_winsize: int = option(256, "width in pixels of an image on the pages and in the live view", least=1)
 
 
 class TrainRunOptions(RunOptions):
@@ -44,21 +44,21 @@ class TrainRunOptions(RunOptions):
 
     phase: str = option("train", "folder of the dataset to use: train, val, test, ...")
     continue_train: bool = option(False, "go on from the weights saved last in this run's folder")
-    epoch_count: int = option(1, "number of the first epoch")
+    epoch_count: int = option(1, "number of the first epoch", least=1)
 
 
 class TrainingOptions(Group):
     """training"""
 
-    n_epochs: int = option(100, "epochs at the initial learning rate", common=True)
-    n_epochs_decay: int = option(100, "epochs in which the rate then falls to zero", common=True)
-    lr: float = option(0.0002, "initial learning rate of Adam")
+    n_epochs: int = option(100, "epochs at the initial learning rate", common=True, least=0)
+    n_epochs_decay: int = option(100, "epochs in which the rate then falls to zero", common=True, least=0)
+    lr: float = option(0.0002, "initial learning rate of Adam", least=0)
     beta1: float = option(0.5, "first momentum of Adam")
     lr_policy: str = option("linear", "how the rate falls", choices=("linear", "step", "plateau", "cosine"))
-    lr_decay_iters: int = option(50, "epochs between two steps of --lr_policy step")
+    lr_decay_iters: int = option(50, "epochs between two steps of --lr_policy step", least=1)
     val_phase: str = option("val", "folder of the dataset on which --lr_policy plateau measures")
     gan_mode: str = option("lsgan", "adversarial loss", choices=("lsgan", "vanilla", "wgangp"))
-    pool_size: int = option(50, "how many earlier fakes the discriminator is shown from; 0: only the newest")
+    pool_size: int = option(50, "how many earlier fakes the discriminator is shown from; 0: only the newest", least=0)
 
 
 class LoggingOptions(Group):
@@ -84,12 +84,12 @@ class TestRunOptions(RunOptions):
     model: str = option("test", "what to run: test (one generator) or the model that was trained", common=True)
     phase: str = option("test", "folder of the dataset to use: train, val, test, ...", common=True)
     results_dir: str = option("./results/", "folder of all result pages")
-    num_test: int = option(50, "how many images to translate at most", common=True)
+    num_test: int = option(50, "how many images to translate at most", common=True, least=1)
     eval: bool = option(False, "freeze dropout and use the trained statistics of batch norm")
-    aspect_ratio: float = option(1.0, "stretch saved images to this width over height")
+    aspect_ratio: float = option(1.0, "stretch saved images to this width over height", least=0.01)
 
 
 class TestDataOptions(DataOptions):
     """data"""
 
-    load_size: int = option(256, "side, or width, in pixels that images are scaled to; left out: as --crop_size")
+    load_size: int = option(256, "side, or width, in pixels that images are scaled to; left out: as --crop_size", least=1)

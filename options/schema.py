@@ -36,6 +36,7 @@ class Option:
     choices: tuple[str, ...] = ()
     required: bool = False
     common: bool = False
+    least: float | None = None
     name: str = ""
     group: str = ""
     type: type = str
@@ -51,6 +52,8 @@ class Option:
             value = reader(text)
         except (ValueError, KeyError):
             raise ArgumentTypeError(f"{text!r} is not {_TYPE_NAMES[self.type]}") from None
+        if self.least is not None and value < self.least:
+            raise ArgumentTypeError(f"{text} is too small, expected at least {self.least:g}")
         if self.choices and value not in self.choices:
             raise ArgumentTypeError(f"{text!r} is not known{did_you_mean(text, self.choices)}. "
                                     f"Known: {', '.join(self.choices)}")
@@ -66,9 +69,10 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]}?)" if near else ""
 
 
-def option(default: Any, help: str, *, choices: Iterable[str] = (), required: bool = False, common: bool = False) -> Any:
+def option(default: Any, help: str, *, choices: Iterable[str] = (), required: bool = False, common: bool = False,
+           least: float | None = None) -> Any:
     """Declare an option in the body of a Group; its name and type come from the annotated attribute."""
-    return Option(default, help, tuple(choices), required, common)
+    return Option(default, help, tuple(choices), required, common, least)
 
 
 class Group:

@@ -1,7 +1,9 @@
 """Small folders of images, and options without a command line, for all tests."""
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny networks only wait for a second thread
 
 
 def write_image(path: Path, width: int = 32, height: int = 32, seed: int = 0) -> Path:
@@ -25,6 +28,22 @@ def write_pairs(folder: Path, count: int, side: int = 32) -> Path:
     for number in range(1, count + 1):
         write_image(folder / f"{number}.png", 2 * side, side, seed=number)
     return folder
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """The image as uint8 (H, W, 3)."""
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def answer_by_hand(net: Any, image: np.ndarray) -> np.ndarray:
+    """What a generator makes of an image, both uint8 (H, W, 3) or (H, W)."""
+    import torch
+
+    x = torch.from_numpy(image.astype(np.float32) / 127.5 - 1)
+    x = x[None, None] if x.ndim == 2 else x.permute(2, 0, 1)[None]
+    with torch.no_grad():
+        y = net(x)[0]
+    return ((y + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
 
 
 @pytest.fixture
@@ -67,4 +86,15 @@ def translate(tmp_path: Path, dataroot: Path) -> Callable[..., Path]:
     def run(line: str) -> Path:
         command.main(f"--dataroot {dataroot} --name run --num_threads 0 --gpu_ids -1 {line}".split())
         return tmp_path / "results" / "run" / "test_latest"
+    return run
+
+
+@pytest.fixture
+def failure(capsys: pytest.CaptureFixture) -> Callable[..., tuple[int, str]]:
+    """Calls a command that must end the process; returns its exit code and what it wrote to stderr."""
+    def run(command: Callable, line: str) -> tuple[int, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit:
+            command(line)
+        return exit.value.code, capsys.readouterr().err
     return run

@@ -1,6 +1,6 @@
 """Weight files: `<epoch>_net_<name>.pth`, plain state_dicts as in the classic implementation."""
 import io
-import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from util.errors import UserError
 from util.files import write_atomically
 
+EXPECTED = "a state_dict (names to tensors) saved with torch.save"
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -58,11 +59,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path} cannot be read as weights ({reason}); expected a state_dict saved with torch.save") from None
-    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"{path} holds no plain state_dict (names to tensors), but a {type(state).__name__}")
+    except Exception as error:  # the unpickler fails in any way it likes on what is no pickle
+        raise UserError(f"{path} {_what_it_is(path, error)}; expected {EXPECTED}") from None
+    if not isinstance(state, Mapping):
+        raise UserError(f"{path} holds a {type(state).__name__}; expected {EXPECTED}")
+    if not state or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
+        raise UserError(f"{path} holds a dict of {', '.join(map(str, list(state)[:8])) or 'nothing'}; expected {EXPECTED}")
     state = {key.removeprefix("module."): value for key, value in state.items()}
     return {key: value for key, value in state.items() if not _is_stale(key, state)}
 
@@ -73,6 +75,25 @@ def describe_saves(folder: Path) -> str:
     if not saves:
         return f"{folder} holds no weight files (*_net_*.pth)"
     return f"{folder} holds: {', '.join(saves[:12])}" + (" ..." if len(saves) > 12 else "")
+
+
+def _what_it_is(path: Path, error: Exception) -> str:
+    """What a file that is no state_dict is instead, as the end of a sentence about it. error: of reading it."""
+    if isinstance(error, PermissionError):
+        return "may not be read (permission denied)"
+    with open(path, "rb") as file:
+        head = file.read(200)
+    pickled = re.search(r"GLOBAL (\S+)", str(error))
+    if not head:
+        return "is empty"
+    if head.lstrip().startswith(b"<"):
+        return "is a web page (HTML), perhaps of a download that failed"
+    if pickled:
+        return (f"holds a whole pickled object ({pickled[1]}), whose code could do anything and is not run; where it was "
+                "made, save its weights alone: torch.save(net.state_dict(), FILE)")
+    if head.isascii() and b"\0" not in head:
+        return f"is a text file that begins with {head.decode().strip()[:60]!r}"
+    return f"is damaged, cut off, or no weight file at all ({type(error).__name__})"
 
 
 def _is_stale(key: str, state: Mapping[str, Tensor]) -> bool:

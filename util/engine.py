@@ -51,8 +51,10 @@ class Engine:
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Mapping[str, Any]]) -> float:
-        """The mean of the model's validation loss over the batches."""
+        """The mean of the model's validation loss over the batches, in eval mode: training is not touched by it."""
+        self.model.nets.eval()
         losses = [self.model.validation_loss(self.translate(batch)).item() for batch in batches]
+        self.model.nets.train()
         return sum(losses) / len(losses)
 
     def _on_device(self, batch: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,12 +18,18 @@ class MachineError(UserError):
 
 @contextmanager
 def kind_exit(*mistakes: type[Exception]) -> Iterator[None]:
-    """Ends the process without a traceback on the given exceptions: with their exit_code, or 2; 130 on Ctrl-C."""
+    """Ends the process without a traceback on the given exceptions, and on an OSError such as a full disk.
+
+    The code is the exception's exit_code, else 2; 1 for an OSError; 130 on Ctrl-C.
+    """
     try:
         yield
     except mistakes as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(getattr(error, "exit_code", 2))
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -169,7 +169,8 @@ def open_recorder(opt: Any, folder: Path, total: int) -> Recorder:
     """The recorder that the options ask for. total: images that the training will see."""
     page = None
     if not opt.no_html:
-        header = facts(opt.model, opt.dataroot, "training", opt.changed(), time.strftime("%Y-%m-%d %H:%M"))
+        epochs = f"{opt.epoch_count} to {opt.n_epochs + opt.n_epochs_decay}"
+        header = facts(opt.model, opt.dataroot, epochs, opt.changed(), time.strftime("%Y-%m-%d %H:%M"))
         page = TrainingPage(folder / "web", f"{opt.name}: training", header, opt.display_winsize, opt.continue_train)
     live = open_live_view(opt.display_id, opt.display_server, opt.display_port, opt.display_env, opt.display_ncols,
                           opt.display_winsize, opt.name)

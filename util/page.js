@@ -8,7 +8,8 @@ function showRows() {
   const wanted = filter.value.toLowerCase();
   rows.forEach((row, i) => { row.hidden = !names[i].includes(wanted); });
   const visible = rows.filter(row => !row.hidden).length;
-  shown.value = wanted ? `${visible} of ${rows.length} rows` : `${rows.length} rows`;
+  const all = `${rows.length} ${rows.length === 1 ? "row" : "rows"}`;
+  shown.value = wanted ? `${visible} of ${all}` : all;
 }
 
 // A picture shown larger than it is keeps its pixels; one shown smaller is smoothed.

@@ -88,12 +88,11 @@ class TrainingPage:
         """Return the rows, newest first, between links to the page of the newest epochs and to the next older one."""
         if not rows:
             return ""
-        links = tags.nav(tags.b(f"Epochs {min(rows)}–{max(rows)}, newest first"))
+        links = tags.nav(tags.b(f"{_span(min(rows), max(rows))}, newest first"))
         if newest:
             links.add(tags.a("Newest epochs", href=newest))
         if self.older:
-            first, last = _epochs(self.older)
-            links.add(tags.a(f"Older: epochs {first}–{last}", href=self.older))
+            links.add(tags.a(f"Older: {_span(*_epochs(self.older)).lower()}", href=self.older))
         nav = links.render(pretty=False) + "\n"
         newest_first = sorted(rows.items(), reverse=True)
         pictures = [picture_row(f"epoch {epoch}", images, self.image_width) for epoch, images in newest_first]
@@ -130,6 +129,10 @@ def _epochs(name: str) -> tuple[int, int]:
     if not match:
         raise ValueError(f"{name!r} is not named as a page of epochs")
     return int(match[1]), int(match[2])
+
+
+def _span(first: int, last: int) -> str:
+    return f"Epoch {first}" if first == last else f"Epochs {first}–{last}"
 
 
 def _status(running: bool) -> str:

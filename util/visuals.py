@@ -9,11 +9,15 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from util.errors import UserError
 from util.files import write_atomically
 
 
 def to_picture(image: Tensor) -> np.ndarray:
-    """(C, H, W) in [-1, 1], C 1 or 3, to uint8 (H, W, 3)."""
+    """(C, H, W) in [-1, 1] to uint8 (H, W, 3). UserError when C is neither 1 nor 3."""
+    if len(image) not in (1, 3):
+        raise UserError(f"an image of {len(image)} channels cannot be shown, only 1 (gray) or 3 (RGB); "
+                        "lightness and colour (--dataset_mode colorization) need --model colorization")
     pixels = ((image.float().clamp(-1, 1) + 1) * 127.5).round().byte().cpu()
     return pixels.expand(3, -1, -1).permute(1, 2, 0).numpy()
 
@@ -63,8 +67,9 @@ class UniqueNames:
 
 
 def facts(model: str, data: str, epoch: str, changed: Mapping[str, object], when: str) -> dict[str, str]:
-    """The header of a page."""
-    options = "  ".join(f"--{name} {value}" for name, value in changed.items()) or "all at their defaults"
+    """The header of a page; `changed`: the options that differ from their defaults."""
+    shown = {name: value for name, value in changed.items() if name not in ("name", "model", "dataroot")}
+    options = "  ".join(f"{name}={value}" for name, value in shown.items()) or "all at their defaults"
     return {"model": model, "data": data, "epoch": epoch, "options": options, "written": when}
 
 
