@@ -20,7 +20,8 @@ from util.errors import MachineError, UserError
 Key = tuple[int, int]
 """(index of a sample, seed of its random source)."""
 
-SHORTAGES = ("DataLoader worker (pid", "shared memory", "open files", "No space left", "Cannot allocate memory")
+SHORTAGES = ("DataLoader worker (pid", "</torch_",  # died; a file in shared memory
+             "open files", "No space left", "Cannot allocate memory")
 _failed_starts: list[Exception] = []  # kept: PyTorch prints a traceback when workers of which some run are freed
 
 
