@@ -24,9 +24,9 @@ $(BIN)/.installed: setup.cfg pyproject.toml constraints.txt
 
 demo: install
 	$(BIN)/python datasets/toy_maps.py --size 128 --n_test 20
-	$(BIN)/python train.py @recipes/toy_pix2pix.txt --dataroot $(TOY) --direction AtoB --name toy_pix2pix_AtoB
-	$(BIN)/python train.py @recipes/toy_pix2pix.txt --dataroot $(TOY) --direction BtoA --name toy_pix2pix_BtoA
-	$(BIN)/python train.py @recipes/toy_cyclegan.txt --dataroot $(TOY) --name toy_cyclegan
+	$(BIN)/python train.py @recipes/toy_pix2pix.txt --dataroot $(TOY) --direction AtoB --name toy_pix2pix_AtoB --overwrite
+	$(BIN)/python train.py @recipes/toy_pix2pix.txt --dataroot $(TOY) --direction BtoA --name toy_pix2pix_BtoA --overwrite
+	$(BIN)/python train.py @recipes/toy_cyclegan.txt --dataroot $(TOY) --name toy_cyclegan --overwrite
 	$(BIN)/python test.py --dataroot $(TOY) --model pix2pix --name toy_pix2pix_AtoB
 	$(BIN)/python test.py --dataroot $(TOY) --model pix2pix --name toy_pix2pix_BtoA
 	$(BIN)/python test.py --dataroot $(TOY) --model cycle_gan --name toy_cyclegan --dataset_mode aligned --load_size 128 --crop_size 128

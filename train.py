@@ -1,14 +1,24 @@
 """Train a model: python train.py --dataroot ./datasets/toy_maps --name maps --model cycle_gan"""
+from __future__ import annotations
+
 import sys
-from functools import partial
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import data
 import models
 from options.command_line import Command, parse
 from options.groups import DataOptions, LoggingOptions, TrainingOptions, TrainRunOptions
+from options.saved import differences, read_saved, refuse_other_structure
 from options.schema import OptionError, Options
 from util.errors import UserError, kind_exit
+
+if TYPE_CHECKING:  # --help answers without torch
+    import torch
+
+    from data.loader import Loader
+    from util.stop import StopRequest
 
 COMMAND = Command(
     program="train.py", phase="train", description="Train an image-to-image translation model.",
@@ -20,103 +30,112 @@ MEMORY_ADVICE = ("these make it need less: a smaller --batch_size, --crop_size (
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The command. Exit code 0 after training, 2 for a wrong command line or wrong data, 1 for too little memory."""
+    """The command. Exit code 0 after training; 2 for a wrong command line, data or folder; 1 when the machine has too
+    little memory or disk, or a loss is NaN; 128 + n after signal n; 75 when --max_minutes are over.
+    """
     with kind_exit(UserError, OptionError):
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv)
         from util.engine import memory_advice  # torch is imported only from here on, so that --help answers at once
-        with memory_advice(MEMORY_ADVICE):
-            train(opt)
+        from util.stop import StopRequest
+        with memory_advice(MEMORY_ADVICE), StopRequest(opt.max_minutes) as stop:
+            train(opt, stop)
+        if stop.reason:
+            sys.exit(stop.exit_code)
 
 
-def train(opt: Options) -> None:
-    """Train for n_epochs + n_epochs_decay epochs, logging and saving on the way."""
+def train(opt: Options, stop: StopRequest) -> None:
+    """Check the data, then train in the run's folder, which no other training may use meanwhile."""
+    from data.loader import open_loader, open_validation
+    from models.networks import image_sizes
+    from util.device import choose_device
+    from util.lock import run_lock
+
+    device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
+    needs, sizes = models.find(opt.model).needs, image_sizes(opt, training=True)
+    loader = open_loader(opt, needs, *sizes, augment=True)
+    validation = open_validation(opt, needs, *sizes)
+    folder = Path(opt.checkpoints_dir, opt.name)
+    with run_lock(folder):
+        state = find_start(opt, folder)
+        last_epoch = opt.n_epochs + opt.n_epochs_decay
+        if state and state["moment"]["epoch"] > last_epoch:
+            print(f"nothing is left to train: {folder} has done {last_epoch} epochs")
+        elif opt.epoch_count > last_epoch:
+            raise UserError(f"there is no such epoch to begin with: --epoch_count {opt.epoch_count} must be from 1 to "
+                            f"{last_epoch}, which is --n_epochs {opt.n_epochs} + --n_epochs_decay {opt.n_epochs_decay}")
+        else:
+            train_in(folder, opt, device, loader, validation, state, stop)
+
+
+def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, validation: Loader | None,
+             state: dict | None, stop: StopRequest) -> None:
+    """Train for n_epochs + n_epochs_decay epochs, or until `stop` has a reason; logs and saves on the way.
+
+    validation: the images that --lr_policy plateau measures on; state: what to go on from.
+    """
     import torch
 
-    from data.loader import open_loader
-    from models.networks import image_sizes
-    from util.checkpoint import save_nets
-    from util.device import choose_device
     from util.engine import Engine
-    from util.loggers import Moment, open_recorder
+    from util.loggers import open_recorder
     from util.schedule import lr_factor
+    from util.training import Training
 
-    epochs = epochs_to_train(opt)
     torch.manual_seed(opt.seed)
-    device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
-    needs = models.find(opt.model).needs
-    loader = open_loader(opt, needs, *image_sizes(opt, training=True), augment=True)
-    validation = open_validation(opt, needs)
     model = models.find(opt.model)(opt)
     model.add_discriminators()
     engine = Engine(model, device)
     engine.prepare_training(opt.lr, opt.beta1)
-    folder = prepare_folder(opt, engine)
+    print(engine.describe(opt.verbose))
+    training = Training(engine, folder, opt, loader.images)
+    training.begin(state)
 
-    recorder = open_recorder(opt, folder, total=len(epochs) * loader.images)
-    moment, val_losses = Moment(opt.epoch_count, loader.images), []
-    for epoch in epochs:
-        lr = opt.lr * lr_factor(opt.lr_policy, epoch, opt.n_epochs, opt.n_epochs_decay, opt.lr_decay_iters, val_losses)
-        engine.set_lr(lr)
-        for batch in recorder.clock.watch(loader.epoch(epoch)):
-            losses, images = engine.step(batch)
-            moment = moment.after(len(batch["A"]))
-            visuals = partial(model.visuals, images)
-            last = epoch == epochs[-1] and moment.images == loader.images
-            recorder.after_step(moment, lr, losses, visuals, last)
-            if moment.due(opt.save_latest_freq):
-                save_nets(folder, f"iter_{moment.total}" if opt.save_by_iter else "latest", model.nets)
-        if last or opt.save_epoch_freq > 0 and epoch % opt.save_epoch_freq == 0:
-            recorder.update_page(moment, visuals)
-            save_nets(folder, str(epoch), model.nets)
-            save_nets(folder, "latest", model.nets)
-        recorder.progress.say(f"End of epoch {epoch} / {epochs[-1]}, learning rate {lr:.7f}")
-        if validation:
-            val_losses.append(engine.validate(validation.epoch(1)))
-        moment = moment.next_epoch()
-    recorder.close()
+    with closing(open_recorder(opt, folder, training.images_in_all, training.moment, state)) as recorder:
+        for epoch in range(training.moment.epoch, training.last_epoch + 1):
+            lr = opt.lr * lr_factor(opt.lr_policy, epoch, opt.n_epochs, opt.n_epochs_decay, opt.lr_decay_iters,
+                                    training.val_losses)
+            engine.set_lr(lr)
+            for batch in recorder.clock.watch(loader.epoch(epoch, skip=training.moment.images)):
+                training.step(batch, lr, recorder)
+                if training.in_epoch and training.moment.due(opt.save_latest_freq):
+                    training.save(recorder)
+                if training.in_epoch and stop.reason:
+                    break
+            else:  # the epoch is complete
+                if validation:
+                    training.val_losses.append(engine.validate(validation.epoch(1)))
+                recorder.progress.say(f"End of epoch {epoch} / {training.last_epoch}, learning rate {lr:.7f}")
+                training.end_epoch(recorder)
+            if stop.reason:
+                training.save(recorder)
+                recorder.progress.say(f"stopped by {stop.reason}; --continue_train goes on from here")
+                break
     print(f"weights: {folder}" + ("" if opt.no_html else f"\npage: {folder / 'web' / 'index.html'}"))
 
 
-def epochs_to_train(opt: Options) -> range:
-    """The numbers of the epochs, from 1. UserError when none is left."""
-    last = opt.n_epochs + opt.n_epochs_decay
-    if not 1 <= opt.epoch_count <= last:
-        raise UserError(f"there is no such epoch to begin with: --epoch_count {opt.epoch_count} must be from 1 to {last}, "
-                        f"which is --n_epochs {opt.n_epochs} + --n_epochs_decay {opt.n_epochs_decay}")
-    return range(opt.epoch_count, last + 1)
+def find_start(opt: Options, folder: Path) -> dict | None:
+    """The state to go on from, None to start. Raises UserError or OptionError when neither may be."""
+    from util.run_folder import clear_run, find_state, holds_a_run, refuse_to_overwrite
 
-
-def open_validation(opt: Options, needs: tuple[str, ...]):
-    """The loader of the held-out images that --lr_policy plateau measures on; None for the other policies."""
-    from data.loader import open_loader
-    from models.networks import image_sizes
-
-    if opt.lr_policy != "plateau":
+    there = holds_a_run(folder)
+    before, _ = read_saved(folder, opt.declared)
+    changed = differences(opt, before)
+    if not (opt.continue_train or opt.resume == "auto" and there):
+        if there and not opt.overwrite:
+            refuse_to_overwrite(folder, changed)
+        clear_run(folder)
         return None
-    try:
-        return open_loader(opt.replace(phase=opt.val_phase), needs, *image_sizes(opt, training=True), augment=False)
-    except UserError as error:
-        raise UserError(f"--lr_policy plateau measures on held-out images, --val_phase {opt.val_phase}: {error}") from None
-
-
-def prepare_folder(opt: Options, engine) -> Path:
-    """The run's folder, with the options in it; says what is trained on what, and loads weights to go on from."""
-    from util.checkpoint import load_nets, prefix
-    from util.device import describe_device
-    from util.files import write_atomically
-
-    folder = Path(opt.checkpoints_dir, opt.name)
-    print(describe_device(engine.device))
-    for name, net in engine.model.nets.items():
-        print(f"network {name}: {sum(p.numel() for p in net.parameters()) / 1e6:.3f} M parameters")
-        if opt.verbose:
-            print(net)
-    if opt.continue_train:
-        load_nets(folder, prefix(opt.epoch, opt.load_iter), engine.model.nets)
-        print(f"note: going on from the weights in {folder}; the optimizers start anew")
-    write_atomically(folder / "train_opt.json", opt.as_json())
-    write_atomically(folder / "train_opt.txt", opt.as_classic_text())
-    return folder
+    refuse_other_structure(changed)
+    by_epoch = opt.load_iter > 0 or opt.given("epoch")  # the weights of a certain save, as in the classic code
+    state, notices = (None, [f"note: going on from the weights in {folder}, with new optimizers"]) if by_epoch else find_state(folder)
+    for name, (old, new) in changed.items():
+        notices.append(f"note: --{name} was {old}, is now {new}")
+    if state and opt.given("epoch_count") and opt.epoch_count != state["moment"]["epoch"]:
+        raise UserError(f"--epoch_count {opt.epoch_count} does not agree with {folder}, which goes on in epoch "
+                        f"{state['moment']['epoch']}; leave out --epoch_count")
+    if state:
+        notices.append(f"going on with {folder} in epoch {state['moment']['epoch']}, after {state['moment']['images']} images")
+    print("\n".join(notices))
+    return state
 
 
 if __name__ == "__main__":

@@ -42,6 +42,16 @@ def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_si
     return Loader(dataset, opt.batch_size, opt.num_threads, opt.seed, shuffle=augment and not opt.serial_batches)
 
 
+def open_validation(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int) -> Loader | None:
+    """The loader of the held-out images that --lr_policy plateau measures on; None for the other policies."""
+    if opt.lr_policy != "plateau":
+        return None
+    try:
+        return open_loader(opt.replace(phase=opt.val_phase), needs, size_multiple, min_size, augment=False)
+    except UserError as error:
+        raise UserError(f"--lr_policy plateau measures on held-out images, --val_phase {opt.val_phase}: {error}") from None
+
+
 class Loader:
     """The batches of each epoch. The same seed gives the same batches, with any number of workers.
 
@@ -56,18 +66,19 @@ class Loader:
         self.sampler = _EpochSampler(len(dataset), seed, shuffle)
         self.batches = DataLoader(
             _Seeded(dataset), batch_size, sampler=self.sampler, num_workers=self.num_threads, collate_fn=_stack,
-            persistent_workers=self.num_threads > 0, pin_memory=torch.cuda.is_available())
+            persistent_workers=self.num_threads > 0, pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator())
 
-    def epoch(self, epoch: int) -> Iterator[dict[str, Any]]:
+    def epoch(self, epoch: int, skip: int = 0) -> Iterator[dict[str, Any]]:
         """The batches of that epoch. Raises UserError for unreadable images, MachineError for workers that fail."""
-        return self._batches(epoch, self.images)
+        return self._batches(epoch, self.images, skip)
 
     def first(self, count: int) -> Iterator[dict[str, Any]]:
         """The first `count` samples in batches, for testing; errors as in `epoch`."""
         return self._batches(1, min(count, self.images))
 
-    def _batches(self, epoch: int, count: int) -> Iterator[dict[str, Any]]:
-        self.sampler.epoch, self.sampler.length = epoch, count
+    def _batches(self, epoch: int, count: int, skip: int = 0) -> Iterator[dict[str, Any]]:
+        self.sampler.epoch, self.sampler.length, self.sampler.skip = epoch, count, skip
         try:
             for batch in self._start():
                 if isinstance(batch, UserError):
@@ -105,16 +116,17 @@ class _EpochSampler(Sampler[Key]):
     def __init__(self, length: int, seed: int, shuffle: bool):
         self.length, self.seed, self.shuffle = length, seed, shuffle
         self.epoch = 1
+        self.skip = 0
 
     def __len__(self) -> int:
-        return self.length
+        return self.length - self.skip
 
     def __iter__(self) -> Iterator[Key]:
         source = random.Random(f"{self.seed} {self.epoch}")
         order = list(range(self.length))
         if self.shuffle:
             source.shuffle(order)
-        return iter([(index, source.getrandbits(63)) for index in order])
+        return iter([(index, source.getrandbits(63)) for index in order][self.skip:])
 
 
 class _Seeded(Dataset):
@@ -141,7 +153,7 @@ def _stack(samples: list[Sample | UserError]) -> dict[str, Any] | UserError:
             found = ", ".join(f"{width}x{height} ({path})" for (width, height), path in sizes.items())
             return UserError(f"images of different sizes cannot form a batch, found {found}; "
                              "give --batch_size 1, or a --preprocess that crops")
-    return default_collate(samples)
+    return {**default_collate(samples), "asked": len(samples)}
 
 
 def _is_shortage(error: Exception) -> bool:

@@ -44,9 +44,17 @@ class BaseModel(ABC):
     shared_defaults: dict[str, Any] = {}
     train_defaults: dict[str, Any] = {}
     needs: tuple[str, ...] = ("A", "B")  # what it reads of a batch
+    channels: dict[str, tuple[int, ...]] = {"input_nc": (1, 3), "output_nc": (1, 3)}  # that it can show
     visual_names: tuple[str, ...] = ()  # the images to show, in order
 
     def __init__(self, opt: Options):
+        """UserError when the images have channels that the pages could not show."""
+        for name, known in self.channels.items():
+            if getattr(opt, name) not in known:
+                raise UserError(
+                    f"--{name} {getattr(opt, name)}: an image of {getattr(opt, name)} channels cannot be shown with --model "
+                    f"{opt.model}, only of {' or '.join(map(str, known))}; lightness and colour "
+                    "(--dataset_mode colorization) need --model colorization, gray and RGB another one")
         self.opt = opt
         self.nets = nn.ModuleDict(self.generators())
 
@@ -84,6 +92,13 @@ class BaseModel(ABC):
     @abstractmethod
     def updates(self) -> tuple[Update, ...]:
         """The optimizer steps of one training step, in order."""
+
+    def extra_state(self) -> dict[str, Any]:
+        """What the model remembers beside its networks, to go on exactly: tensors, numbers and texts in dicts and lists."""
+        return {}
+
+    def load_extra_state(self, state: dict[str, Any]) -> None:
+        """Restore what `extra_state` gave."""
 
     def visuals(self, images: Images) -> Images:
         """The images to show, in order, each (B, 1 or 3, H, W) in [-1, 1]."""

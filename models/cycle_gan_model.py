@@ -2,8 +2,11 @@
 
 Names: G_A is the paper's G: A -> B, judged by D_A (the paper's D_Y); G_B is F: B -> A, judged by D_B.
 """
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.transforms.v2.functional import center_crop
 
 from models.base_model import BaseModel, Batch, Images, Losses, Update
 from models.losses import discriminator_terms, gan_loss
@@ -85,7 +88,17 @@ class CycleGANModel(BaseModel):
         }
 
     def _loss_D(self, name: str, real: Tensor, fake: Tensor) -> Tensor:
+        if self.opt.gan_mode == "wgangp":  # its penalty mixes the two pixel by pixel, and unpaired images differ in size
+            size = [min(real.shape[side], fake.shape[side]) for side in (2, 3)]
+            real, fake = center_crop(real, size), center_crop(fake, size)
         return 0.5 * sum(discriminator_terms(self.nets[name], real, fake, self.opt.gan_mode).values())
+
+    def extra_state(self) -> dict[str, Any]:
+        return {name: list(pool.images) for name, pool in self.pools.items()}
+
+    def load_extra_state(self, state: dict[str, Any]) -> None:
+        for name, pool in self.pools.items():
+            pool.images = list(state[name])
 
     def validation_loss(self, images: Images) -> Tensor:
         return F.l1_loss(images["rec_A"], images["real_A"]) + F.l1_loss(images["rec_B"], images["real_B"])

@@ -43,8 +43,12 @@ class TrainRunOptions(RunOptions):
     """run"""
 
     phase: str = option("train", "folder of the dataset to use: train, val, test, ...")
-    continue_train: bool = option(False, "go on from the weights saved last in this run's folder")
-    epoch_count: int = option(1, "number of the first epoch", least=1)
+    continue_train: bool = option(False, "go on exactly where this run stopped; from its weights if it left no state")
+    resume: str = option("", "auto: go on if the run's folder holds something, else start", choices=("", "auto"))
+    overwrite: bool = option(False, "start anew in a folder that holds a run, and remove that run")
+    init_from: str = option("", "weight file, or folder of a run, whose weights begin this one, as far as they fit")
+    epoch_count: int = option(1, "number of the first epoch; when going on it is known", least=1)
+    max_minutes: float = option(0.0, "save the state and stop after so many minutes (exit code 75); 0: never", least=0)
 
 
 class TrainingOptions(Group):
@@ -58,6 +62,7 @@ class TrainingOptions(Group):
     lr_decay_iters: int = option(50, "epochs between two steps of --lr_policy step", least=1)
     val_phase: str = option("val", "folder of the dataset on which --lr_policy plateau measures")
     gan_mode: str = option("lsgan", "adversarial loss", choices=("lsgan", "vanilla", "wgangp"))
+    on_nan: str = option("stop", "when a loss is NaN or infinite: stop, or skip that step and count", choices=("stop", "skip"))
     pool_size: int = option(50, "how many earlier fakes the discriminator is shown from; 0: only the newest", least=0)
 
 

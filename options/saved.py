@@ -9,6 +9,7 @@ from typing import Any
 from options.classic import read_classic_text
 from options.schema import Option, OptionError, Options
 
+STRUCTURE = ("model", "dataset_mode", "direction", "netD", "ndf", "n_layers_D", "gan_mode")  # beside the architecture
 ARCHITECTURE = ("netG", "ngf", "norm", "no_dropout", "input_nc", "output_nc")
 
 
@@ -56,3 +57,19 @@ def adopt(opt: Options, trained: Mapping[str, Any], where: str) -> dict[str, tup
     if "direction" in trained:
         adopted["direction"] = trained["direction"]
     return {name: (value, f"trained run ({where})") for name, value in adopted.items() if not opt.given(name)}
+
+
+def differences(opt: Options, before: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Options that are not what they were: name -> (before, now). Those that say how to go on do not count."""
+    how = ("continue_train", "resume", "overwrite", "init_from", "epoch", "load_iter", "epoch_count", "max_minutes", "verbose")
+    return {name: (before[name], value) for name, value in opt.as_dict().items()
+            if name in before and name not in how and before[name] != value}
+
+
+def refuse_other_structure(changed: Mapping[str, tuple[Any, Any]]) -> None:
+    """OptionError, with both values, when an option changed that a training cannot go on without."""
+    fixed = {name: changed[name] for name in (*STRUCTURE, *ARCHITECTURE) if name in changed}
+    if fixed:
+        rows = "\n".join(f"  --{name}: {before} in the run, {now} here" for name, (before, now) in fixed.items())
+        raise OptionError(f"a training cannot go on with other networks or data:\n{rows}\n"
+                          "give these as in the run, or begin another --name with --init_from")

@@ -70,7 +70,7 @@ def train(tmp_path: Path, dataroot: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     monkeypatch.chdir(tmp_path)
 
     def run(line: str) -> Path:
-        command.main(f"--dataroot {dataroot} --name run {TINY} {line}".split())
+        command.main(f"--dataroot {dataroot} --name run --overwrite {TINY} {line}".split())
         return tmp_path / "checkpoints" / "run"
     return run
 

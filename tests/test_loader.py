@@ -93,7 +93,7 @@ def test_a_dataset_must_give_what_the_model_needs(dataroot: Path):
     with pytest.raises(UserError, match="--model cycle_gan needs A and B, and --dataset_mode single gives only A; leave out"):
         open_on(dataroot / "trainA", "--dataset_mode single")
     batches = list(open_on(dataroot / "trainA", "--dataset_mode single --batch_size 4", needs=("A",)).epoch(1))
-    assert [batch.keys() for batch in batches] == [{"A", "A_paths"}] and batches[0]["A"].shape == (4, 3, 32, 32)
+    assert [batch.keys() for batch in batches] == [{"A", "A_paths", "asked"}] and batches[0]["A"].shape == (4, 3, 32, 32)
 
 
 def test_the_notice_about_sizes_is_printed_once(dataroot: Path, capsys: pytest.CaptureFixture):

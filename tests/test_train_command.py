@@ -130,7 +130,7 @@ def test_no_html_writes_no_page(train):
 def test_continue_train_goes_on_from_the_saved_weights(train, capsys):
     before = weights(train("--model cycle_gan") / "latest_net_G_A.pth")
     folder = train("--model cycle_gan --continue_train --epoch_count 2 --n_epochs 2 --seed 1 --lr 0")
-    assert "going on from the weights in checkpoints/run" in capsys.readouterr().out
+    assert "going on with checkpoints/run in epoch 2, after 0 images" in capsys.readouterr().out
     assert equal(weights(folder / "2_net_G_A.pth"), before)
     assert [row["epoch"] for row in metrics(folder)] == [1, 2]
     fresh = train("--model cycle_gan --epoch_count 2 --n_epochs 2 --seed 1 --lr 0")

@@ -6,7 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from util.device import describe_device
 from util.errors import MachineError
+
+
+class NotFinite(Exception):
+    """A loss became NaN or infinite; `term` is its name. Nothing was learned from it."""
+
+    def __init__(self, term: str, value: float):
+        super().__init__(f"the loss {term} is {value}")
+        self.term = term
 
 
 class Engine:
@@ -24,6 +33,14 @@ class Engine:
             for update in self.model.updates
         ]
 
+    def describe(self, verbose: bool) -> str:
+        """The device, and the parameters of each network; verbose: and its layers."""
+        lines = [describe_device(self.device)]
+        for name, net in self.model.nets.items():
+            lines.append(f"network {name}: {sum(p.numel() for p in net.parameters()) / 1e6:.3f} M parameters")
+            lines += [str(net)] if verbose else []
+        return "\n".join(lines)
+
     def set_lr(self, lr: float) -> None:
         """The learning rate of all optimizers from now on."""
         for optimizer in self.optimizers:
@@ -31,13 +48,14 @@ class Engine:
                 group["lr"] = lr
 
     def step(self, batch: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """One training step: (losses, images), both detached."""
+        """One training step: (losses, images), both detached. Raises NotFinite before anything is learned from NaN."""
         images = self.model.forward(self._on_device(batch))
         report: dict[str, Tensor] = {}
         for update, optimizer in zip(self.model.updates, self.optimizers, strict=True):
             others = [net for name, net in self.model.nets.items() if name not in update.nets]
             with _frozen(others):
                 losses = update.losses(images)
+                _require_finite(losses)
                 optimizer.zero_grad()
                 (update.scale * sum(losses.values())).backward()
                 optimizer.step()
@@ -57,9 +75,36 @@ class Engine:
         self.model.nets.train()
         return sum(losses) / len(losses)
 
+    def state(self) -> dict[str, Any]:
+        """Everything to go on exactly: networks, optimizers, what the model remembers, and the random state."""
+        return {
+            "nets": {name: net.state_dict() for name, net in self.model.nets.items()},
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "model": self.model.extra_state(),
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state` gave."""
+        for name, net in self.model.nets.items():
+            net.load_state_dict(state["nets"][name])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.model.load_extra_state(state["model"])
+        torch.set_rng_state(state["rng"])
+        if len(state["cuda_rng"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
+
     def _on_device(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value.to(self.device, non_blocking=True) if isinstance(value, Tensor) else value
                 for name, value in batch.items()}
+
+
+def _require_finite(losses: Mapping[str, Tensor]) -> None:
+    for name, loss in losses.items():
+        if not loss.isfinite():
+            raise NotFinite(name, loss.item())
 
 
 @contextmanager

@@ -17,14 +17,14 @@ class ImagePool:
         """(B, C, H, W) -> (B, C, H, W), detached: each fake itself, or one that was made earlier."""
         if self.size <= 0:
             return fakes.detach()
-        return torch.stack([self._exchange(fake) for fake in fakes.detach()])
+        return torch.stack([self._exchange(fake).to(fakes.device) for fake in fakes.detach()])
 
     def _exchange(self, fake: Tensor) -> Tensor:
         if len(self.images) < self.size:
-            self.images.append(fake)
+            self.images.append(fake.clone())  # a view would keep its whole batch in memory
             return fake
         if torch.rand(()) < 0.5:
             return fake
         slot = int(torch.randint(self.size, ()))
-        old, self.images[slot] = self.images[slot], fake
+        old, self.images[slot] = self.images[slot], fake.clone()
         return old

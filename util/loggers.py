@@ -1,5 +1,6 @@
 """Where numbers and pictures of a training go: text log, metrics log, training page, live view."""
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -50,9 +51,19 @@ class Moment:
 class LossLog:
     """loss_log.txt with the classic line, and the same as JSON, a line each, in metrics.jsonl."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, sizes: Mapping[str, int] | None = None):
+        """sizes: of both files when the state was saved from which the training goes on; what came after is cut off."""
         self.text, self.metrics = folder / "loss_log.txt", folder / "metrics.jsonl"
-        self._append(self.text, f"================ Training Loss ({time.ctime()}) ================")
+        if sizes is None:
+            self._append(self.text, f"================ Training Loss ({time.ctime()}) ================")
+        else:
+            for path in (self.text, self.metrics):
+                path.touch()
+                os.truncate(path, min(sizes[path.name], path.stat().st_size))
+
+    def sizes(self) -> dict[str, int]:
+        """The sizes of both files in bytes, by name."""
+        return {path.name: path.stat().st_size if path.exists() else 0 for path in (self.text, self.metrics)}
 
     def write(self, moment: Moment, lr: float, compute: float, data: float, losses: Mapping[str, float]) -> str:
         """Append one line; returns it. compute, data: seconds an image spent computing and waiting for data."""
@@ -67,14 +78,16 @@ class LossLog:
     def _append(path: Path, line: str) -> None:
         with open(path, "a", encoding="utf-8") as file:
             file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
 
 class Progress:
     """A bar over all images of a training or a test: share done, images/s and time left."""
 
-    def __init__(self, total: int):
+    def __init__(self, total: int, done: int = 0):
         self.animated = sys.stderr.isatty()
-        self.bar = tqdm(total=total, unit=" images", dynamic_ncols=self.animated, leave=True,
+        self.bar = tqdm(total=total, initial=done, unit=" images", dynamic_ncols=self.animated, leave=True,
                         mininterval=0.5 if self.animated else 20)  # a log file needs no animation
 
     def advance(self, images: int, label: str = "") -> None:
@@ -116,10 +129,11 @@ class Stopwatch:
 class Recorder:
     """Everything that watches a training: logs, bar, page, live view, wandb; the last three None where switched off."""
 
-    def __init__(self, opt: Any, folder: Path, progress: Progress, page: TrainingPage | None, live: LiveView | None,
+    def __init__(self, opt: Any, log: LossLog, progress: Progress, page: TrainingPage | None, live: LiveView | None,
                  wandb: WandbLog | None):
-        self.opt, self.progress, self.log, self.clock = opt, progress, LossLog(folder), Stopwatch()
+        self.opt, self.progress, self.log, self.clock = opt, progress, log, Stopwatch()
         self.page, self.live, self.wandb = page, live, wandb
+        self.visuals: Visuals | None = None  # of the newest step
 
     def after_step(self, moment: Moment, lr: float, losses: Mapping[str, Tensor], visuals: Visuals, last: bool) -> None:
         """Record what is due. visuals: makes the images to show; last: the training ends with this step."""
@@ -128,16 +142,24 @@ class Recorder:
             self._losses(moment, lr, {name: loss.item() for name, loss in losses.items()})
         if moment.due(self.opt.display_freq):
             self._show(moment, visuals)
+        self.visuals = visuals
         if moment.due(self.opt.update_html_freq):
-            self.update_page(moment, visuals)
+            self.update_page(moment)
 
-    def update_page(self, moment: Moment, visuals: Visuals) -> None:
-        """Write the first sample of the batch, and the curves, to the training page."""
-        if self.page:
-            folder = self.page.web_dir / "images"
-            rows = save_visuals(folder, f"epoch{moment.epoch:03d}", pictures(visuals()))
-            self.page.add_pictures(moment.epoch, rows)
+    def update_page(self, moment: Moment) -> None:
+        """Write the first sample of the newest batch, and the curves, to the training page.
+
+        Training goes on when they cannot be written: it says so.
+        """
+        if not self.page:
+            return
+        try:
+            if self.visuals:
+                rows = save_visuals(self.page.web_dir / "images", f"epoch{moment.epoch:03d}", pictures(self.visuals()))
+                self.page.add_pictures(moment.epoch, rows)
             self.page.save()
+        except OSError as error:
+            self.progress.say(f"warning: the training page could not be written ({error}); training goes on")
 
     def close(self) -> None:
         """Finish the page and end the connections."""
@@ -165,14 +187,18 @@ class Recorder:
             self.wandb.log_images(moment.total, moment.epoch, pictures(visuals()))
 
 
-def open_recorder(opt: Any, folder: Path, total: int) -> Recorder:
-    """The recorder that the options ask for. total: images that the training will see."""
+def open_recorder(opt: Any, folder: Path, total: int, moment: Moment, state: Mapping[str, Any] | None) -> Recorder:
+    """The recorder that the options ask for.
+
+    total: images that the training sees in all; moment: where it stands; state: what it goes on from, if anything.
+    """
+    sizes = state["logs"] if state else None
     page = None
     if not opt.no_html:
         epochs = f"{opt.epoch_count} to {opt.n_epochs + opt.n_epochs_decay}"
         header = facts(opt.model, opt.dataroot, epochs, opt.changed(), time.strftime("%Y-%m-%d %H:%M"))
-        page = TrainingPage(folder / "web", f"{opt.name}: training", header, opt.display_winsize, opt.continue_train)
+        page = TrainingPage(folder / "web", f"{opt.name}: training", header, opt.display_winsize, sizes is not None)
     live = open_live_view(opt.display_id, opt.display_server, opt.display_port, opt.display_env, opt.display_ncols,
                           opt.display_winsize, opt.name)
     wandb = open_wandb(opt.use_wandb, opt.wandb_project_name, opt.name, opt.as_dict())
-    return Recorder(opt, folder, Progress(total), page, live, wandb)
+    return Recorder(opt, LossLog(folder, sizes), Progress(total, moment.total), page, live, wandb)

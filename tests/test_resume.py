@@ -1,0 +1,257 @@
+"""Going on exactly: killed anywhere, a training ends with the bits it would have had."""
+import json
+import os
+import random
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY
+
+import train as command
+from util.state_file import LATEST, PREVIOUS, DamagedState, load_state, read_state, save_state
+
+MODELS = ("pix2pix", "cycle_gan", "colorization", "template")
+LONG = "--n_epochs 2 --n_epochs_decay 1 --print_freq 1 --save_latest_freq 1 --no_html"
+
+
+def fingerprint(folder: Path) -> dict:
+    """All that must be the same: every bit of the weights, and the logs without their times."""
+    weights = {path.name: torch.load(path, weights_only=True) for path in sorted(folder.glob("latest_net_*.pth"))}
+    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for line in metrics:
+        del line["time"], line["data"]
+    log = re.sub(r"time: [\d.]+, data: [\d.]+|\(... ... .*\)", "", (folder / "loss_log.txt").read_text())
+    return {"weights": weights, "metrics": metrics, "log": log}
+
+
+def same(one: dict, other: dict) -> bool:
+    bits = all(torch.equal(value, other["weights"][file][key])
+               for file, state in one["weights"].items() for key, value in state.items())
+    return bits and one["metrics"] == other["metrics"] and one["log"] == other["log"]
+
+
+def in_child(action: Callable[[], None]) -> int:
+    """Runs `action` in a forked process (torch is imported already); returns the process id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        torch.set_num_threads(1)
+        action()
+        os._exit(0)
+    except SystemExit as left:
+        os._exit(left.code or 0)
+    finally:
+        os._exit(99)
+
+
+def exit_code(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.fixture
+def line(tmp_path: Path, dataroot: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], list[str]]:
+    monkeypatch.chdir(tmp_path)
+
+    def words(name: str, more: str) -> list[str]:
+        return f"--dataroot {dataroot} {TINY} {LONG} --name {name} {more}".split()
+    return words
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_stopped_in_the_middle_and_resumed_is_bit_identical(model: str, line, tmp_path: Path):
+    options = f"--model {model} --num_threads 2 --pool_size 3 --no_dropout false"
+    command.main(line("whole", options))
+    monkey = stop_after(5)
+    with pytest.raises(SystemExit), monkey:
+        command.main(line("parts", options))
+    state = read_state(tmp_path / "checkpoints/parts" / LATEST)
+    assert state["moment"]["total"] == 5  # in the middle of the second epoch
+    command.main(line("parts", f"{options} --continue_train"))
+    assert same(fingerprint(tmp_path / "checkpoints/whole"), fingerprint(tmp_path / "checkpoints/parts"))
+
+
+def stop_after(steps: int) -> pytest.MonkeyPatch.context:
+    """Sends SIGTERM to this process during a step."""
+    from contextlib import contextmanager
+
+    from util.engine import Engine
+
+    @contextmanager
+    def patched():
+        original, done = Engine.step, []
+
+        def step(self, batch):
+            done.append(1)
+            if len(done) == steps:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return original(self, batch)
+        Engine.step = step
+        try:
+            yield
+        finally:
+            Engine.step = original
+    return patched()
+
+
+def test_killed_at_random_moments_also_inside_a_save(line, tmp_path: Path):
+    command.main(line("whole", "--model cycle_gan --pool_size 3"))
+    rng, kills = random.Random(1), 0
+    while True:
+        child = in_child(lambda: command.main(line("killed", "--model cycle_gan --pool_size 3 --resume auto")))
+        time.sleep(rng.uniform(0.05, 0.7))
+        os.kill(child, signal.SIGKILL)
+        if exit_code(child) == 0:
+            break
+        kills += 1
+        if kills >= 6:
+            assert exit_code(in_child(lambda: command.main(
+                line("killed", "--model cycle_gan --pool_size 3 --resume auto")))) == 0
+            break
+    assert kills > 0
+    assert same(fingerprint(tmp_path / "checkpoints/whole"), fingerprint(tmp_path / "checkpoints/killed"))
+
+
+def test_nothing_left_to_train_is_success(line, capsys: pytest.CaptureFixture):
+    command.main(line("run", "--model template"))
+    capsys.readouterr()
+    command.main(line("run", "--model template --continue_train"))
+    assert "nothing is left to train: checkpoints/run has done 3 epochs" in capsys.readouterr().out
+
+
+def test_more_epochs_go_on_after_the_last(line, tmp_path: Path, capsys: pytest.CaptureFixture):
+    command.main(line("run", "--model template"))
+    command.main(line("run", "--model template --continue_train --n_epochs 3"))
+    out = capsys.readouterr().out
+    assert "note: --n_epochs was 2, is now 3" in out
+    totals = [json.loads(row)["total"] for row in (tmp_path / "checkpoints/run/metrics.jsonl").read_text().splitlines()]
+    assert totals == list(range(1, 17))
+
+
+@pytest.mark.parametrize("more, said", [
+    ("", "already holds a run"),
+    ("--ngf 8", r"--ngf: 4 there, 8 here"),
+    ("--continue_train --ngf 8", r"--ngf: 4 in the run, 8 here"),
+    ("--continue_train --netG unet_128", r"--netG: resnet_6blocks in the run, unet_128 here"),
+    ("--continue_train --epoch_count 2", "--epoch_count 2 does not agree with checkpoints/run, which goes on in epoch 4"),
+])
+def test_what_a_folder_with_a_run_refuses(more: str, said: str, line, tmp_path: Path, failure):
+    command.main(line("run", "--model template"))
+    before = (tmp_path / "checkpoints/run" / LATEST).read_bytes()
+    code, found = failure(command.main, line("run", f"--model template --n_epochs 5 {more}"))
+    assert code == 2 and re.search(said, found)
+    assert (tmp_path / "checkpoints/run" / LATEST).read_bytes() == before
+
+
+def test_overwrite_begins_anew(line, tmp_path: Path):
+    command.main(line("run", "--model template"))
+    first = fingerprint(tmp_path / "checkpoints/run")
+    command.main(line("run", "--model template --overwrite"))
+    assert same(first, fingerprint(tmp_path / "checkpoints/run"))
+
+
+def test_resume_auto_starts_when_there_is_nothing_and_continue_train_says_so(line, tmp_path: Path, failure):
+    code, said = failure(command.main, line("nothing", "--model template --continue_train"))
+    assert code == 2 and "holds neither a state nor weights to go on from" in said
+    command.main(line("run", "--model template --resume auto"))
+    assert (tmp_path / "checkpoints/run/3_net_G.pth").exists()
+
+
+def test_classic_weights_alone_go_on_with_a_new_optimizer(line, tmp_path: Path, capsys: pytest.CaptureFixture):
+    command.main(line("run", "--model template"))
+    for name in (LATEST, PREVIOUS):
+        (tmp_path / "checkpoints/run" / name).unlink()
+    command.main(line("run", "--model template --continue_train --epoch_count 3"))
+    assert "holds weights and no state: going on from the weights, with new optimizers" in capsys.readouterr().out
+
+
+def test_a_damaged_state_falls_back_to_the_one_before(line, tmp_path: Path, capsys: pytest.CaptureFixture):
+    command.main(line("whole", "--model cycle_gan"))
+    with pytest.raises(SystemExit), stop_after(5):
+        command.main(line("run", "--model cycle_gan"))
+    newest = tmp_path / "checkpoints/run" / LATEST
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    command.main(line("run", "--model cycle_gan --continue_train"))
+    assert f"warning: checkpoints/run/{LATEST} is damaged" in capsys.readouterr().out
+    assert same(fingerprint(tmp_path / "checkpoints/whole"), fingerprint(tmp_path / "checkpoints/run"))
+
+
+def test_state_files_are_checked_and_rotate(tmp_path: Path):
+    assert load_state(tmp_path) is None
+    for number in (1, 2, 3):
+        save_state(tmp_path, {"number": number, "tensor": torch.arange(number)})
+    assert [read_state(tmp_path / name)["number"] for name in (LATEST, PREVIOUS)] == [3, 2]
+    assert torch.load(tmp_path / LATEST, weights_only=True)["number"] == 3  # still a file like any other
+    for name in (LATEST, PREVIOUS):
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-100])
+    with pytest.raises(DamagedState, match="no good state is left"):
+        load_state(tmp_path)
+
+
+def test_a_step_without_time_stops_with_code_75_and_goes_on(line, tmp_path: Path):
+    command.main(line("whole", "--model template"))
+    with pytest.raises(SystemExit) as left:
+        command.main(line("run", "--model template --max_minutes 0.00001"))
+    assert left.value.code == 75
+    command.main(line("run", "--model template --continue_train"))
+    assert same(fingerprint(tmp_path / "checkpoints/whole"), fingerprint(tmp_path / "checkpoints/run"))
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_finish_the_step_and_save(number: signal.Signals, code: int, line, tmp_path: Path):
+    child = in_child(lambda: command.main(line("run", "--model cycle_gan --n_epochs 200")))
+    log = tmp_path / "checkpoints/run/loss_log.txt"
+    while not log.exists() or log.read_text().count("iters:") < 2:
+        time.sleep(0.01)
+    os.kill(child, number)
+    assert exit_code(child) == code
+    state = read_state(tmp_path / "checkpoints/run" / LATEST)
+    assert state["moment"]["total"] == log.read_text().count("iters:")
+
+
+def test_two_trainings_in_one_folder(line, tmp_path: Path, failure):
+    child = in_child(lambda: command.main(line("run", "--model cycle_gan --n_epochs 200")))
+    while not (tmp_path / "checkpoints/run/.lock").exists() or not (tmp_path / "checkpoints/run/.lock").read_text():
+        time.sleep(0.01)
+    code, said = failure(command.main, line("run", "--model cycle_gan --resume auto"))
+    assert code == 2 and f"another training is at work in checkpoints/run (process {child})" in said
+    os.kill(child, signal.SIGKILL)
+    exit_code(child)
+    command.main(line("run", "--model cycle_gan --resume auto"))  # a dead process holds nothing
+    assert (tmp_path / "checkpoints/run/latest_net_G_A.pth").exists()
+
+
+@pytest.mark.parametrize("policy", ["stop", "skip"])
+def test_nan(policy: str, line, tmp_path: Path, failure, capsys: pytest.CaptureFixture):
+    options = f"--model pix2pix --lambda_L1 nan --on_nan {policy}"
+    if policy == "stop":
+        code, said = failure(command.main, line("run", options))
+        assert code == 1
+        assert "the loss G_L1 is nan in epoch 1 after 1 images, with " in said and "--on_nan skip" in said
+    else:
+        command.main(line("run", options))
+        assert "step left out, 12 so far" in capsys.readouterr().out
+    weights = torch.load(tmp_path / "checkpoints/run/latest_net_G.pth", weights_only=True) if policy == "skip" else {}
+    assert all(value.isfinite().all() for value in weights.values())
+
+
+def test_init_from_loads_what_fits_and_says_what_does_not(line, tmp_path: Path, capsys: pytest.CaptureFixture):
+    command.main(line("first", "--model cycle_gan"))
+    capsys.readouterr()
+    command.main(line("gray", "--model cycle_gan --input_nc 1 --lambda_identity 0 --init_from checkpoints/first --lr 0"))
+    out = capsys.readouterr().out
+    assert "network G_A: from checkpoints/first/latest_net_G_A.pth" in out
+    assert "1 skipped (model.1.weight), 1 left at their initial value (model.1.weight)" in out
+    first, gray = (torch.load(tmp_path / f"checkpoints/{name}/latest_net_G_A.pth", weights_only=True)
+                   for name in ("first", "gray"))
+    assert [key for key in first if first[key].shape != gray[key].shape or not torch.equal(first[key], gray[key])] == [
+        "model.1.weight"]

@@ -1,0 +1,52 @@
+"""Stopping a training between two steps: on a signal, or by the clock."""
+import os
+import signal
+import time
+from types import FrameType
+
+REQUEUE = 75  # EX_TEMPFAIL: not finished, try again
+
+
+class StopRequest:
+    """While in its `with` block, SIGTERM and SIGINT ask to stop instead of stopping; a second one stops at once.
+
+    max_minutes: also asks after so many minutes; 0 means never. `reason` says why, '' while nobody asked.
+    Files are written so that stopping at once harms none.
+    """
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self, max_minutes: float = 0):
+        self.deadline = time.monotonic() + 60 * max_minutes if max_minutes > 0 else float("inf")
+        self.max_minutes = max_minutes
+        self.signal = 0
+        self.process = os.getpid()
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "StopRequest":
+        self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @property
+    def reason(self) -> str:
+        """Why the training should stop now, or ''."""
+        if self.signal:
+            return signal.Signals(self.signal).name
+        return f"--max_minutes {self.max_minutes:g}" if time.monotonic() > self.deadline else ""
+
+    @property
+    def exit_code(self) -> int:
+        """128 + the signal's number, as a shell reports it; 75 (try again) when the time is up."""
+        return 128 + self.signal if self.signal else REQUEUE
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self.process:
+            return  # a worker: the main process ends it
+        if self.signal:
+            os._exit(128 + number)
+        self.signal = number
+        os.write(2, b"\nstopping after this step; once more stops at once\n")  # print is not safe in a handler

@@ -1,0 +1,95 @@
+"""Where a training stands between two steps: its steps, its saving and its going on."""
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from util.checkpoint import load_nets, prefix, save_nets
+from util.engine import Engine, NotFinite
+from util.errors import MachineError
+from util.files import write_atomically
+from util.loggers import Moment, Recorder
+from util.state_file import save_state
+from util.warm_start import init_from
+
+
+class Training:
+    """A training in its folder. epoch_length: images an epoch.
+
+    val_losses: a value for each epoch done, for --lr_policy plateau; skipped: steps left out because a loss was NaN.
+    """
+
+    def __init__(self, engine: Engine, folder: Path, opt: Any, epoch_length: int):
+        self.engine, self.folder, self.opt = engine, folder, opt
+        self.last_epoch = opt.n_epochs + opt.n_epochs_decay
+        self.moment = Moment(opt.epoch_count, epoch_length)
+        self.val_losses: list[float] = []
+        self.skipped = 0
+
+    def begin(self, state: Mapping[str, Any] | None) -> None:
+        """Stand where `state` was saved, or load the weights that the options name; write the options to the folder."""
+        nets = self.engine.model.nets
+        if state:
+            self.engine.load_state(state["engine"])
+            self.moment = Moment(**state["moment"])
+            self.val_losses, self.skipped = list(state["val_losses"]), state["skipped"]
+        elif self.opt.init_from:
+            print("\n".join(init_from(Path(self.opt.init_from), nets)))
+        elif self.opt.continue_train:
+            load_nets(self.folder, prefix(self.opt.epoch, self.opt.load_iter), nets)
+        write_atomically(self.folder / "train_opt.json", self.opt.as_json())
+        write_atomically(self.folder / "train_opt.txt", self.opt.as_classic_text())
+
+    @property
+    def in_epoch(self) -> bool:
+        """Whether images of this epoch are left."""
+        return self.moment.images < self.moment.epoch_length
+
+    @property
+    def images_in_all(self) -> int:
+        """How many images the whole training sees."""
+        return self.moment.total + (self.last_epoch - self.moment.epoch + 1) * self.moment.epoch_length - self.moment.images
+
+    def step(self, batch: Mapping[str, Any], lr: float, recorder: Recorder) -> None:
+        """One training step, recorded. A loss that is NaN ends the training or, with --on_nan skip, the step."""
+        self.moment = self.moment.after(batch["asked"])
+        last = self.moment.epoch == self.last_epoch and not self.in_epoch
+        try:
+            losses, images = self.engine.step(batch)
+        except NotFinite as error:
+            said = (f"{error} in epoch {self.moment.epoch} after {self.moment.images} images, with "
+                    f"{', '.join(batch['A_paths'])}")
+            if self.opt.on_nan == "stop":
+                raise MachineError(
+                    f"{said}.\nThe last good state is kept in {self.folder}. Try a lower --lr, another --gan_mode or --norm, "
+                    "look at these images, or leave such steps out with --on_nan skip") from None
+            self.skipped += 1
+            recorder.progress.say(f"warning: {said}; step left out, {self.skipped} so far")
+            return
+        recorder.after_step(self.moment, lr, losses, partial(self.engine.model.visuals, images), last)
+
+    def end_epoch(self, recorder: Recorder) -> None:
+        """Go to the next epoch; save when this one is to be kept, or a save is due."""
+        epoch, opt = self.moment.epoch, self.opt
+        kept = epoch == self.last_epoch or opt.save_epoch_freq > 0 and epoch % opt.save_epoch_freq == 0
+        if kept:
+            recorder.update_page(self.moment)
+        self.moment = self.moment.next_epoch()
+        if kept:
+            save_nets(self.folder, str(epoch), self.engine.model.nets)
+        if kept or self.moment.due(opt.save_latest_freq):
+            self.save(recorder)
+
+    def save(self, recorder: Recorder) -> None:
+        """Write the latest weights, and everything needed to go on exactly; with --save_by_iter, iter_N weights too."""
+        save_nets(self.folder, "latest", self.engine.model.nets)
+        if self.opt.save_by_iter and self.moment.due(self.opt.save_latest_freq):
+            save_nets(self.folder, f"iter_{self.moment.total}", self.engine.model.nets)
+        save_state(self.folder, {
+            "engine": self.engine.state(),
+            "moment": asdict(self.moment),
+            "val_losses": self.val_losses,
+            "skipped": self.skipped,
+            "logs": recorder.log.sizes(),
+        })
