@@ -29,7 +29,7 @@ demo: install
 	$(BIN)/python train.py @recipes/toy_cyclegan.txt --dataroot $(TOY) --name toy_cyclegan --overwrite
 	$(BIN)/python test.py --dataroot $(TOY) --model pix2pix --name toy_pix2pix_AtoB
 	$(BIN)/python test.py --dataroot $(TOY) --model pix2pix --name toy_pix2pix_BtoA
-	$(BIN)/python test.py --dataroot $(TOY) --model cycle_gan --name toy_cyclegan --dataset_mode aligned --load_size 128 --crop_size 128
+	$(BIN)/python test.py --dataroot $(TOY) --model cycle_gan --name toy_cyclegan --dataset_mode aligned
 	@printf '\nthe pages:\n'; printf '  %s/index.html\n' $(RESULTS) $(DEMO_MODELS:%=checkpoints/%/web); echo
 	$(BIN)/python evaluate.py $(RESULTS)
 

@@ -51,10 +51,10 @@ def measure(folder: Path) -> list[Row]:
     """A row for each direction that the results in `folder` hold. UserError when they are not results of pairs."""
     try:
         opt = {name: row["value"] for name, row in json.loads((folder / "test_opt.json").read_text(encoding="utf-8")).items()}
-        names = json.loads((folder / "names.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        if not isinstance(error, OSError):
-            raise UserError(f"{folder}/test_opt.json or names.json is damaged ({error}); run test.py again") from None
+        shown = json.loads((folder / "names.json").read_text(encoding="utf-8"))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder}/test_opt.json or names.json is damaged ({error}); run test.py again") from None
+    except OSError as error:
         raise UserError(f"{folder} holds no results (no {Path(error.filename).name}); expected a folder that test.py "
                         "wrote, such as results/NAME/test_latest") from None
     if opt["model"] == "test":
@@ -66,8 +66,8 @@ def measure(folder: Path) -> list[Row]:
     there, back = ("A", "B") if opt["direction"] == "AtoB" else ("B", "A")
     rows = []
     for source, target, direction in (("A", "B", f"{there}->{back}"), ("B", "A", f"{back}->{there}")):
-        stems = [f"{folder}/images/{name}" for name in names]
-        if stems and Path(f"{stems[0]}_fake_{target}.png").is_file():
+        stems = [f"{folder}/images/{name}" for name in shown["names"]]
+        if stems and f"fake_{target}" in shown["labels"]:
             rows.append(_row(opt["name"], direction, stems, source, target))
     if not rows:
         raise UserError(f"{folder}/images holds no fake_B; run test.py again")

@@ -49,7 +49,7 @@ def test(opt: Options) -> None:
     loader = open_loader(opt, models.find(opt.model).needs, *image_sizes(opt, training=False), augment=False)
     model = models.find(opt.model)(opt)
     saved = prefix(opt.epoch, opt.load_iter)
-    load_nets(Path(opt.checkpoints_dir, opt.name), saved, model.nets)
+    load_nets(Path(opt.checkpoints_dir, opt.name), saved, model.nets, describe_weights)
     model.nets.train(not opt.eval)  # dropout is the noise; batch norm uses the statistics of the test batch
     engine = Engine(model, device)
 
@@ -68,7 +68,7 @@ def test(opt: Options) -> None:
         progress.advance(len(batch["A_paths"]))
     progress.close()
     write_atomically(folder / "test_opt.json", opt.as_json())
-    write_atomically(folder / "names.json", json.dumps(translated, indent=0) + "\n")
+    write_atomically(folder / "names.json", json.dumps({"labels": list(visuals), "names": translated}, indent=0) + "\n")
     write_atomically(Path(opt.checkpoints_dir, opt.name, "test_opt.txt"), opt.as_classic_text())
     print(f"page: {page.save()}")
 
@@ -109,6 +109,16 @@ def choose_generator(opt: Options, folder: Path, trained_direction: str) -> str:
     return "_B" if opt.given("direction") and opt.direction != trained_direction else "_A"
 
 
+def describe_weights(state) -> str:
+    """What the weights in a file belong to, as the flags that would fit them, or why they fit none."""
+    from models.recognize import recognize_generator
+
+    try:
+        return " ".join(f"--{name} {value}" for name, value in recognize_generator(state).items())
+    except ValueError as error:
+        return str(error)
+
+
 def recognize(opt: Options, folder: Path, suffix: str) -> tuple[dict, str]:
     """The architecture of the first generator in a folder without saved options, and its file."""
     from models.recognize import recognize_generator
@@ -117,7 +127,7 @@ def recognize(opt: Options, folder: Path, suffix: str) -> tuple[dict, str]:
     saved = prefix(opt.epoch, opt.load_iter)
     for name in (f"G{suffix}", "G", "G_A"):
         path = weights_file(folder, saved, name)
-        if path.is_file():
+        if path.exists():
             try:
                 return recognize_generator(read_weights(path)), str(path)
             except ValueError as error:

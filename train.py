@@ -114,13 +114,12 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
 
 def find_start(opt: Options, folder: Path) -> dict | None:
     """The state to go on from, None to start. Raises UserError or OptionError when neither may be."""
-    from util.run_folder import clear_run, find_state, holds_a_run, refuse_to_overwrite
+    from util.run_folder import can_go_on, clear_run, find_state, holds_a_run, refuse_to_overwrite
 
-    there = holds_a_run(folder)
     before, _ = read_saved(folder, opt.declared)
     changed = differences(opt, before)
-    if not (opt.continue_train or opt.resume == "auto" and there):
-        if there and not opt.overwrite:
+    if not (opt.continue_train or opt.resume == "auto" and can_go_on(folder)):
+        if holds_a_run(folder) and not (opt.overwrite or opt.resume == "auto"):
             refuse_to_overwrite(folder, changed)
         clear_run(folder)
         return None

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.networks import NetworkOptions
 from options.schema import Group, Options
 from util.errors import UserError
+from util.health import Translation
 
 Batch = Mapping[str, Any]
 """What a dataset gives: 'A' (B, C, H, W) in [-1, 1], the source; 'B' the target; 'A_paths', 'B_paths'."""
@@ -45,6 +46,7 @@ class BaseModel(ABC):
     train_defaults: dict[str, Any] = {}
     needs: tuple[str, ...] = ("A", "B")  # what it reads of a batch
     channels: dict[str, tuple[int, ...]] = {"input_nc": (1, 3), "output_nc": (1, 3)}  # that it can show
+    translations: tuple[Translation, ...] = ()  # its directions, watched over for the known diseases
     visual_names: tuple[str, ...] = ()  # the images to show, in order
 
     def __init__(self, opt: Options):

@@ -13,6 +13,7 @@ from models.losses import discriminator_terms, gan_loss
 from models.networks import define_D, define_G
 from options.schema import Group, Options, option
 from util.errors import UserError
+from util.health import Translation
 from util.image_pool import ImagePool
 
 
@@ -28,6 +29,8 @@ class CycleGANModel(BaseModel):
                                              "0 switches it off; it needs input_nc = output_nc")
 
     shared_defaults = {"no_dropout": True, "dataset_mode": "unaligned"}
+    translations = (Translation("real_A", "fake_B", "real_B", paired=False, G="G_A", D=("D_A",)),
+                    Translation("real_B", "fake_A", "real_A", paired=False, G="G_B", D=("D_B",)))
     visual_names = ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A")
 
     def __init__(self, opt: Options):

@@ -96,7 +96,10 @@ class UnetBlock(nn.Module):
 
 
 class UnetOuterBlock(nn.Module):
-    """The outermost level: no norm on the first layer, no skip around it, Tanh at the end."""
+    """The outermost level: no norm on the first layer, no skip around it, Tanh at the end.
+
+    Shapes: (B, input_nc, H, W) -> (B, output_nc, H, W) in (-1, 1).
+    """
 
     def __init__(self, input_nc: int, output_nc: int, ngf: int, deeper: nn.Module, norm: str):
         super().__init__()
@@ -113,9 +116,9 @@ class UnetOuterBlock(nn.Module):
 
 
 class UnetGenerator(nn.Module):
-    """C64-C128-C256-C512-...-C512 with skips, dropout in the three inner decoder levels (pix2pix, section 6.1.1).
+    """C64-C128-C256-C512-...-C512 with skips, dropout in the inner decoder levels (pix2pix, section 6.1.1).
 
-    The paper's decoder begins CD512-CD1024-CD1024: the levels behind the innermost one.
+    The paper's decoder begins CD512-CD1024-CD1024: three levels behind the innermost one in unet_256, two in unet_128.
     Shapes: (B, input_nc, H, W) -> (B, output_nc, H, W) in (-1, 1); H and W multiples of 2 ** num_downs.
     """
 
@@ -134,7 +137,7 @@ class UnetGenerator(nn.Module):
 
 @dataclass(frozen=True)
 class GeneratorKind:
-    """How to build a generator, and the sizes it takes: multiples of `size_multiple`, at least `min_size` pixels."""
+    """How to build a generator from (input_nc, output_nc, ngf, norm, use_dropout), and the sizes it takes: multiples of `size_multiple`, at least `min_size` pixels."""
 
     build: Callable[..., nn.Module]
     size_multiple: int

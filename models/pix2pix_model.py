@@ -7,6 +7,7 @@ from models.base_model import BaseModel, Batch, Images, Losses, Update
 from models.losses import discriminator_terms, gan_loss
 from models.networks import define_D, define_G
 from options.schema import Group, option
+from util.health import Translation
 
 
 class Pix2PixModel(BaseModel):
@@ -23,6 +24,7 @@ class Pix2PixModel(BaseModel):
     shared_defaults = {"norm": "batch", "netG": "unet_256", "dataset_mode": "aligned"}
     train_defaults = {"pool_size": 0, "gan_mode": "vanilla"}
     visual_names = ("real_A", "fake_B", "real_B")
+    translations = (Translation("real_A", "fake_B", "real_B", paired=True, G="G_GAN", D=("D_real", "D_fake")),)
 
     def generators(self) -> dict[str, nn.Module]:
         return {"G": define_G(self.opt, self.opt.input_nc, self.opt.output_nc)}

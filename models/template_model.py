@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from models.base_model import BaseModel, Batch, Images, Losses, Update
 from models.networks import define_G
 from options.schema import Group, option
+from util.health import Translation
 
 
 class TemplateModel(BaseModel):
@@ -21,6 +22,7 @@ class TemplateModel(BaseModel):
 
     shared_defaults = {"dataset_mode": "aligned"}  # defaults of shared options that suit this model
     visual_names = ("real_A", "fake_B", "real_B")  # what the pages show, in order
+    translations = (Translation("real_A", "fake_B", "real_B", paired=True),)  # watched over, see util/health.py
 
     def generators(self) -> dict[str, nn.Module]:
         """The networks by name; the name is part of the weight file's: latest_net_G.pth."""

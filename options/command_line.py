@@ -7,6 +7,7 @@ import shlex
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 from options.classic import modernize
@@ -29,6 +30,9 @@ class Command:
     model_names: Callable[[], list[str]]
 
 
+PATH_PARTS = ("name", "phase", "epoch", "model_suffix")
+LONGEST_PART = 200  # bytes; a file name has at most 255, and something is appended to it
+
 Given = dict[str, tuple[Any, str]]
 """Values by option name, each with its source."""
 
@@ -47,7 +51,7 @@ def parse(command: Command, argv: Sequence[str], adopt: Callable[[Options], Give
     chunks = _chunks(argv)
     first_words = [token for _, tokens in chunks for token in tokens]
     wants_help = "--help" in first_words or "-h" in first_words
-    if wants_help and "--model" not in first_words:
+    if wants_help and not any(word.partition("=")[0] == "--model" for word in first_words):
         print(_short_help(command))
         raise SystemExit(0)
     defaults: Given = {}
@@ -155,7 +159,22 @@ def _freeze(declared: Mapping[str, Option], defaults: Given, given: Given) -> Op
     values = {name: value for name, (value, _) in rows.items()}
     if values.get("suffix"):  # --suffix "{netG}_{load_size}" names the run after its options
         values["name"] = f"{values['name']}_{_suffix(values)}"
+    _refuse_strange_paths(values)
     return Options(values, {name: source for name, (_, source) in rows.items()}, declared)
+
+
+def _refuse_strange_paths(values: Mapping[str, Any]) -> None:
+    """OptionError when an option that names files or folders would lead out of the folder they belong to."""
+    for name in [name for name in PATH_PARTS if name in values]:
+        path, shown = PurePath(values[name]), f"--{name} {values[name]!r}"
+        if path.is_absolute() or ".." in path.parts or name == "name" and not path.parts:
+            raise OptionError(f"{shown} does not stay in its folder; expected a name, or names with / between them, without "
+                              "'..' and without / in front. The folder of all runs is --checkpoints_dir")
+        if "\0" in str(path) or any("\ud800" <= character <= "\udfff" for character in str(path)):
+            raise OptionError(f"{shown} holds what is no character; expected a name of Unicode characters")
+        length = max((len(part.encode()) for part in path.parts), default=0)
+        if length > LONGEST_PART:
+            raise OptionError(f"{shown} is {length} bytes long; expected at most {LONGEST_PART}, so that it fits a file name")
 
 
 def _suffix(values: Mapping[str, Any]) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from options.classic import read_classic_text
 from options.schema import Option, OptionError, Options
 
+Given = dict[str, tuple[Any, str]]
+"""Values by option name, each with its source."""
 STRUCTURE = ("model", "dataset_mode", "direction", "netD", "ndf", "n_layers_D", "gan_mode")  # beside the architecture
 ARCHITECTURE = ("netG", "ngf", "norm", "no_dropout", "input_nc", "output_nc")
 
@@ -40,23 +42,40 @@ def _value(text: str, option: Option | None) -> Any:
         return text
 
 
-def adopt(opt: Options, trained: Mapping[str, Any], where: str) -> dict[str, tuple[Any, str]]:
+def adopt(opt: Options, trained: Mapping[str, Any], where: str) -> Given:
     """What a test takes over from the options `trained` of the run (found in the file `where`): values with sources.
 
     The architecture must agree with what the command line says (OptionError, with both values); sizes and direction
     are only new defaults.
     """
-    adopted = {name: trained[name] for name in ARCHITECTURE if name in trained}
+    adopted = {name: _valid(name, trained[name], opt, where) for name in ARCHITECTURE if name in trained}
     for name, value in adopted.items():
         asked = getattr(opt, name)
         if opt.given(name) and asked != value and {asked, value} != {"batch", "syncbatch"}:
             raise OptionError(f"--{name} {asked} does not fit the trained run, which has {name} {value} ({where}); "
                               f"leave out --{name}: it is taken from the run")
-    crop_size = opt.crop_size if opt.given("crop_size") else trained.get("crop_size", opt.crop_size)
-    adopted |= {"crop_size": crop_size, "load_size": crop_size}
-    if "direction" in trained:
-        adopted["direction"] = trained["direction"]
+    adopted |= _sizes(opt, {name: _valid(name, trained[name], opt, where)
+                            for name in ("preprocess", "load_size", "crop_size", "direction") if name in trained})
     return {name: (value, f"trained run ({where})") for name, value in adopted.items() if not opt.given(name)}
+
+
+def _valid(name: str, value: Any, opt: Options, where: str) -> Any:
+    try:
+        return opt.declared[name].read(str(value))
+    except ArgumentTypeError as error:
+        raise OptionError(f"{where}: {name} {error}") from None
+
+
+def _sizes(opt: Options, trained: Mapping[str, Any]) -> dict[str, Any]:
+    """Sizes and direction for testing. Networks trained on crops see whole images, at the scale they learned from."""
+    crop_size = opt.crop_size if opt.given("crop_size") else trained.get("crop_size", opt.crop_size)
+    sizes = {"crop_size": crop_size, "load_size": crop_size}
+    if not any(opt.given(name) for name in ("preprocess", "load_size", "crop_size")):
+        if trained.get("preprocess") in ("crop", "none"):
+            sizes["preprocess"] = "none"
+        elif trained.get("preprocess") in ("scale_width", "scale_width_and_crop"):
+            sizes |= {"preprocess": "scale_width", "load_size": trained["load_size"]}
+    return sizes | ({"direction": trained["direction"]} if "direction" in trained else {})
 
 
 def differences(opt: Options, before: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

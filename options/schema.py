@@ -37,6 +37,7 @@ class Option:
     required: bool = False
     common: bool = False
     least: float | None = None
+    most: float | None = None
     name: str = ""
     group: str = ""
     type: type = str
@@ -52,8 +53,12 @@ class Option:
             value = reader(text)
         except (ValueError, KeyError):
             raise ArgumentTypeError(f"{text!r} is not {_TYPE_NAMES[self.type]}") from None
+        if self.type is float and not math.isfinite(value):
+            raise ArgumentTypeError(f"{text!r} is not a number")
         if self.least is not None and value < self.least:
             raise ArgumentTypeError(f"{text} is too small, expected at least {self.least:g}")
+        if self.most is not None and value > self.most:
+            raise ArgumentTypeError(f"{text} is too large, expected at most {self.most:g}")
         if self.choices and value not in self.choices:
             raise ArgumentTypeError(f"{text!r} is not known{did_you_mean(text, self.choices)}. "
                                     f"Known: {', '.join(self.choices)}")
@@ -70,9 +75,9 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
 
 
 def option(default: Any, help: str, *, choices: Iterable[str] = (), required: bool = False, common: bool = False,
-           least: float | None = None) -> Any:
+           least: float | None = None, most: float | None = None) -> Any:
     """Declare an option in the body of a Group; its name and type come from the annotated attribute."""
-    return Option(default, help, tuple(choices), required, common, least)
+    return Option(default, help, tuple(choices), required, common, least, most)
 
 
 class Group:
@@ -147,6 +152,12 @@ class Options:
         lines = ["----------------- Options ---------------"]
         for name, value in self.as_dict().items():
             default = self.declared[name].default
-            comment = f"\t[default: {default}]" if value != default else ""
-            lines.append(f"{name:>25}: {value!s:<30}{comment}")
+            comment = f"\t[default: {_one_line(default)}]" if value != default else ""
+            lines.append(f"{name:>25}: {_one_line(value):<30}{comment}")
         return "\n".join(lines + ["----------------- End -------------------"]) + "\n"
+
+
+def _one_line(value: Any) -> str:
+    """`value` as text that cannot begin a line of its own and can be written as UTF-8."""
+    text = str(value).replace("\n", "\\n").replace("\r", "\\r")
+    return text.encode(errors="backslashreplace").decode()

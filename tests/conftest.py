@@ -1,8 +1,10 @@
 """Small folders of images, and options without a command line, for all tests."""
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -46,6 +48,14 @@ def answer_by_hand(net: Any, image: np.ndarray) -> np.ndarray:
     return ((y + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
 
 
+def load_command(name: str) -> ModuleType:
+    """train.py, test.py or evaluate.py as a module; `test` is also the name of Python's own test suite."""
+    spec = importlib.util.spec_from_file_location(f"{name}_command", ROOT / f"{name}.py")
+    command = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(command)
+    return command
+
+
 @pytest.fixture
 def dataroot(tmp_path: Path) -> Path:
     """A dataset in every layout: train and test (pairs), trainA, trainB, testA, testB; 4 images of 32 pixels each."""
@@ -78,10 +88,7 @@ def train(tmp_path: Path, dataroot: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
 @pytest.fixture
 def translate(tmp_path: Path, dataroot: Path) -> Callable[..., Path]:
     """Runs test.py on `dataroot` (after `train`); returns the results folder."""
-    import importlib.util
-    spec = importlib.util.spec_from_file_location("test_command", ROOT / "test.py")  # `test` is also Python's own suite
-    command = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(command)
+    command = load_command("test")
 
     def run(line: str) -> Path:
         command.main(f"--dataroot {dataroot} --name run --num_threads 0 --gpu_ids -1 {line}".split())

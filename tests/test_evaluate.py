@@ -17,7 +17,7 @@ def write_results(folder: Path, rows: dict[str, dict[str, int]], **options: str)
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.full((4, 4, 3), gray, np.uint8)).save(file)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "names.json").write_text(json.dumps(list(rows)))
+    (folder / "names.json").write_text(json.dumps({"labels": list(next(iter(rows.values()), [])), "names": list(rows)}))
     opt = {"name": "maps", "model": "pix2pix", "dataset_mode": "aligned", "direction": "AtoB"} | options
     (folder / "test_opt.json").write_text(json.dumps({name: {"value": value, "source": ""} for name, value in opt.items()}))
     return folder

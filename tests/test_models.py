@@ -17,14 +17,12 @@ from models.generators import GENERATORS
 from models.layers import INITS, NORMS, init_weights
 from models.losses import GAN_MODES, discriminator_terms
 from models.networks import image_sizes
-from options.command_line import Command, parse
-from options.groups import DataOptions, LoggingOptions, TrainingOptions, TrainRunOptions
+from options.command_line import parse
 from options.schema import Options
 from util.engine import Engine
+from train import COMMAND
 from util.errors import UserError
 
-COMMAND = Command("train.py", "train", "", (TrainRunOptions, DataOptions, TrainingOptions, LoggingOptions),
-                  models.find, data.find, models.names)
 TRAINABLE = [name for name in models.names() if name != "test"]
 
 

@@ -4,29 +4,21 @@ import math
 from pathlib import Path
 
 import pytest
+from conftest import load_command
 
-import data
 import models
 from options.classic import RENAMED
-from options.command_line import Command, parse
-from options.groups import DataOptions, LoggingOptions, TestDataOptions, TestRunOptions, TrainingOptions, TrainRunOptions
+from options.command_line import parse
 from options.saved import adopt, read_saved
 from options.schema import Group, OptionError, Options, assemble, option
 
 CLASSIC = json.loads((Path(__file__).parent / "fixtures" / "classic_flags.json").read_text())
-GROUPS = {
-    "train": (TrainRunOptions, DataOptions, TrainingOptions, LoggingOptions),
-    "test": (TestRunOptions, TestDataOptions),
-}
+COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")}
 TYPES = {"int": int, "float": float, "str": str, "flag": bool, None: str}
 
 
-def command(phase: str) -> Command:
-    return Command(f"{phase}.py", phase, "", GROUPS[phase], models.find, data.find, models.names)
-
-
 def read(line: str, phase: str = "train") -> Options:
-    return parse(command(phase), f"--dataroot ./images {line}".split())
+    return parse(COMMANDS[phase], f"--dataroot ./images {line}".split())
 
 
 @pytest.mark.parametrize("case", CLASSIC)
@@ -62,7 +54,7 @@ def test_the_classic_default_models(phase: str, model: str):
 ])
 def test_classic_command_lines_are_accepted(line: str):
     phase, *words = line.split()
-    opt = parse(command(phase), words)
+    opt = parse(COMMANDS[phase], words)
     for flag, value in zip(words, words[1:]):
         if flag.startswith("--") and not value.startswith("--"):
             name = RENAMED.get(flag[2:], flag[2:])
@@ -126,7 +118,7 @@ def test_wrong_lines_are_named(line: str, said: str):
 
 def test_a_missing_dataroot_is_named():
     with pytest.raises(OptionError, match="--dataroot is missing"):
-        parse(command("train"), [])
+        parse(COMMANDS["train"], [])
 
 
 def test_options_are_frozen_and_replaced_by_copies():
@@ -151,11 +143,11 @@ def test_declaring_twice_is_a_programming_error():
         assemble([Once, Twice])
 
 
-@pytest.mark.parametrize("phase", GROUPS)
+@pytest.mark.parametrize("phase", COMMANDS)
 @pytest.mark.parametrize("model", models.names())
 def test_help_of_a_model_shows_every_option_with_its_default(model: str, phase: str, capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit) as left:
-        parse(command(phase), ["--model", model, "--help"])
+        parse(COMMANDS[phase], ["--model", model, "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert left.value.code == 0
     for name, declared in read(f"--model {model}", phase).declared.items():

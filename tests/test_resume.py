@@ -164,6 +164,15 @@ def test_resume_auto_starts_when_there_is_nothing_and_continue_train_says_so(lin
     assert (tmp_path / "checkpoints/run/3_net_G.pth").exists()
 
 
+def test_killed_before_its_first_state_it_begins_anew(line, tmp_path: Path):
+    command.main(line("whole", "--model template"))
+    command.main(line("run", "--model template --seed 7"))
+    for name in (LATEST, PREVIOUS):
+        (tmp_path / "checkpoints/run" / name).unlink()
+    command.main(line("run", "--model template --resume auto"))
+    assert same(fingerprint(tmp_path / "checkpoints/whole"), fingerprint(tmp_path / "checkpoints/run"))
+
+
 def test_classic_weights_alone_go_on_with_a_new_optimizer(line, tmp_path: Path, capsys: pytest.CaptureFixture):
     command.main(line("run", "--model template"))
     for name in (LATEST, PREVIOUS):
@@ -232,11 +241,11 @@ def test_two_trainings_in_one_folder(line, tmp_path: Path, failure):
 
 @pytest.mark.parametrize("policy", ["stop", "skip"])
 def test_nan(policy: str, line, tmp_path: Path, failure, capsys: pytest.CaptureFixture):
-    options = f"--model pix2pix --lambda_L1 nan --on_nan {policy}"
+    options = f"--model pix2pix --lambda_L1 1e39 --on_nan {policy}"
     if policy == "stop":
         code, said = failure(command.main, line("run", options))
         assert code == 1
-        assert "the loss G_L1 is nan in epoch 1 after 1 images, with " in said and "--on_nan skip" in said
+        assert "the loss G_L1 is inf in epoch 1 after 1 images, with " in said and "--on_nan skip" in said
     else:
         command.main(line("run", options))
         assert "step left out, 12 so far" in capsys.readouterr().out

@@ -81,7 +81,9 @@ def test_saves_come_as_often_as_asked_counted_in_images(train, line, expected):
 
 @pytest.mark.parametrize("frequency, expected", [(2, {"latest_net_G.pth"}), (4, set())])
 def test_save_latest_freq_writes_latest_within_the_epoch(train, dataroot, tmp_path, failure, frequency, expected):
-    (dataroot / "train" / "4.png").write_bytes(b"broken")  # ends the training after the third image
+    rotten = bytearray((dataroot / "train" / "4.png").read_bytes())
+    rotten[60:-20] = bytes(len(rotten) - 80)  # its pixels: only reading them, after the third image, ends the training
+    (dataroot / "train" / "4.png").write_bytes(rotten)
     code, said = failure(train, f"--model template --serial_batches --save_latest_freq {frequency}")
     assert code == 2 and "4.png cannot be read" in said
     assert saves(tmp_path / "checkpoints" / "run") == expected
@@ -159,7 +161,7 @@ def test_an_epoch_that_is_not_there_cannot_be_the_first(train, failure):
 
 
 def test_a_seed_fixes_the_weights_with_any_number_of_workers(train):
-    line = "--model pix2pix --batch_size 2 --lr 0.01"
+    line = "--model pix2pix --batch_size 2 --lr 0.01 --n_epochs 3"
     first = weights(train(line) / "latest_net_G.pth")
     for same in (line, f"{line} --num_threads 2"):
         assert equal(weights(train(same) / "latest_net_G.pth"), first)

@@ -1,7 +1,9 @@
 """Weight files: `<epoch>_net_<name>.pth`, plain state_dicts as in the classic implementation."""
 import io
 import re
-from collections.abc import Mapping
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -32,23 +34,29 @@ def save_nets(folder: Path, prefix: str, nets: Mapping[str, nn.Module]) -> None:
         write_atomically(weights_file(folder, prefix, name), buffer.getvalue())
 
 
-def load_nets(folder: Path, prefix: str, nets: Mapping[str, nn.Module]) -> None:
+Describe = Callable[[Mapping[str, Tensor]], str]
+"""What a state_dict belongs to, in words."""
+
+
+def load_nets(folder: Path, prefix: str, nets: Mapping[str, nn.Module], describe: Describe = lambda state: "") -> None:
     """Fill every network from its file. UserError when one is missing or belongs to another architecture."""
     for name, net in nets.items():
         path = weights_file(folder, prefix, name)
-        if not path.is_file():
+        if not path.exists():
             raise UserError(f"{path} does not exist. {describe_saves(folder)}")
-        load_weights(net, path)
+        load_weights(net, path, describe)
 
 
-def load_weights(net: nn.Module, path: Path) -> None:
+def load_weights(net: nn.Module, path: Path, describe: Describe = lambda state: "") -> None:
     """Fill `net` from `path`. UserError, naming the first differences, when keys or shapes differ."""
     found, expected = read_weights(path), net.state_dict()
     differences = [f"{key}: the file has {_shape(found, key)}, the network {_shape(expected, key)}"
                    for key in {**expected, **found} if _shape(found, key) != _shape(expected, key)]
     if differences:
+        what = describe(found)
         raise UserError(f"{path} does not fit the network of these options:\n  " + "\n  ".join(differences[:5])
                         + (f"\n  ... and {len(differences) - 5} more" if len(differences) > 5 else "")
+                        + (f"\nin the file: {what}" if what else "")
                         + "\ngive the --netG, --ngf, --norm, --no_dropout, --input_nc, --output_nc it was trained with")
     net.load_state_dict(found)
 
@@ -58,9 +66,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     instance norms carried in early versions. Code in a file is never run. UserError when it is no state_dict.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); expected {EXPECTED}") from None
+    try:
+        with warnings.catch_warnings(action="ignore"):  # the error says it all
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler fails in any way it likes on what is no pickle
-        raise UserError(f"{path} {_what_it_is(path, error)}; expected {EXPECTED}") from None
+        raise UserError(f"{path} {_what_it_is(content, error)}; expected {EXPECTED}") from None
     if not isinstance(state, Mapping):
         raise UserError(f"{path} holds a {type(state).__name__}; expected {EXPECTED}")
     if not state or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
@@ -77,23 +90,39 @@ def describe_saves(folder: Path) -> str:
     return f"{folder} holds: {', '.join(saves[:12])}" + (" ..." if len(saves) > 12 else "")
 
 
-def _what_it_is(path: Path, error: Exception) -> str:
-    """What a file that is no state_dict is instead, as the end of a sentence about it. error: of reading it."""
-    if isinstance(error, PermissionError):
-        return "may not be read (permission denied)"
-    with open(path, "rb") as file:
-        head = file.read(200)
+def _what_it_is(content: bytes, error: Exception) -> str:
+    """What a file that is no state_dict is instead, as the end of a sentence about it. error: of loading it."""
+    head = content[:200]
     pickled = re.search(r"GLOBAL (\S+)", str(error))
     if not head:
         return "is empty"
-    if head.lstrip().startswith(b"<"):
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return "is a web page (HTML), perhaps of a download that failed"
+    if head[8:].startswith(b'{"'):  # after the length of this JSON
+        return "is a safetensors file; convert it: torch.save(safetensors.torch.load_file(FILE), NEW)"
     if pickled:
         return (f"holds a whole pickled object ({pickled[1]}), whose code could do anything and is not run; where it was "
                 "made, save its weights alone: torch.save(net.state_dict(), FILE)")
     if head.isascii() and b"\0" not in head:
-        return f"is a text file that begins with {head.decode().strip()[:60]!r}"
-    return f"is damaged, cut off, or no weight file at all ({type(error).__name__})"
+        pointer = " (a Git LFS pointer: `git lfs pull` fetches what it stands for)" if b"git-lfs" in head else ""
+        return f"is a text file that begins with {head.decode().strip()[:60]!r}{pointer}"
+    if head.startswith(b"\x80"):
+        return "is a pickle, cut off or not written by torch.save; code in it is not run"
+    return _what_the_zip_is(content) or f"is damaged, cut off, or no weight file at all ({type(error).__name__})"
+
+
+def _what_the_zip_is(content: bytes) -> str:
+    """The same for a zip archive, as torch.save writes them; '' for no whole one."""
+    try:
+        names = zipfile.ZipFile(io.BytesIO(content)).namelist()
+    except zipfile.BadZipFile:
+        return ""
+    if any(name.endswith("/constants.pkl") for name in names):
+        return ("is a TorchScript program, whose code is not run; where it was made, save its weights alone: "
+                "torch.save(net.state_dict(), FILE)")
+    if any(name.endswith("/data.pkl") for name in names):
+        return ""
+    return f"is a zip archive of {', '.join(map(repr, names[:3])) or 'nothing'}"
 
 
 def _is_stale(key: str, state: Mapping[str, Tensor]) -> bool:

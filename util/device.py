@@ -1,4 +1,6 @@
 """Which device to compute on."""
+import os
+
 import torch
 
 from util.errors import UserError
@@ -14,6 +16,9 @@ def choose_device(gpu_ids: str, asked_for: bool) -> torch.device:
     except ValueError:
         raise UserError(f"--gpu_ids takes one GPU number, or -1 for the CPU; found {gpu_ids!r}") from None
     ids = [number for number in ids if number >= 0]
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise UserError(f"torchrun started {os.environ['WORLD_SIZE']} processes, and training in several processes is not "
+                        "built yet: they would train one by one in the same folder. Start one process without torchrun")
     if len(ids) > 1:
         raise UserError(f"--gpu_ids {gpu_ids} names {len(ids)} GPUs, and one process uses one; for several start "
                         f"`torchrun --nproc_per_node {len(ids)} train.py ...` without --gpu_ids")

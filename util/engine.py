@@ -69,11 +69,14 @@ class Engine:
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Mapping[str, Any]]) -> float:
-        """The mean of the model's validation loss over the batches, in eval mode: training is not touched by it."""
+        """The mean of the model's validation loss over all images, in eval mode: training is not touched by it."""
         self.model.nets.eval()
-        losses = [self.model.validation_loss(self.translate(batch)).item() for batch in batches]
+        total = images = 0
+        for batch in batches:
+            total += self.model.validation_loss(self.translate(batch)).item() * len(batch["A"])
+            images += len(batch["A"])
         self.model.nets.train()
-        return sum(losses) / len(losses)
+        return total / images
 
     def state(self) -> dict[str, Any]:
         """Everything to go on exactly: networks, optimizers, what the model remembers, and the random state."""
@@ -109,15 +112,15 @@ def _require_finite(losses: Mapping[str, Tensor]) -> None:
 
 @contextmanager
 def _frozen(nets: Iterable[nn.Module]) -> Iterator[None]:
-    """No gradients are computed for the parameters of `nets`."""
-    nets = list(nets)
-    for net in nets:
-        net.requires_grad_(False)
+    """No gradients are computed for the parameters of `nets`; those that were frozen before stay so."""
+    frozen = [parameter for net in nets for parameter in net.parameters() if parameter.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
     try:
         yield
     finally:
-        for net in nets:
-            net.requires_grad_(True)
+        for parameter in frozen:
+            parameter.requires_grad_(True)
 
 
 @contextmanager
@@ -126,7 +129,7 @@ def memory_advice(advice: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        words = ("out of memory", "can't allocate memory", "not enough memory")
+        words = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
         if not isinstance(error, MemoryError) and not any(word in str(error) for word in words):
             raise
         reason = (str(error).splitlines() or ["out of memory"])[0]

@@ -4,7 +4,7 @@ from torch import Tensor
 
 
 class ImagePool:
-    """Keeps the last `size` fakes; half of the time it answers with an old one instead of the new.
+    """Keeps `size` earlier fakes; half of the time it answers with an old one instead of the new.
 
     Reduces oscillation (Shrivastava et al. 2017; CycleGAN, section 4). A pool of size 0 answers with the new ones.
     """

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,13 @@ class LossLog:
         line = f"(epoch: {moment.epoch}, iters: {moment.images}, time: {compute:.3f}, data: {data:.3f}) {terms} "
         self._append(self.text, line)
         self._append(self.metrics, json.dumps(
-            {"epoch": moment.epoch, "images": moment.images, "total": moment.total, "lr": lr, "time": compute, "data": data, "losses": dict(losses)}))
+            {"epoch": moment.epoch, "images": moment.images, "total": moment.total, "lr": lr,
+             "time": compute, "data": data, "losses": dict(losses)}))
         return line
+
+    def note(self, line: str) -> None:
+        """Append a line of words to loss_log.txt."""
+        self._append(self.text, line)
 
     @staticmethod
     def _append(path: Path, line: str) -> None:
@@ -134,6 +140,7 @@ class Recorder:
         self.opt, self.progress, self.log, self.clock = opt, progress, log, Stopwatch()
         self.page, self.live, self.wandb = page, live, wandb
         self.visuals: Visuals | None = None  # of the newest step
+        self.finished = False
 
     def after_step(self, moment: Moment, lr: float, losses: Mapping[str, Tensor], visuals: Visuals, last: bool) -> None:
         """Record what is due. visuals: makes the images to show; last: the training ends with this step."""
@@ -142,9 +149,14 @@ class Recorder:
             self._losses(moment, lr, {name: loss.item() for name, loss in losses.items()})
         if moment.due(self.opt.display_freq):
             self._show(moment, visuals)
-        self.visuals = visuals
+        self.visuals, self.finished = visuals, last
         if moment.due(self.opt.update_html_freq):
             self.update_page(moment)
+
+    def warn(self, line: str) -> None:
+        """Say a line, and keep it in loss_log.txt."""
+        self.progress.say(line)
+        self.log.note(line)
 
     def update_page(self, moment: Moment) -> None:
         """Write the first sample of the newest batch, and the curves, to the training page.
@@ -165,7 +177,8 @@ class Recorder:
         """Finish the page and end the connections."""
         self.progress.close()
         if self.page:
-            self.page.save(running=False)
+            with suppress(OSError):  # a full disk has been reported already
+                self.page.save(running=False, finished=self.finished)
         for view in (self.live, self.wandb):
             if view:
                 view.close()

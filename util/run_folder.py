@@ -12,8 +12,21 @@ PAGE = "web/page.json"
 
 
 def holds_a_run(folder: Path) -> bool:
-    """Whether a training left something in the folder that a new one would overwrite."""
-    return holds_weights(folder) or any((folder / name).exists() for name in (*STATES, *LOGS))
+    """Whether a training left weights or a state in the folder, which a new one would overwrite."""
+    return holds_weights(folder) or holds_a_state(folder)
+
+
+def holds_a_state(folder: Path) -> bool:
+    """Whether there is a state to go on from."""
+    return any((folder / name).exists() for name in (LATEST, PREVIOUS))
+
+
+def can_go_on(folder: Path) -> bool:
+    """Whether --resume auto has something to go on from: a state, or classic weights.
+
+    A training of ours that was killed before its first state was complete begins anew.
+    """
+    return holds_a_state(folder) or holds_weights(folder) and not (folder / "train_opt.json").exists()
 
 
 def holds_weights(folder: Path) -> bool:

@@ -9,6 +9,7 @@ from util.checkpoint import load_nets, prefix, save_nets
 from util.engine import Engine, NotFinite
 from util.errors import MachineError
 from util.files import write_atomically
+from util.health import Health
 from util.loggers import Moment, Recorder
 from util.state_file import save_state
 from util.warm_start import init_from
@@ -26,6 +27,7 @@ class Training:
         self.moment = Moment(opt.epoch_count, epoch_length)
         self.val_losses: list[float] = []
         self.skipped = 0
+        self.health = Health(engine.model.translations)
 
     def begin(self, state: Mapping[str, Any] | None) -> None:
         """Stand where `state` was saved, or load the weights that the options name; write the options to the folder."""
@@ -34,6 +36,7 @@ class Training:
             self.engine.load_state(state["engine"])
             self.moment = Moment(**state["moment"])
             self.val_losses, self.skipped = list(state["val_losses"]), state["skipped"]
+            self.health.load_state(state["health"])
         elif self.opt.init_from:
             print("\n".join(init_from(Path(self.opt.init_from), nets)))
         elif self.opt.continue_train:
@@ -68,6 +71,9 @@ class Training:
             recorder.progress.say(f"warning: {said}; step left out, {self.skipped} so far")
             return
         recorder.after_step(self.moment, lr, losses, partial(self.engine.model.visuals, images), last)
+        if self.moment.due(self.opt.print_freq):
+            for warning in self.health.check({name: loss.item() for name, loss in losses.items()}, images):
+                recorder.warn(warning)
 
     def end_epoch(self, recorder: Recorder) -> None:
         """Go to the next epoch; save when this one is to be kept, or a save is due."""
@@ -91,5 +97,6 @@ class Training:
             "moment": asdict(self.moment),
             "val_losses": self.val_losses,
             "skipped": self.skipped,
+            "health": self.health.state(),
             "logs": recorder.log.sizes(),
         })

@@ -54,10 +54,10 @@ class TrainingPage:
         if self.older and _epochs(self.older)[0] >= epoch:
             self.older = self._block_before(epoch)
 
-    def save(self, running: bool = True) -> Path:
+    def save(self, running: bool = True, finished: bool = True) -> Path:
         """Write `index.html` and what it needs, and return its path. Raises OSError.
 
-        running: the page reloads itself until the last save says False.
+        running: the page reloads itself until the last save says False; finished: whether training came to its end then.
         """
         while len(self.rows) > MOST_ROWS:
             self._move_oldest_rows()
@@ -67,7 +67,7 @@ class TrainingPage:
             "older": self.older,
         }
         write_atomically(self.web_dir / "page.json", json.dumps(state))
-        body = _status(running) + charts(self.curves) + self._rows(self.rows)
+        body = _status(running, finished) + charts(self.curves) + self._rows(self.rows)
         reload_seconds = RELOAD_SECONDS if running else None
         path = self.web_dir / "index.html"
         write_atomically(path, page(self.title, self.facts, body, self.image_width, reload_seconds))
@@ -135,6 +135,7 @@ def _span(first: int, last: int) -> str:
     return f"Epoch {first}" if first == last else f"Epochs {first}–{last}"
 
 
-def _status(running: bool) -> str:
-    text = f"Training is running; this page reloads every {RELOAD_SECONDS} s." if running else "Training has finished."
+def _status(running: bool, finished: bool) -> str:
+    ended = "Training has finished." if finished else "Training was stopped before its end; --continue_train goes on."
+    text = f"Training is running; this page reloads every {RELOAD_SECONDS} s." if running else ended
     return tags.p(text, cls="status").render(pretty=False) + "\n"

@@ -1,4 +1,5 @@
 """From named image tensors to picture files."""
+import hashlib
 import io
 import os
 from collections import Counter
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from util.errors import UserError
 from util.files import write_atomically
+
+LONGEST = 200  # bytes of a name; a file name has at most 255, and _<label>.png is appended to it
 
 
 def to_picture(image: Tensor) -> np.ndarray:
@@ -46,24 +49,39 @@ def save_visuals(folder: Path, name: str, visuals: Mapping[str, np.ndarray], asp
 def result_names(files: Sequence[Path]) -> dict[str, str]:
     """The name of the results of each file: its path below the folder common to all, without the ending.
 
-    Files that differ only in their ending keep it.
+    Files that differ only in their ending keep it; a name too long for a label behind it is cut.
     """
     root = os.path.commonpath([path.parent for path in files])
     full = {str(path): path.relative_to(root).as_posix() for path in files}
     short = {path: os.path.splitext(name)[0] for path, name in full.items()}
     uses = Counter(short.values())
-    return {path: name if uses[name] == 1 else full[path] for path, name in short.items()}
+    return {path: _shortened(name if uses[name] == 1 else full[path]) for path, name in short.items()}
+
+
+def _shortened(name: str) -> str:
+    """`name` with its last part cut to LONGEST bytes; a digest keeps it distinct."""
+    folder, last = os.path.split(name)
+    encoded = os.fsencode(last)
+    if len(encoded) <= LONGEST:
+        return name
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return os.path.join(folder, f"{encoded[:LONGEST - 17].decode(errors='ignore')}-{digest}")
 
 
 class UniqueNames:
     """Hands out names; one that was handed out before gets _2, _3, ... appended."""
 
     def __init__(self) -> None:
-        self.uses: Counter[str] = Counter()
+        self.taken: set[str] = set()
 
     def __call__(self, name: str) -> str:
-        self.uses[name] += 1
-        return name if self.uses[name] == 1 else f"{name}_{self.uses[name]}"
+        """`name`, or the first of name_2, name_3, ... that is free."""
+        unique, number = name, 1
+        while unique in self.taken:
+            number += 1
+            unique = f"{name}_{number}"
+        self.taken.add(unique)
+        return unique
 
 
 def facts(model: str, data: str, epoch: str, changed: Mapping[str, object], when: str) -> dict[str, str]:
