@@ -7,7 +7,7 @@ from PIL import Image
 
 from data.base_dataset import BaseDataset, Sample
 from data.folders import list_images, require_images
-from data.readers import image_size, read_image
+from data.readers import read_image
 from data.transforms import Preprocess, Size
 from options.schema import Options
 from util.errors import UserError
@@ -56,9 +56,11 @@ class AlignedDataset(BaseDataset):
     def files(self) -> Iterable[Path]:
         return [path for pair in self.pairs for path in pair if path is not None]
 
-    def file_size(self, path: Path) -> Size:
-        width, height = image_size(path)
-        return (width, height) if self.pairs[0][1] else (half_width(path, (width, height)), height)
+    def planned_size(self, path: Path, size: Size) -> Size:
+        return size if self.pairs[0][1] else (half_width(path, size), size[1])
+
+    def leave_out(self, bad: set[Path]) -> None:
+        self.pairs = [pair for pair in self.pairs if not bad.intersection(pair)]
 
     def _two_folders(self) -> list[tuple[Path, Path]]:
         """Pairs of phase/A + phase/B or of phaseA + phaseB, if there are such folders."""

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from data.readers import MODES, image_size, read_image
+from data.readers import MODES, read_image
 from data.transforms import Plan, Preprocess, Size, to_tensor
 from options.schema import Group, Options
 from util.errors import UserError
@@ -68,9 +68,14 @@ class BaseDataset(ABC):
         """All image files that samples are read from."""
         return self.sources()
 
-    def file_size(self, path: Path) -> Size:
-        """(width, height) of the image that a file holds, as the plan will see it."""
-        return image_size(path)
+    def planned_size(self, path: Path, size: Size) -> Size:
+        """What the plan will see of a file whose image has `size`: (width, height) in pixels."""
+        return size
+
+    def leave_out(self, bad: set[Path]) -> None:
+        """Drop every sample that one of these files belongs to. UserError when the dataset cannot."""
+        raise UserError(f"--dataset_mode {self.opt.dataset_mode} cannot leave out images (its class has no method "
+                        "leave_out): repair or remove them")
 
     def load(self, path: Path, channels: int, rng: random.Random) -> Tensor:
         """One image, preprocessed: (channels, H, W) in [-1, 1]."""

@@ -1,26 +1,57 @@
-"""What can be known of the images before the first step: are they large enough, and of which sizes will they be?"""
+"""What can be known of the images before the first step: are all readable, large enough, and of which sizes will they be?"""
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
 from data.base_dataset import BaseDataset
+from data.integrity import inspect_image
+from data.readers import BadImage
+from data.transforms import Size
 from util.errors import UserError
 
+THREADS = 8  # each may decode an image
 
-def check_sizes(dataset: BaseDataset, batch_size: int) -> list[str]:
+
+def check_images(dataset: BaseDataset, skip_bad: bool) -> tuple[dict[Path, Size], list[str]]:
+    """The size of each file as the plan will see it, and notices; at most one.
+
+    Bad files are left out of the dataset with skip_bad. Raises UserError, naming them, without it or when nothing is left.
+    """
+    found = _look_at(dataset)
+    bad = [result for result in found.values() if isinstance(result, BadImage)]
+    if not bad:
+        return found, []
+    if not skip_bad:
+        raise UserError(f"{len(bad)} of {len(found)} images are bad:\n{_listed(bad, 20)}\n"
+                        "repair or remove them, or leave them out with --skip_bad_images")
+    dataset.leave_out({error.path for error in bad})
+    if not len(dataset):
+        raise UserError(f"{len(bad)} of {len(found)} images are bad, and without them nothing is left:\n{_listed(bad, 20)}")
+    shown = "; ".join(map(str, bad[:3])) + (f"; ... and {len(bad) - 3} more" if len(bad) > 3 else "")
+    return ({path: found[path] for path in dataset.files()},
+            [f"note: {len(bad)} bad images are left out: {shown}. An epoch has {len(dataset)} samples"])
+
+
+def check_sizes(dataset: BaseDataset, found: Mapping[Path, Size], batch_size: int) -> list[str]:
     """Notices about sizes that will be adjusted to the network; at most one.
 
+    found: the size of each file as the plan will see it.
     Raises UserError, naming files, when images are smaller than the crop or cannot share a batch.
-    Only file headers are read, and none where the preprocessing makes one size of everything.
     """
     preprocess = dataset.preprocess
     if preprocess.scales_and_crops:
         sizes = {(preprocess.load_size, preprocess.load_size): dataset.root}
     else:
-        by_file = [(dataset.file_size(path), path) for path in dataset.files()]
-        _refuse_small([(size, path) for size, path in by_file
-                       if preprocess.mode == "crop" and min(size) < preprocess.crop_size], preprocess.crop_size)
-        sizes = dict(by_file)
+        if preprocess.mode == "crop":
+            _refuse_small({path: size for path, size in found.items() if min(size) < preprocess.crop_size},
+                          preprocess.crop_size)
+        sizes = {size: path for path, size in found.items()}
     outcomes = {preprocess.fitted(size): path for size, path in sizes.items()}
     if len(outcomes) > 1 and batch_size > 1:
-        found = ", ".join(f"{w}x{h} ({path})" for (w, h), path in list(outcomes.items())[:4])
-        raise UserError(f"--batch_size {batch_size} needs images of one size, found {found}; "
+        shown = ", ".join(f"{w}x{h} ({path})" for (w, h), path in list(outcomes.items())[:4])
+        raise UserError(f"--batch_size {batch_size} needs images of one size, found {shown}; "
                         "give --batch_size 1, or a --preprocess that crops")
     for size in sizes:
         before, after = preprocess.cropped(size), preprocess.fitted(size)
@@ -30,9 +61,27 @@ def check_sizes(dataset: BaseDataset, batch_size: int) -> list[str]:
     return []
 
 
-def _refuse_small(small: list, crop_size: int) -> None:
+def _look_at(dataset: BaseDataset) -> dict[Path, Size | BadImage]:
+    """What each file turns out to be; shows how far it is when that takes more than two seconds."""
+    def look_at(path: Path) -> Size | BadImage:
+        try:
+            return dataset.planned_size(path, inspect_image(path))
+        except BadImage as error:
+            return error
+
+    files = list(dataset.files())
+    with ThreadPoolExecutor(THREADS) as pool:
+        results = tqdm(pool.map(look_at, files), "checking", len(files), leave=False, unit=" images", delay=2, disable=None)
+        return dict(zip(files, results, strict=True))
+
+
+def _refuse_small(small: Mapping[Path, Size], crop_size: int) -> None:
     if small:
-        shown = "\n".join(f"  {path}  {width}x{height}" for (width, height), path in small[:10])
-        more = f"\n  ... and {len(small) - 10} more" if len(small) > 10 else ""
-        raise UserError(f"{len(small)} images are smaller than --crop_size {crop_size}:\n{shown}{more}\n"
-                        f"give --crop_size {min(min(size) for size, _ in small)} or --preprocess resize_and_crop")
+        rows = _listed([f"{path}  {width}x{height}" for path, (width, height) in small.items()], 10)
+        raise UserError(f"{len(small)} images are smaller than --crop_size {crop_size}:\n{rows}\n"
+                        f"give --crop_size {min(map(min, small.values()))} or --preprocess resize_and_crop")
+
+
+def _listed(rows: Iterable[object], most: int) -> str:
+    lines = [f"  {row}" for row in rows]
+    return "\n".join(lines[:most] + ([f"  ... and {len(lines) - most} more"] if len(lines) > most else []))

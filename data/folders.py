@@ -37,7 +37,8 @@ def _walk(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
         return
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.is_dir():
+            is_folder = os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()  # a link to itself is none
+            if not is_folder:
                 yield Path(entry.path)
             elif not entry.name.startswith("."):
                 yield from _walk(Path(entry.path), (*above, real))

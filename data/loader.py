@@ -5,6 +5,7 @@ import random
 import signal
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -12,34 +13,39 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 import data
 from data.base_dataset import BaseDataset, Sample
-from data.check import check_sizes
+from data.check import check_images, check_sizes
+from data.readers import BadImage
 from data.transforms import Preprocess
+from data.workers import Watch, is_shortage, shortage, timed_out
 from options.schema import Options
-from util.errors import MachineError, UserError
+from util.errors import UserError
 
 Key = tuple[int, int]
 """(index of a sample, seed of its random source)."""
 
-SHORTAGES = ("DataLoader worker (pid", "</torch_",  # died; a file in shared memory
-             "open files", "No space left", "Cannot allocate memory")
 _failed_starts: list[Exception] = []  # kept: PyTorch prints a traceback when workers of which some run are freed
 
 
 def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int, augment: bool) -> Loader:
-    """The loader of the dataset that the options name, checked; prints a notice when sizes have to be adjusted.
+    """The loader of the dataset that the options name, checked; prints what is left out and which sizes are adjusted.
 
     needs: what the model reads of a sample ('A', 'B'); size_multiple, min_size: what the networks accept, in pixels;
     augment: shuffled and with random crops and flips.
-    Raises UserError when folders or sizes are wrong.
+    Raises UserError when folders, files or sizes are wrong.
     """
     kind = data.find(opt.dataset_mode)
     if not set(needs) <= set(kind.gives):
         raise UserError(f"--model {opt.model} needs {' and '.join(needs)}, and --dataset_mode {opt.dataset_mode} gives only "
                         f"{' and '.join(kind.gives)}; leave out --dataset_mode for the one that fits")
+    if opt.worker_timeout and not opt.num_threads:
+        raise UserError("--worker_timeout watches worker processes, and --num_threads 0 has none: give --num_threads 1 or "
+                        "more, or leave out --worker_timeout")
     dataset = kind(opt, Preprocess(opt, size_multiple, min_size, augment))
-    for notice in check_sizes(dataset, opt.batch_size):
+    sizes, notices = check_images(dataset, opt.skip_bad_images)
+    for notice in notices + check_sizes(dataset, sizes, opt.batch_size):
         print(notice)
-    return Loader(dataset, opt.batch_size, opt.num_threads, opt.seed, shuffle=augment and not opt.serial_batches)
+    return Loader(dataset, opt.batch_size, opt.num_threads, opt.seed, shuffle=augment and not opt.serial_batches,
+                  skip_bad=opt.skip_bad_images, worker_timeout=opt.worker_timeout)
 
 
 def open_validation(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int) -> Loader | None:
@@ -55,22 +61,31 @@ def open_validation(opt: Options, needs: tuple[str, ...], size_multiple: int, mi
 class Loader:
     """The batches of each epoch. The same seed gives the same batches, with any number of workers.
 
-    Each batch is what the samples are, stacked: 'A' (B, C, H, W), 'A_paths' a list of B names, and so on.
+    Each batch is what the samples are, stacked: 'A' (B, C, H, W), 'A_paths' a list of B names, and so on; and 'asked',
+    how many samples were drawn for it since the batch before: B, and those that skip_bad left out.
+    skip_bad: leave out images that cannot be read and tell of each in `skipped`.
+    worker_timeout: seconds after which a batch that does not come is an error; 0: never.
     """
 
-    def __init__(self, dataset: BaseDataset, batch_size: int, num_threads: int, seed: int, shuffle: bool):
-        self.dataset = dataset
+    def __init__(self, dataset: BaseDataset, batch_size: int, num_threads: int, seed: int, shuffle: bool,
+                 skip_bad: bool = False, worker_timeout: float = 0):
+        self.dataset, self.skip_bad, self.worker_timeout = dataset, skip_bad, worker_timeout
         self.images = len(dataset)
+        self.skipped: list[str] = []
         self.num_threads = min(num_threads, -(-len(dataset) // batch_size))  # a worker loads whole batches
         warnings.filterwarnings("ignore", "This DataLoader will create")  # --num_threads says how many are wanted
         self.sampler = _EpochSampler(len(dataset), seed, shuffle)
+        self.watch = Watch(self.num_threads) if self.num_threads and worker_timeout else None
         self.batches = DataLoader(
-            _Seeded(dataset), batch_size, sampler=self.sampler, num_workers=self.num_threads, collate_fn=_stack,
-            persistent_workers=self.num_threads > 0, pin_memory=torch.cuda.is_available(),
-            generator=torch.Generator())
+            _Seeded(dataset, self.watch), batch_size, sampler=self.sampler, num_workers=self.num_threads,
+            collate_fn=_stack, persistent_workers=self.num_threads > 0, pin_memory=torch.cuda.is_available(),
+            timeout=worker_timeout if self.watch else 0, generator=torch.Generator())
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[dict[str, Any]]:
-        """The batches of that epoch. Raises UserError for unreadable images, MachineError for workers that fail."""
+        """The batches of that epoch, `skip` samples after its beginning.
+
+        Raises UserError for unreadable images, MachineError for workers that fail or hang.
+        """
         return self._batches(epoch, self.images, skip)
 
     def first(self, count: int) -> Iterator[dict[str, Any]]:
@@ -79,18 +94,28 @@ class Loader:
 
     def _batches(self, epoch: int, count: int, skip: int = 0) -> Iterator[dict[str, Any]]:
         self.sampler.epoch, self.sampler.length, self.sampler.skip = epoch, count, skip
+        asked, good = 0, skip > 0
         try:
-            for batch in self._start():
-                if isinstance(batch, UserError):
-                    raise type(batch)(str(batch))  # not itself: the traceback's reference to it would delay the workers' end
-                yield batch
+            for batch, errors, drawn in self._start():
+                self._skip(errors)
+                asked += drawn
+                if batch:
+                    yield {**batch, "asked": asked}
+                    asked, good = 0, True
         except (OSError, RuntimeError) as error:
-            if self.num_threads == 0 or not _is_shortage(error):
-                raise
-            raise MachineError(
-                f"the worker processes of --num_threads failed: {_reason(error)}.\n"
-                "They may lack memory, shared memory (/dev/shm) or open files; give a smaller --num_threads, "
-                "or --num_threads 0 to load images in the main process") from None
+            if self.watch and timed_out(error):
+                raise self.watch.end(self.dataset.sources(), self.worker_timeout) from None
+            if self.num_threads and is_shortage(error):
+                raise shortage(error) from None
+            raise
+        if asked and not good:
+            raise UserError(f"none of {asked} samples could be read, the last because {self.skipped[-1]}")
+
+    def _skip(self, errors: list[UserError]) -> None:
+        for error in errors:
+            if not (self.skip_bad and isinstance(error, BadImage)):
+                raise type(error)(*error.args)  # not itself: the traceback's reference to it would delay the workers' end
+            self.skipped.append(str(error))
 
     def _start(self) -> Iterator[Any]:
         """The batches without PyTorch's signal handler: when a worker dies it raises wherever the main process is then.
@@ -132,36 +157,27 @@ class _EpochSampler(Sampler[Key]):
 class _Seeded(Dataset):
     """Samples by (index, seed); a UserError travels as a value, because a raised one would lose its text."""
 
-    def __init__(self, dataset: BaseDataset):
-        self.dataset = dataset
+    def __init__(self, dataset: BaseDataset, watch: Watch | None):
+        self.dataset, self.watch = dataset, watch
 
     def __getitem__(self, key: Key) -> Sample | UserError:
         index, seed = key
         try:
-            return self.dataset.sample(index, random.Random(seed))
+            with self.watch.at(index) if self.watch else nullcontext():
+                return self.dataset.sample(index, random.Random(seed))
         except UserError as error:
             return error
 
 
-def _stack(samples: list[Sample | UserError]) -> dict[str, Any] | UserError:
-    for sample in samples:
-        if isinstance(sample, UserError):
-            return sample
+def _stack(samples: list[Sample | UserError]) -> tuple[dict[str, Any] | None, list[UserError], int]:
+    """(the batch of the good samples, if there are any; what is wrong with the others; how many were drawn)."""
+    good = [sample for sample in samples if not isinstance(sample, UserError)]
+    errors = [sample for sample in samples if isinstance(sample, UserError)]
     for name in ("A", "B"):
-        sizes = {sample[name].shape[:0:-1]: sample["A_paths"] for sample in samples if name in sample}
+        sizes = {sample[name].shape[:0:-1]: sample["A_paths"] for sample in good if name in sample}
         if len(sizes) > 1:
             found = ", ".join(f"{width}x{height} ({path})" for (width, height), path in sizes.items())
-            return UserError(f"images of different sizes cannot form a batch, found {found}; "
-                             "give --batch_size 1, or a --preprocess that crops")
-    return {**default_collate(samples), "asked": len(samples)}
-
-
-def _is_shortage(error: Exception) -> bool:
-    """Whether workers lack something; no other errors of a dataset, which arrive as 'Caught ...' with a traceback."""
-    unable_to_start = isinstance(error, OSError) and not str(error).startswith("Caught ")
-    return unable_to_start or any(word in _reason(error) for word in SHORTAGES)
-
-
-def _reason(error: Exception) -> str:
-    """The first sentence of the last line: without the traceback before it and PyTorch's own advice after it."""
-    return (str(error).splitlines() or [type(error).__name__])[-1].split(". ")[0].rstrip(".")
+            error = UserError(f"images of different sizes cannot form a batch, found {found}; "
+                              "give --batch_size 1, or a --preprocess that crops")
+            return None, [*errors, error], len(samples)
+    return default_collate(good) if good else None, errors, len(samples)

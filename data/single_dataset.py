@@ -29,3 +29,6 @@ class SingleDataset(BaseDataset):
 
     def sources(self) -> list[Path]:
         return self.A
+
+    def leave_out(self, bad: set[Path]) -> None:
+        self.A = [path for path in self.A if path not in bad]

@@ -49,3 +49,7 @@ class TemplateDataset(BaseDataset):
 
     def sources(self) -> list[Path]:
         return self.images
+
+    def leave_out(self, bad: set[Path]) -> None:
+        """For --skip_bad_images: drop the samples of which a file cannot be read."""
+        self.images = [path for path in self.images if path not in bad]

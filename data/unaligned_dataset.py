@@ -30,7 +30,7 @@ class UnalignedDataset(BaseDataset):
         self.serial = opt.serial_batches or not preprocess.augment
 
     def __len__(self) -> int:
-        return max(len(self.A), len(self.B))
+        return max(len(self.A), len(self.B)) if self.A and self.B else 0
 
     def sample(self, index: int, rng: random.Random) -> Sample:
         path_A = self.A[index % len(self.A)]
@@ -47,3 +47,6 @@ class UnalignedDataset(BaseDataset):
 
     def files(self) -> Iterable[Path]:
         return [*self.A, *self.B]
+
+    def leave_out(self, bad: set[Path]) -> None:
+        self.A, self.B = ([path for path in images if path not in bad] for images in (self.A, self.B))

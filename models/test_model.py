@@ -20,6 +20,9 @@ class TestModel(BaseModel):
     visual_names = ("real", "fake")
 
     def generators(self) -> dict[str, nn.Module]:
+        if "." in self.opt.model_suffix:
+            raise UserError(f"--model_suffix {self.opt.model_suffix!r} holds a dot; expected the end of a network's name, "
+                            "such as _A for latest_net_G_A.pth")
         return {f"G{self.opt.model_suffix}": define_G(self.opt, self.opt.input_nc, self.opt.output_nc)}
 
     def translate(self, batch: Batch) -> Images:

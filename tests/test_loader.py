@@ -46,6 +46,31 @@ def test_batches_do_not_depend_on_the_number_of_workers(dataroot: Path, workers:
     assert equal(list(alone.epoch(2)), list(helped.epoch(2)))
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_an_epoch_that_begins_later_has_the_samples_of_the_whole(dataroot: Path, workers: int, batch_size: int):
+    def samples(epoch: int, skip: int = 0) -> list[tuple]:
+        batches = list(loader.epoch(epoch, skip))
+        assert [batch["asked"] for batch in batches] == [len(batch["A_paths"]) for batch in batches]
+        return [(batch["A_paths"][i], batch["B_paths"][i], batch["A"][i].tolist(), batch["B"][i].tolist())
+                for batch in batches for i in range(len(batch["A_paths"]))]
+    loader = open_on(dataroot, f"--num_threads {workers} --batch_size {batch_size}")
+    whole = samples(1)
+    assert len(whole) == 4
+    for skip in range(5):
+        assert samples(1, skip) == whole[skip:]
+    assert samples(1) == whole != samples(2)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_epoch_takes_nothing_of_torchs_random_numbers(dataroot: Path, workers: int):
+    loader = open_on(dataroot, f"--num_threads {workers}")
+    before = torch.get_rng_state()
+    for epoch in (1, 2):
+        list(loader.epoch(epoch))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_every_epoch_and_every_seed_has_an_order_and_crops_of_its_own(dataroot: Path):
     loader = open_on(dataroot, "--seed 1")
     epochs = [list(loader.epoch(epoch)) for epoch in range(1, 9)]
@@ -104,8 +129,8 @@ def test_the_notice_about_sizes_is_printed_once(dataroot: Path, capsys: pytest.C
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_unreadable_image_is_named_without_a_traceback(dataroot: Path, workers: int):
-    (dataroot / "trainA/3.png").write_text("no image")
     loader = open_on(dataroot, f"--num_threads {workers}")
+    (dataroot / "trainA/3.png").write_text("no image")  # since it was checked
     with pytest.raises(UserError, match="^[^\n]*/trainA/3.png cannot be read as an image: [^\n]*$"):
         list(loader.epoch(1))
 
@@ -124,7 +149,7 @@ class Samples(BaseDataset):
         return {"A": torch.zeros(3, 4, 4), "B": torch.zeros(3, 4, self.width + index), "A_paths": f"{index}.png"}
 
     def sources(self) -> list[Path]:
-        return []
+        return [Path(f"{index}.png") for index in range(8)]
 
 
 def test_different_sizes_on_either_side_cannot_form_a_batch():

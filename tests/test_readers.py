@@ -7,7 +7,8 @@ import pytest
 from conftest import write_image
 from PIL import Image
 
-from data.readers import image_size, read_image
+from data.integrity import inspect_image
+from data.readers import read_image
 from util.errors import UserError
 
 STORED = {  # by EXIF orientation: how the pixels of the upright image lie in the file
@@ -31,7 +32,7 @@ def test_images_are_turned_upright(tmp_path: Path, orientation: int, ending: str
     path = tmp_path / f"photo.{ending}"
     Image.fromarray(np.ascontiguousarray(STORED[orientation](upright))).save(path, exif=exif)
     assert np.array_equal(np.asarray(read_image(path, 3)), upright)
-    assert image_size(path) == (5, 3)
+    assert inspect_image(path) == (5, 3)
 
 
 def palette() -> Image.Image:
@@ -130,7 +131,7 @@ def test_unreadable_files_are_named(tmp_path: Path, damage: Callable, ending: st
         read_image(path, 3)
 
 
-@pytest.mark.parametrize("read", [lambda path: read_image(path, 3), image_size])
+@pytest.mark.parametrize("read", [lambda path: read_image(path, 3), inspect_image])
 @pytest.mark.parametrize("damage", [text, broken_chunk, odd_numbers, enormous, broken_exif, lambda path: None])
 def test_unreadable_headers_are_named(tmp_path: Path, damage: Callable, read: Callable):
     damage(tmp_path / "bad.png")

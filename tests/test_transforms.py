@@ -9,7 +9,7 @@ from conftest import write_image, write_pairs
 from PIL import Image, ImageOps
 
 import data
-from data.check import check_sizes
+from data.check import check_images, check_sizes
 from data.transforms import Preprocess, to_tensor
 from options.command_line import parse
 from options.schema import Options
@@ -115,7 +115,9 @@ def test_impossible_sizes_are_refused(line: str, message: str):
 def check(root: Path, line: str, multiple: int = 1, least: int = 1) -> list[str]:
     """The notices about the images in `root`."""
     opt = options(f"--dataroot {root} --dataset_mode single {line}")
-    return check_sizes(data.find(opt.dataset_mode)(opt, Preprocess(opt, multiple, least)), opt.batch_size)
+    dataset = data.find(opt.dataset_mode)(opt, Preprocess(opt, multiple, least))
+    sizes, notices = check_images(dataset, skip_bad=False)
+    return notices + check_sizes(dataset, sizes, opt.batch_size)
 
 
 def test_one_notice_says_that_images_are_fitted(tmp_path: Path):

@@ -76,10 +76,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path} {_what_it_is(content, error)}; expected {EXPECTED}") from None
     if not isinstance(state, Mapping):
         raise UserError(f"{path} holds a {type(state).__name__}; expected {EXPECTED}")
-    if not state or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
+    if not state or not all(isinstance(key, str) and _is_plain(value) for key, value in state.items()):
         raise UserError(f"{path} holds a dict of {', '.join(map(str, list(state)[:8])) or 'nothing'}; expected {EXPECTED}")
     state = {key.removeprefix("module."): value for key, value in state.items()}
     return {key: value for key, value in state.items() if not _is_stale(key, state)}
+
+
+def _is_plain(value: object) -> bool:
+    """Whether this is a tensor with all its numbers: neither sparse nor of the meta device."""
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
 
 
 def describe_saves(folder: Path) -> str:
