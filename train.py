@@ -109,6 +109,9 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
                 training.save(recorder)
                 recorder.progress.say(f"stopped by {stop.reason}; --continue_train goes on from here")
                 break
+    if loader.skipped:
+        print(f"note: {len(loader.skipped)} samples could not be read and were left out, the last because "
+              f"{loader.skipped[-1]}")
     print(f"weights: {folder}" + ("" if opt.no_html else f"\npage: {folder / 'web' / 'index.html'}"))
 
 

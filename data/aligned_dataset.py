@@ -63,10 +63,22 @@ class AlignedDataset(BaseDataset):
         self.pairs = [pair for pair in self.pairs if not bad.intersection(pair)]
 
     def _two_folders(self) -> list[tuple[Path, Path]]:
-        """Pairs of phase/A + phase/B or of phaseA + phaseB, if there are such folders."""
+        """Pairs of phase/A + phase/B or of phaseA + phaseB, in any case, if there are such folders."""
         phase = self.root / self.opt.phase
-        folders = (phase / "A", phase / "B") if phase.is_dir() else (Path(f"{phase}A"), Path(f"{phase}B"))
-        return match(*folders) if all(folder.is_dir() for folder in folders) else []
+        if not phase.is_dir():
+            folders = [Path(f"{phase}{side}") for side in "AB"]
+            return match(*folders) if all(folder.is_dir() for folder in folders) else []
+        inside = {path.name: path for path in sorted(phase.iterdir()) if path.is_dir()}
+        sides = [next((path for name, path in inside.items() if name.upper() == side), None) for side in "AB"]
+        if all(sides):
+            return match(*sides)
+        if any(sides):
+            raise UserError(f"{phase} has only one of the two folders A and B. expected:\n"
+                            f"{EXPECTED.format(root=self.opt.dataroot, phase=self.opt.phase)}")
+        if len(inside) == 2 and _same_names(*inside.values()):
+            print(f"note: {' and '.join(map(str, inside.values()))} hold images of the same names, each read as a pair A|B "
+                  "side by side. If they are the two sides of pairs, rename these folders to A and B")
+        return []
 
 
 def match(folder_A: Path, folder_B: Path) -> list[tuple[Path, Path]]:
@@ -88,6 +100,12 @@ def match(folder_A: Path, folder_B: Path) -> list[tuple[Path, Path]]:
                             "or train without pairs: --model cycle_gan")
         print(f"note: {said}\nThe {len(pairs)} pairs are used.")
     return pairs
+
+
+def _same_names(one: Path, other: Path) -> bool:
+    """Whether two folders hold images of the same names, endings aside."""
+    names = [{path.relative_to(folder).with_suffix("") for path in list_images(folder)} for folder in (one, other)]
+    return names[0] == names[1] != set()
 
 
 def split(path: Path, nc_A: int, nc_B: int) -> tuple[Image.Image, Image.Image]:

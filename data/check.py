@@ -48,11 +48,9 @@ def check_sizes(dataset: BaseDataset, found: Mapping[Path, Size], batch_size: in
             _refuse_small({path: size for path, size in found.items() if min(size) < preprocess.crop_size},
                           preprocess.crop_size)
         sizes = {size: path for path, size in found.items()}
-    outcomes = {preprocess.fitted(size): path for size, path in sizes.items()}
-    if len(outcomes) > 1 and batch_size > 1:
-        shown = ", ".join(f"{w}x{h} ({path})" for (w, h), path in list(outcomes.items())[:4])
-        raise UserError(f"--batch_size {batch_size} needs images of one size, found {shown}; "
-                        "give --batch_size 1, or a --preprocess that crops")
+        sources = set(dataset.sources())
+        for side in (sources, found.keys() - sources):
+            _refuse_mixed({preprocess.fitted(found[path]): path for path in sorted(side & found.keys())}, batch_size)
     for size in sizes:
         before, after = preprocess.cropped(size), preprocess.fitted(size)
         if before != after:
@@ -80,6 +78,13 @@ def _refuse_small(small: Mapping[Path, Size], crop_size: int) -> None:
         rows = _listed([f"{path}  {width}x{height}" for path, (width, height) in small.items()], 10)
         raise UserError(f"{len(small)} images are smaller than --crop_size {crop_size}:\n{rows}\n"
                         f"give --crop_size {min(map(min, small.values()))} or --preprocess resize_and_crop")
+
+
+def _refuse_mixed(outcomes: Mapping[Size, Path], batch_size: int) -> None:
+    if len(outcomes) > 1 and batch_size > 1:
+        shown = ", ".join(f"{w}x{h} ({path})" for (w, h), path in list(outcomes.items())[:4])
+        raise UserError(f"--batch_size {batch_size} needs images of one size, found {shown}; "
+                        "give --batch_size 1, or a --preprocess that crops")
 
 
 def _listed(rows: Iterable[object], most: int) -> str:

@@ -240,3 +240,16 @@ def test_template_turns_and_darkens(dataroot: Path):
     assert torch.equal(back["A"], sample["B"]) and torch.equal(back["B"], sample["A"])
     with pytest.raises(UserError, match="needs equal channels, found --input_nc 3 and --output_nc 1"):
         make(dataroot, "template", "--output_nc 1")
+
+
+def test_pair_folders_in_any_case_and_misnamed_ones(tmp_path: Path, capsys: pytest.CaptureFixture):
+    for side in "ab":
+        write_image(tmp_path / "lower/train" / side / "1.png", seed=ord(side))
+        write_image(tmp_path / "other/train" / {"a": "photos", "b": "labels"}[side] / "1.png", width=64)
+    write_image(tmp_path / "half/train/A/1.png")
+    assert names(list(make(tmp_path / "lower", "aligned").pairs[0])) == ["1.png", "1.png"]
+    with pytest.raises(UserError, match="has only one of the two folders A and B"):
+        make(tmp_path / "half", "aligned")
+    capsys.readouterr()
+    make(tmp_path / "other", "aligned")
+    assert "rename these folders to A and B" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 import data
 from data.check import check_images, check_sizes
+from data.loader import open_loader
 from data.transforms import Preprocess, to_tensor
 from options.command_line import parse
 from options.schema import Options
@@ -172,3 +173,12 @@ def test_a_sample_smaller_than_the_crop_is_named(tmp_path: Path, size: tuple):
     opt = options(f"--dataroot {tmp_path} --dataset_mode single --preprocess crop --crop_size 32")
     with pytest.raises(UserError, match=f"small.png: it is {size[0]}x{size[1]} pixels, smaller than --crop_size 32; use"):
         data.find("single")(opt, Preprocess(opt)).sample(0, random.Random(0))
+
+
+def test_each_side_of_an_unpaired_batch_has_its_own_size(tmp_path: Path):
+    for number in range(2):
+        write_image(tmp_path / "trainA" / f"{number}.png", 32, 32)
+        write_image(tmp_path / "trainB" / f"{number}.png", 48, 48)
+    line = f"--dataroot {tmp_path} --model cycle_gan --preprocess none --batch_size 2 --num_threads 0"
+    batch = next(open_loader(parse(COMMAND, line.split()), ("A", "B"), 4, 8, augment=True).epoch(1))
+    assert (batch["A"].shape, batch["B"].shape) == ((2, 3, 32, 32), (2, 3, 48, 48))
