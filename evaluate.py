@@ -98,7 +98,8 @@ def _load(path: Path) -> np.ndarray:
 def table(rows: list[Row]) -> str:
     """The rows as text, beside the better simple answer."""
     width = max(len(row.result) for row in rows)
-    lines = ["mean absolute error against the truth, in gray levels (0 to 255)",
+    lines = ["mean absolute error against the truth, in gray levels (0 to 255), of the translation and of two simple answers:",
+             "the input itself, and the mean image of the target domain; share of the better one's error (less is better)",
              f"{'model':<{width}}  direction  images  translated  copy of input  mean image  share of better"]
     lines += [f"{row.result:<{width}}  {row.direction:<9}  {row.images:>6}  {row.error:>10.2f}  {row.copy_error:>13.2f}  "
               f"{row.mean_error:>10.2f}  {row.share:>15}" for row in rows]

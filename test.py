@@ -58,6 +58,8 @@ def test(opt: Options) -> None:
     header = facts(opt.model, opt.dataroot, saved, opt.changed(), time.strftime("%Y-%m-%d %H:%M"))
     page = ResultsPage(folder, f"{opt.name}: {opt.phase}", header, opt.display_winsize)
     names, unique, translated = result_names(loader.dataset.sources()), UniqueNames(), []
+    if loader.images > opt.num_test:
+        print(f"note: {opt.num_test} of {loader.images} images are translated; --num_test {loader.images} takes them all")
     progress = Progress(min(opt.num_test, loader.images))
     for batch in loader.first(opt.num_test):
         visuals = model.visuals(engine.translate(batch))
@@ -81,7 +83,7 @@ def adopt_run(opt: Options) -> dict:
     folder = Path(opt.checkpoints_dir, opt.name)
     if not folder.is_dir():
         runs = sorted(path.name for path in folder.parent.glob("*/")) if folder.parent.is_dir() else []
-        raise UserError(f"there is no run {folder}; runs in {opt.checkpoints_dir}: {', '.join(runs) or 'none'}. "
+        raise UserError(f"there is no run {folder}; runs in {folder.parent}: {', '.join(runs) or 'none'}. "
                         "Give --name and --checkpoints_dir as in training")
     trained, where = read_saved(folder, opt.declared)
     suffix = choose_generator(opt, folder, trained.get("direction", "AtoB"))
@@ -96,7 +98,7 @@ def adopt_run(opt: Options) -> dict:
 
 
 def choose_generator(opt: Options, folder: Path, trained_direction: str) -> str:
-    """The suffix of the generator to load: '' for G; for a CycleGAN tested with --model test, _A, or _B for the way back."""
+    """The suffix of the generator to load: '' for G; of a CycleGAN tested with --model test, _A, or _B for the way back."""
     from util.checkpoint import prefix, weights_file
 
     saved = prefix(opt.epoch, opt.load_iter)

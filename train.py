@@ -128,14 +128,18 @@ def find_start(opt: Options, folder: Path) -> dict | None:
         return None
     refuse_other_structure(changed)
     by_epoch = opt.load_iter > 0 or opt.given("epoch")  # the weights of a certain save, as in the classic code
-    state, notices = (None, [f"note: going on from the weights in {folder}, with new optimizers"]) if by_epoch else find_state(folder)
+    if by_epoch:
+        state, notices = None, [f"note: going on from the weights in {folder}, with new optimizers"]
+    else:
+        state, notices = find_state(folder)
     for name, (old, new) in changed.items():
         notices.append(f"note: --{name} was {old}, is now {new}")
     if state and opt.given("epoch_count") and opt.epoch_count != state["moment"]["epoch"]:
         raise UserError(f"--epoch_count {opt.epoch_count} does not agree with {folder}, which goes on in epoch "
                         f"{state['moment']['epoch']}; leave out --epoch_count")
     if state:
-        notices.append(f"going on with {folder} in epoch {state['moment']['epoch']}, after {state['moment']['images']} images")
+        moment = state["moment"]
+        notices.append(f"going on with {folder} in epoch {moment['epoch']}, after {moment['images']} images")
     print("\n".join(notices))
     return state
 

@@ -1,6 +1,6 @@
 """Pairs: A|B side by side in one file, or two folders matched by name."""
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from PIL import Image
@@ -58,6 +58,13 @@ class AlignedDataset(BaseDataset):
 
     def planned_size(self, path: Path, size: Size) -> Size:
         return size if self.pairs[0][1] else (half_width(path, size), size[1])
+
+    def doubts(self, found: Mapping[Path, Size]) -> list[str]:
+        narrow = [path for path, (width, height) in found.items() if 1.5 * width < height]
+        if self.pairs[0][1] or 2 * len(narrow) <= len(found):
+            return []
+        return [f"warning: each file is read as a pair A|B side by side, but {len(narrow)} of {len(found)} are not about twice "
+                f"as wide as high, such as {narrow[0]}. Single images are for --model cycle_gan or colorization"]
 
     def leave_out(self, bad: set[Path]) -> None:
         self.pairs = [pair for pair in self.pairs if not bad.intersection(pair)]

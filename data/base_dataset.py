@@ -5,7 +5,7 @@ data/template_dataset.py is a worked example.
 """
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,10 @@ class BaseDataset(ABC):
     def planned_size(self, path: Path, size: Size) -> Size:
         """What the plan will see of a file whose image has `size`: (width, height) in pixels."""
         return size
+
+    def doubts(self, found: Mapping[Path, Size]) -> list[str]:
+        """Notices about files that look as if they were meant for another dataset. found: planned sizes by file."""
+        return []
 
     def leave_out(self, bad: set[Path]) -> None:
         """Drop every sample that one of these files belongs to. UserError when the dataset cannot."""

@@ -42,7 +42,7 @@ def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_si
                         "more, or leave out --worker_timeout")
     dataset = kind(opt, Preprocess(opt, size_multiple, min_size, augment))
     sizes, notices = check_images(dataset, opt.skip_bad_images)
-    for notice in notices + check_sizes(dataset, sizes, opt.batch_size):
+    for notice in notices + dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size):
         print(notice)
     return Loader(dataset, opt.batch_size, opt.num_threads, opt.seed, shuffle=augment and not opt.serial_batches,
                   skip_bad=opt.skip_bad_images, worker_timeout=opt.worker_timeout)

@@ -54,6 +54,8 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         if status.st_size == 0:
             raise OSError("the file is empty")
         with Image.open(path) as image:
+            if image.mode == "F":
+                raise ValueError("its pixels are floating point numbers, whose range is not known; save it with 8 or 16 bits")
             yield image
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         if isinstance(error, OSError) and error.errno in SHORTAGES:
@@ -68,8 +70,6 @@ def _reason(error: Exception) -> str:
 
 
 def _convert(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("its pixels are floating point numbers, whose range is not known; save it with 8 or 16 bits")
     if image.mode.startswith("I"):  # 16-bit gray; Pillow would clip it at 255
         image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:

@@ -1,4 +1,5 @@
 """Read a generator's architecture off its weights."""
+import re
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -11,9 +12,9 @@ def recognize_generator(state: Mapping[str, Tensor]) -> dict[str, object]:
 
     A U-Net's keys do not tell whether it had dropout. Raises ValueError, saying why, when it is none of our generators.
     """
-    if {"model.model.0.weight", "model.model.3.weight"} <= state.keys():
+    if _are_kernels(state, "model.model.0.weight", "model.model.3.weight"):
         found = _unet(state)
-    elif "model.1.weight" in state and state["model.1.weight"].ndim == 4:
+    elif _are_kernels(state, "model.1.weight"):
         found = _resnet(state)
     elif "model.0.weight" in state or "net.0.weight" in state:
         raise ValueError("it is a discriminator")
@@ -26,7 +27,8 @@ def recognize_generator(state: Mapping[str, Tensor]) -> dict[str, object]:
 
 def _resnet(state: Mapping[str, Tensor]) -> dict[str, object]:
     first = state["model.1.weight"]
-    last = max((key for key in state if key.count(".") == 2 and key.endswith(".weight")), key=lambda k: int(k.split(".")[1]))
+    last = max((key for key in state if re.fullmatch(r"model\.\d+\.weight", key) and _are_kernels(state, key)),
+               key=lambda key: int(key.split(".")[1]))
     blocks = sum(key.endswith("conv_block.1.weight") for key in state)
     has_dropout = any(key.endswith("conv_block.6.weight") and value.ndim == 4 for key, value in state.items())
     return {
@@ -49,6 +51,10 @@ def _unet(state: Mapping[str, Tensor]) -> dict[str, object]:
         "output_nc": last.shape[1],
         "norm": _norm("model.model.1.model.2.weight" in state, "model.model.0.bias" in state),
     }
+
+
+def _are_kernels(state: Mapping[str, Tensor], *keys: str) -> bool:
+    return all(key in state and state[key].ndim == 4 for key in keys)
 
 
 def _norm(has_norm_weights: bool, has_bias: bool) -> str:

@@ -14,6 +14,7 @@ RENAMED = {
     "which_model_netG": "netG",
     "which_model_netD": "netD",
     "nThreads": "num_threads",
+    "display_single_pane_ncols": "display_ncols",
     "identity": "lambda_identity",
 }
 

@@ -26,7 +26,7 @@ def read_saved(folder: Path, declared: Mapping[str, Option]) -> tuple[dict[str, 
         try:
             rows = json.loads(path.read_text(encoding="utf-8"))
             return {name: math.inf if row["value"] == "inf" else row["value"] for name, row in rows.items()}, str(path)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise OptionError(f"{path} is damaged ({error}); restore or remove it") from None
     for path in (folder / "train_opt.txt", folder / "opt.txt"):
         if path.is_file():
@@ -80,7 +80,8 @@ def _sizes(opt: Options, trained: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(opt: Options, before: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Options that are not what they were: name -> (before, now). Those that say how to go on do not count."""
-    how = ("continue_train", "resume", "overwrite", "init_from", "epoch", "load_iter", "epoch_count", "max_minutes", "verbose")
+    how = ("continue_train", "resume", "overwrite", "init_from", "epoch", "load_iter", "epoch_count", "max_minutes",
+           "verbose")
     return {name: (before[name], value) for name, value in opt.as_dict().items()
             if name in before and name not in how and before[name] != value}
 

@@ -253,3 +253,12 @@ def test_pair_folders_in_any_case_and_misnamed_ones(tmp_path: Path, capsys: pyte
     capsys.readouterr()
     make(tmp_path / "other", "aligned")
     assert "rename these folders to A and B" in capsys.readouterr().out
+
+
+def test_single_images_in_place_of_pairs_are_doubted(tmp_path: Path, dataroot: Path):
+    photos = [write_image(tmp_path / f"photos/train/{number}.png", 32, 32, seed=number) for number in range(3)]
+    dataset = make(tmp_path / "photos", "aligned")
+    (said,) = dataset.doubts({path: dataset.planned_size(path, (32, 32)) for path in photos})
+    assert "3 of 3 are not about twice as wide as high" in said
+    pairs = make(dataroot, "aligned")
+    assert pairs.doubts({path: pairs.planned_size(path, (64, 32)) for path in pairs.files()}) == []

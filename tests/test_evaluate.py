@@ -65,7 +65,7 @@ def test_pictures_of_an_earlier_test_do_not_count(tmp_path):
 def test_the_table_and_the_json(tmp_path, capsys):
     first, second = write_results(tmp_path / "a", PAIRS), write_results(tmp_path / "b", PAIRS, name="second run")
     evaluate.main([str(first), str(second), "--json", str(tmp_path / "out" / "numbers.json")])
-    _, header, *lines = capsys.readouterr().out.splitlines()
+    _, _, header, *lines = capsys.readouterr().out.splitlines()
     assert header.split() == "model direction images translated copy of input mean image share of better".split()
     assert lines[0].split() == ["maps", "A->B", "2", "4.00", "60.00", "10.00", "40%"]
     assert lines[1].split() == ["second", "run", "A->B", "2", "4.00", "60.00", "10.00", "40%"]

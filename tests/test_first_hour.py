@@ -166,7 +166,7 @@ def test_a_missing_run_names_those_there_are(train, translate, failure):
     shutil.copytree("checkpoints/run", "checkpoints/other")
     code, said = failure(translate, "--model template --name rum")
     assert code == 2
-    assert "there is no run checkpoints/rum; runs in ./checkpoints: other, run. " in said
+    assert "there is no run checkpoints/rum; runs in checkpoints: other, run. " in said
     code, said = failure(translate, "--model template --checkpoints_dir elsewhere")
     assert code == 2 and "there is no run elsewhere/run; runs in elsewhere: none. " in said
 

@@ -181,6 +181,15 @@ def test_classic_weights_alone_go_on_with_a_new_optimizer(line, tmp_path: Path, 
     assert "holds weights and no state: going on from the weights, with new optimizers" in capsys.readouterr().out
 
 
+def test_a_dataset_that_has_changed_begins_its_epoch_anew(line, tmp_path: Path, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit), stop_after(6):
+        command.main(line("run", "--model template"))
+    command.main(line("run", "--model template --continue_train --max_dataset_size 3"))
+    assert "note: an epoch has 3 images now and had 4: epoch 2 begins anew" in capsys.readouterr().out
+    rows = [json.loads(row) for row in (tmp_path / "checkpoints/run/metrics.jsonl").read_text().splitlines()]
+    assert [(row["epoch"], row["images"]) for row in rows[6:]] == [(2, 1), (2, 2), (2, 3), (3, 1), (3, 2), (3, 3)]
+
+
 def test_a_damaged_state_falls_back_to_the_one_before(line, tmp_path: Path, capsys: pytest.CaptureFixture):
     command.main(line("whole", "--model cycle_gan"))
     with pytest.raises(SystemExit), stop_after(5):
@@ -204,6 +213,12 @@ def test_state_files_are_checked_and_rotate(tmp_path: Path):
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-100])
     with pytest.raises(DamagedState, match="no good state is left"):
         load_state(tmp_path)
+
+
+def test_a_state_file_with_code_in_it_is_refused_and_not_run(tmp_path: Path):
+    save_state(tmp_path, {"path": tmp_path / "x"})  # a Path is an object, which only code could make
+    with pytest.raises(DamagedState, match="is no state of a training .*code in it is not run"):
+        read_state(tmp_path / LATEST)
 
 
 def test_a_step_without_time_stops_with_code_75_and_goes_on(line, tmp_path: Path):

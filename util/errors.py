@@ -1,4 +1,5 @@
 """The exceptions that stand for what the user can mend, and how a command leaves on them."""
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ def kind_exit(*mistakes: type[Exception]) -> Iterator[None]:
 
     The code is the exception's exit_code, else 2; 1 for an OSError; 130 on Ctrl-C.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name need not be valid Unicode
     try:
         yield
     except mistakes as error:

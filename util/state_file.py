@@ -61,4 +61,10 @@ def read_state(path: Path) -> dict[str, Any]:
     content, checksum = whole[:-CHECKSUM_BYTES - COMMENT_LENGTH.size], whole[-CHECKSUM_BYTES:]
     if hashlib.sha256(content).hexdigest().encode() != checksum:
         raise DamagedState(f"{path} is damaged: its {len(whole)} bytes do not fit its checksum")
-    return torch.load(io.BytesIO(whole), map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(io.BytesIO(whole), map_location="cpu", weights_only=True)
+    except Exception as error:  # the unpickler fails in any way it likes
+        raise DamagedState(f"{path} is no state of a training ({type(error).__name__}); code in it is not run") from None
+    if not isinstance(state, dict):
+        raise DamagedState(f"{path} is no state of a training, but a {type(state).__name__}")
+    return state

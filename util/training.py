@@ -1,6 +1,6 @@
 """Where a training stands between two steps: its steps, its saving and its going on."""
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class Training:
         nets = self.engine.model.nets
         if state:
             self.engine.load_state(state["engine"])
-            self.moment = Moment(**state["moment"])
+            self.moment = self._same_epoch(Moment(**state["moment"]))
             self.val_losses, self.skipped = list(state["val_losses"]), state["skipped"]
             self.health.load_state(state["health"])
         elif self.opt.init_from:
@@ -43,6 +43,14 @@ class Training:
             load_nets(self.folder, prefix(self.opt.epoch, self.opt.load_iter), nets)
         write_atomically(self.folder / "train_opt.json", self.opt.as_json())
         write_atomically(self.folder / "train_opt.txt", self.opt.as_classic_text())
+
+    def _same_epoch(self, saved: Moment) -> Moment:
+        """`saved`, or the beginning of its epoch when the dataset has grown or shrunk since."""
+        length = self.moment.epoch_length
+        if saved.epoch_length == length:
+            return saved
+        print(f"note: an epoch has {length} images now and had {saved.epoch_length}: epoch {saved.epoch} begins anew")
+        return replace(saved, epoch_length=length, images=0)
 
     @property
     def in_epoch(self) -> bool:
@@ -79,8 +87,7 @@ class Training:
         """Go to the next epoch; save when this one is to be kept, or a save is due."""
         epoch, opt = self.moment.epoch, self.opt
         kept = epoch == self.last_epoch or opt.save_epoch_freq > 0 and epoch % opt.save_epoch_freq == 0
-        if kept:
-            recorder.update_page(self.moment)
+        recorder.update_page(self.moment)
         self.moment = self.moment.next_epoch()
         if kept:
             save_nets(self.folder, str(epoch), self.engine.model.nets)
