@@ -12,10 +12,11 @@ import pytest
 import torch
 from conftest import TINY
 
+import models
 import train as command
 from util.state_file import LATEST, PREVIOUS, DamagedState, load_state, read_state, save_state
 
-MODELS = ("pix2pix", "cycle_gan", "colorization", "template")
+MODELS = [name for name in models.names() if name != "test"]  # a new model is enrolled by existing
 LONG = "--n_epochs 2 --n_epochs_decay 1 --print_freq 1 --save_latest_freq 1 --no_html"
 
 
@@ -240,6 +241,39 @@ def test_signals_finish_the_step_and_save(number: signal.Signals, code: int, lin
     assert exit_code(child) == code
     state = read_state(tmp_path / "checkpoints/run" / LATEST)
     assert state["moment"]["total"] == log.read_text().count("iters:")
+
+
+def test_a_second_signal_stops_at_once_and_harms_nothing(line, tmp_path: Path):
+    def slow():
+        from util.engine import Engine
+        step = Engine.step
+        Engine.step = lambda self, batch: (time.sleep(60 if count("iters:") == 3 else 0), step(self, batch))[1]
+        command.main(line("run", "--model template --n_epochs 200"))
+
+    def count(word: str) -> int:
+        log = tmp_path / "checkpoints/run/loss_log.txt"
+        return log.read_text().count(word) if log.exists() else 0
+    child = in_child(slow)
+    while count("iters:") < 3:
+        time.sleep(0.01)
+    time.sleep(1)  # it is in the long step now
+    os.kill(child, signal.SIGTERM)
+    time.sleep(0.5)
+    assert os.waitpid(child, os.WNOHANG) == (0, 0)  # the first one waits for the step, which takes a minute
+    os.kill(child, signal.SIGTERM)
+    assert exit_code(child) == 143
+    assert read_state(tmp_path / "checkpoints/run" / LATEST)["moment"]["total"] == 3
+
+
+def test_the_page_says_whether_a_training_ended(line, tmp_path: Path):
+    words = [word for word in line("run", "--model template") if word != "--no_html"]
+    page = tmp_path / "checkpoints/run/web/index.html"
+    with pytest.raises(SystemExit), stop_after(6):
+        command.main(words)
+    assert "Training was stopped before its end; --continue_train goes on." in page.read_text()
+    assert 'http-equiv="refresh"' not in page.read_text()
+    command.main([*words, "--continue_train"])
+    assert "Training has finished." in page.read_text()
 
 
 def test_two_trainings_in_one_folder(line, tmp_path: Path, failure):
