@@ -35,6 +35,7 @@ class AlignedDataset(BaseDataset):
         return len(self.pairs)
 
     def sample(self, index: int, rng: random.Random) -> Sample:
+        """A pair under one plan. UserError when its files differ in size and are not both resized to one."""
         path_A, path_B = self.pairs[index]
         nc_A, nc_B = (self.opt.output_nc, self.opt.input_nc) if self.swap else (self.opt.input_nc, self.opt.output_nc)
         if path_B is None:

@@ -1,7 +1,6 @@
 """A disk that is full, a folder that cannot be written: said, and what was good stays good."""
 import resource
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -25,7 +24,7 @@ def limited(line: list[str], quota: int) -> None:
 
 
 @pytest.mark.parametrize("model", ["template", "cycle_gan"])
-def test_a_full_disk_ends_the_training_and_keeps_the_last_good_state(model, train, dataroot, quota, failure):
+def test_a_full_disk_ends_the_training_and_keeps_the_last_good_state(model, train, dataroot, quota):
     folder = train(f"--model {model}")
     before = {path.name: path.read_bytes() for path in folder.glob("*.pth")}
     line = f"--dataroot {dataroot} --name run --model {model} --continue_train --n_epochs 2 --no_html --save_latest_freq 1"

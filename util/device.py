@@ -9,7 +9,7 @@ from util.errors import UserError
 def choose_device(gpu_ids: str, asked_for: bool) -> torch.device:
     """The device that `--gpu_ids` names; if it was not asked for: CUDA, then Apple MPS, then the CPU.
 
-    Raises UserError when the GPU is not there, or when several are named.
+    Raises UserError when the GPU is not there, when several are named, or when torchrun started several processes.
     """
     try:
         ids = [int(word) for word in gpu_ids.split(",") if word.strip()]
