@@ -103,7 +103,7 @@ def stop_after(steps: int) -> pytest.MonkeyPatch.context:
 
 
 def test_killed_at_random_moments_also_inside_a_save(line, tmp_path: Path):
-    command.main(line("whole", "--model cycle_gan --pool_size 3"))
+    assert exit_code(in_child(lambda: command.main(line("whole", "--model cycle_gan --pool_size 3")))) == 0
     rng, kills = random.Random(1), 0
     while True:
         child = in_child(lambda: command.main(line("killed", "--model cycle_gan --pool_size 3 --resume auto")))
