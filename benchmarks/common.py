@@ -1,0 +1,102 @@
+"""What all benchmarks share: interleaved runs, the machine's description and ceiling, tables, JSON."""
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the project, from any folder
+os.environ.setdefault("KINETO_LOG_LEVEL", "5")
+
+Times = dict[str, list[float]]
+"""Seconds of each round, by contestant."""
+
+
+def parser(description: str, rounds: int) -> argparse.ArgumentParser:
+    """The flags that every benchmark has."""
+    flags = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    flags.add_argument("--rounds", type=int, default=rounds, help="interleaved runs of each contestant; medians are shown")
+    flags.add_argument("--json", type=Path, help="also write the numbers to this file")
+    flags.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs; its numbers say nothing")
+    return flags
+
+
+def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1) -> Times:
+    """Runs the contestants in turn, `rounds` times each, so that whatever slows the machine slows all of them."""
+    for run in contestants.values():
+        for _ in range(warmup):
+            run()
+    times: Times = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            times[name].append(seconds(run))
+    return times
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """How long one call takes, the work that it leaves to a GPU included."""
+    _wait()
+    begin = time.perf_counter()
+    run()
+    _wait()
+    return time.perf_counter() - begin
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def ratio(times: Times, name: str, baseline: str = "plain") -> float:
+    """How many times faster `name` is than the baseline: the median over rounds of the ratio within a round."""
+    return statistics.median(b / t for b, t in zip(times[baseline], times[name], strict=True))
+
+
+def ceiling(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
+    """FLOP/s that this machine reaches, best of a matrix product and the 3x3 convolution of a residual block."""
+    side = 8192 if device.type == "cuda" else 1024
+    matrix = torch.randn(side, side, device=device, dtype=dtype)
+    image = torch.randn(1, 256, 66, 66, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(256, 256, 3, 3, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    probes = {"matmul": (lambda: matrix @ matrix, 2 * side**3), "conv": (lambda: F.conv2d(image, weight), 2 * 64 * 64 * 256 * 256 * 9)}
+    times = race({name: run for name, (run, _) in probes.items()}, rounds=15, warmup=3)
+    return max(flops / statistics.median(times[name]) for name, (_, flops) in probes.items())
+
+
+def machine(device: torch.device) -> dict[str, str]:
+    """What the numbers were measured on, and when."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        models = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = f"{models[0]} x {len(models)}" if models else cpu
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{cpu}, {torch.get_num_threads()} threads",
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def report(title: str, where: Mapping[str, str], rows: Sequence[Mapping[str, object]], json_file: Path | None) -> None:
+    """Prints the machine and a table (Markdown), and writes both as JSON when a file is given."""
+    print(f"\n{title}: {', '.join(where.values())}\n")
+    columns = list(rows[0])
+    cells = [[_shown(row[column]) for column in columns] for row in rows]
+    widths = [max(len(line[number]) for line in [columns, *cells]) for number in range(len(columns))]
+    for line in [columns, ["-" * width for width in widths], *cells]:
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |")
+    if json_file:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps({"title": title, "machine": dict(where), "rows": list(rows)}, indent=1) + "\n")
+
+
+def _shown(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) and value < 1000 else f"{value:.0f}" if isinstance(value, float) else str(value)
