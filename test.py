@@ -7,14 +7,14 @@ from pathlib import Path
 import data
 import models
 from options.command_line import Command, parse
-from options.groups import TestDataOptions, TestRunOptions
+from options.groups import TestDataOptions, TestRunOptions, TestSpeedOptions
 from options.saved import adopt, read_saved
 from options.schema import OptionError, Options
 from util.errors import UserError, kind_exit
 
 COMMAND = Command(
     program="test.py", phase="test", description="Translate images with a trained model and write a page of them.",
-    groups=(TestRunOptions, TestDataOptions),
+    groups=(TestRunOptions, TestDataOptions, TestSpeedOptions),
     find_model=models.find, find_dataset=data.find, model_names=models.names)
 
 MEMORY_ADVICE = "these make it need less: a smaller --batch_size, or a smaller --load_size with --crop_size"
@@ -24,8 +24,8 @@ def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after translating, 2 for a wrong command line, data or weights, 1 for too little memory."""
     with kind_exit(UserError, OptionError):
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, adopt_run)
-        from util.engine import memory_advice  # torch is imported only from here on, so that --help answers at once
-        with memory_advice(MEMORY_ADVICE):
+        from util.advice import kind_machine  # torch is imported only from here on, so that --help answers at once
+        with kind_machine(MEMORY_ADVICE):
             test(opt)
 
 
@@ -41,6 +41,7 @@ def test(opt: Options) -> None:
     from util.files import write_atomically
     from util.html import ResultsPage
     from util.loggers import Progress
+    from util.precision import choose_precision
     from util.visuals import UniqueNames, facts, pictures, result_names, save_visuals
 
     torch.manual_seed(opt.seed)
@@ -51,7 +52,9 @@ def test(opt: Options) -> None:
     saved = prefix(opt.epoch, opt.load_iter)
     load_nets(Path(opt.checkpoints_dir, opt.name), saved, model.nets, describe_weights)
     model.nets.train(not opt.eval)  # dropout is the noise; batch norm uses the statistics of the test batch
-    engine = Engine(model, device)
+    engine = Engine(model, device, choose_precision(opt.precision, device, opt.plain), opt.plain)
+    if opt.compile:
+        engine.compile()
 
     iteration = f"_iter{opt.load_iter}" if opt.load_iter > 0 else ""
     folder = Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}{iteration}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import data
 import models
 from options.command_line import Command, parse
-from options.groups import DataOptions, LoggingOptions, TrainingOptions, TrainRunOptions
+from options.groups import DataOptions, LoggingOptions, TrainingOptions, TrainRunOptions, TrainSpeedOptions
 from options.saved import differences, read_saved, refuse_other_structure
 from options.schema import OptionError, Options
 from util.errors import UserError, kind_exit
@@ -22,10 +22,11 @@ if TYPE_CHECKING:  # --help answers without torch
 
 COMMAND = Command(
     program="train.py", phase="train", description="Train an image-to-image translation model.",
-    groups=(TrainRunOptions, DataOptions, TrainingOptions, LoggingOptions),
+    groups=(TrainRunOptions, DataOptions, TrainingOptions, TrainSpeedOptions, LoggingOptions),
     find_model=models.find, find_dataset=data.find, model_names=models.names)
 
-MEMORY_ADVICE = ("these make it need less: a smaller --batch_size, --crop_size (with --load_size), --ngf or --ndf; "
+MEMORY_ADVICE = ("these make it need less: a smaller --batch_size (with --grad_accum for the same effect), "
+                 "--checkpoint_activations, --precision bf16; a smaller --crop_size (with --load_size), --ngf or --ndf; "
                  "--netG resnet_6blocks or unet_128")
 
 
@@ -35,9 +36,9 @@ def main(argv: list[str] | None = None) -> None:
     """
     with kind_exit(UserError, OptionError):
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv)
-        from util.engine import memory_advice  # torch is imported only from here on, so that --help answers at once
+        from util.advice import kind_machine  # torch is imported only from here on, so that --help answers at once
         from util.stop import StopRequest
-        with memory_advice(MEMORY_ADVICE), StopRequest(opt.max_minutes) as stop:
+        with kind_machine(MEMORY_ADVICE), StopRequest(opt.max_minutes) as stop:
             train(opt, stop)
         if stop.reason:
             sys.exit(stop.exit_code)
@@ -76,15 +77,18 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
     import torch
 
     from util.engine import Engine
+    from util.feed import groups, prefetched
     from util.loggers import open_recorder
+    from util.precision import choose_precision
     from util.schedule import lr_factor
     from util.training import Training
 
+    precision = choose_precision(opt.precision, device, opt.plain)
     torch.manual_seed(opt.seed)
-    model = models.find(opt.model)(opt)
-    model.add_discriminators()
-    engine = Engine(model, device)
-    engine.prepare_training(opt.lr, opt.beta1)
+    engine = Engine(models.find(opt.model)(opt), device, precision, opt.plain)
+    engine.prepare_training(opt.lr, opt.beta1, opt.cuda_graph == "auto")
+    if opt.compile:
+        engine.compile()
     print(engine.describe(opt.verbose))
     training = Training(engine, folder, opt, loader.images)
     training.begin(state)
@@ -94,8 +98,9 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
             lr = opt.lr * lr_factor(opt.lr_policy, epoch, opt.n_epochs, opt.n_epochs_decay, opt.lr_decay_iters,
                                     training.val_losses)
             engine.set_lr(lr)
-            for batch in recorder.clock.watch(loader.epoch(epoch, skip=training.moment.images)):
-                training.step(batch, lr, recorder)
+            batches = prefetched(loader.epoch(epoch, skip=training.moment.images), device)
+            for several in recorder.clock.watch(groups(batches, opt.grad_accum)):
+                training.step(several, lr, recorder)
                 if training.in_epoch and training.moment.due(opt.save_latest_freq):
                     training.save(recorder)
                 if training.in_epoch and stop.reason:

@@ -5,12 +5,14 @@ models/template_model.py is a worked example.
 """
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
-from models.networks import NetworkOptions
+from models.layers import Block, same_statistics
+from models.networks import NetworkOptions, samples_alone
 from options.schema import Group, Options
 from util.errors import UserError
 from util.health import Translation
@@ -25,11 +27,16 @@ Losses = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Update:
-    """One optimizer step: the named `nets` learn from scale * sum(losses(images)); all others are frozen."""
+    """One optimizer step: the named `nets` learn from scale * sum(losses(images)); all others are frozen.
+
+    recall: more images for the losses, from a memory of earlier steps. It decides at random on the host, so that it is never
+    part of a recorded step; the losses are.
+    """
 
     nets: tuple[str, ...]
     losses: Callable[[Images], Losses]
     scale: float = 1.0
+    recall: Callable[[Images], Images] | None = None
 
 
 class BaseModel(ABC):
@@ -59,6 +66,7 @@ class BaseModel(ABC):
                     "(--dataset_mode colorization) need --model colorization, gray and RGB another one")
         self.opt = opt
         self.nets = nn.ModuleDict(self.generators())
+        self.together = samples_alone(opt) and not opt.plain  # several images of one network in one pass
 
     @classmethod
     def option_groups(cls, phase: str) -> list[type[Group]]:
@@ -80,6 +88,10 @@ class BaseModel(ABC):
 
     def add_discriminators(self) -> None:
         """Make the model ready for training."""
+        if self.opt.checkpoint_activations:
+            for module in self.nets.modules():
+                if isinstance(module, Block):
+                    module.recompute = True
         self.nets.update(self.discriminators())
 
     @abstractmethod
@@ -101,6 +113,10 @@ class BaseModel(ABC):
 
     def load_extra_state(self, state: dict[str, Any]) -> None:
         """Restore what `extra_state` gave."""
+
+    def same_statistics(self) -> AbstractContextManager:
+        """Within it running statistics of batch norms stay, for images that are computed again."""
+        return same_statistics(self.nets)
 
     def visuals(self, images: Images) -> Images:
         """The images to show, in order, each (B, 1 or 3, H, W) in [-1, 1]."""

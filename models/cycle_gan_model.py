@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2.functional import center_crop
 
 from models.base_model import BaseModel, Batch, Images, Losses, Update
-from models.losses import discriminator_terms, gan_loss
+from models.losses import discriminator_terms, gan_loss, passes
 from models.networks import define_D, define_G
 from options.schema import Group, Options, option
 from util.errors import UserError
@@ -51,23 +51,29 @@ class CycleGANModel(BaseModel):
 
     def translate(self, batch: Batch) -> Images:
         G_A, G_B = self.nets["G_A"], self.nets["G_B"]
-        real_A, real_B = batch["A"], batch["B"]
-        fake_B = G_A(real_A)
-        rec_A = G_B(fake_B)
-        fake_A = G_B(real_B)
-        rec_B = G_A(fake_A)
-        return {"real_A": real_A, "fake_B": fake_B, "rec_A": rec_A, "real_B": real_B, "fake_A": fake_A, "rec_B": rec_B}
+        return self._close_cycles(batch, G_A(batch["A"]), G_B(batch["B"]))
 
     def forward(self, batch: Batch) -> Images:
-        images = self.translate(batch)
-        if self.opt.lambda_identity > 0:
-            images["idt_A"] = self.nets["G_A"](images["real_B"])
-            images["idt_B"] = self.nets["G_B"](images["real_A"])
-        return images
+        if self.opt.lambda_identity <= 0:
+            return self.translate(batch)
+        fake_B, idt_A = passes(self.nets["G_A"], batch["A"], batch["B"], together=self.together)
+        fake_A, idt_B = passes(self.nets["G_B"], batch["B"], batch["A"], together=self.together)
+        return self._close_cycles(batch, fake_B, fake_A) | {"idt_A": idt_A, "idt_B": idt_B}
+
+    def _close_cycles(self, batch: Batch, fake_B: Tensor, fake_A: Tensor) -> Images:
+        """All images of a batch, with the fakes translated back."""
+        rec_A, rec_B = self.nets["G_B"](fake_B), self.nets["G_A"](fake_A)
+        return {"real_A": batch["A"], "fake_B": fake_B, "rec_A": rec_A,
+                "real_B": batch["B"], "fake_A": fake_A, "rec_B": rec_B}
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        return Update(("G_A", "G_B"), self.losses_G), Update(("D_A", "D_B"), self.losses_D)
+        return (Update(("G_A", "G_B"), self.losses_G),
+                Update(("D_A", "D_B"), self.losses_D, recall=self.recall))
+
+    def recall(self, images: Images) -> Images:
+        """The fakes to show to the discriminators: half of the time earlier ones (section 4)."""
+        return {f"pool_{side}": self.pools[f"fake_{side}"].query(images[f"fake_{side}"]) for side in "BA"}
 
     def losses_G(self, images: Images) -> Losses:
         """Fool the discriminators (eq. 1), close the cycles (eq. 2), leave the target domain alone (section 5.2)."""
@@ -86,15 +92,15 @@ class CycleGANModel(BaseModel):
     def losses_D(self, images: Images) -> Losses:
         """Tell real from generated, shown from a pool of earlier fakes; halved to slow D down (section 4)."""
         return {
-            "D_A": self._loss_D("D_A", images["real_B"], self.pools["fake_B"].query(images["fake_B"])),
-            "D_B": self._loss_D("D_B", images["real_A"], self.pools["fake_A"].query(images["fake_A"])),
+            "D_A": self._loss_D("D_A", images["real_B"], images["pool_B"]),
+            "D_B": self._loss_D("D_B", images["real_A"], images["pool_A"]),
         }
 
     def _loss_D(self, name: str, real: Tensor, fake: Tensor) -> Tensor:
         if self.opt.gan_mode == "wgangp":  # its penalty mixes the two pixel by pixel, and unpaired images differ in size
             size = [min(real.shape[side], fake.shape[side]) for side in (2, 3)]
             real, fake = center_crop(real, size), center_crop(fake, size)
-        return 0.5 * sum(discriminator_terms(self.nets[name], real, fake, self.opt.gan_mode).values())
+        return 0.5 * sum(discriminator_terms(self.nets[name], real, fake, self.opt.gan_mode, self.together).values())
 
     def extra_state(self) -> dict[str, Any]:
         return {name: list(pool.images) for name, pool in self.pools.items()}

@@ -6,10 +6,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from models.layers import NORMS, needs_bias
+from models.layers import NORMS, Block, needs_bias
 
 
-class ResnetBlock(nn.Module):
+class ResnetBlock(Block):
     """x + conv_block(x), reflection padded; dropout 0.5 between the two convolutions if asked for.
 
     Shapes: (B, C, H, W) -> (B, C, H, W), H and W at least 2.
@@ -30,7 +30,7 @@ class ResnetBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv_block(x)
+        return x + self.run(self.conv_block, x)
 
 
 class ResnetGenerator(nn.Module):
@@ -68,7 +68,7 @@ class ResnetGenerator(nn.Module):
         return self.model(x)
 
 
-class UnetBlock(nn.Module):
+class UnetBlock(Block):
     """One level of a U-Net: down, whatever lies deeper, up; its input is concatenated to its output (the skip).
 
     Shapes: (B, outer_nc, H, W) -> (B, 2 * outer_nc, H, W).
@@ -90,9 +90,14 @@ class UnetBlock(nn.Module):
             NORMS[norm](outer_nc),
             *([nn.Dropout(0.5)] if use_dropout else []),
         )
+        self.halves = (2, 3) if deeper is None else (3, 5)  # where in `model` the way down ends and the way up begins
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([x, self.model(x)], 1)
+        if not self.recompute:
+            return torch.cat([x, self.model(x)], 1)
+        down, up = self.halves  # between them the deeper levels, and the ReLU that works in place
+        y = self.model[down:up](self.run(self.model[:down], x))
+        return torch.cat([x, self.run(self.model[up:], y)], 1)
 
 
 class UnetOuterBlock(nn.Module):

@@ -1,7 +1,9 @@
-"""Normalisation layers and weight initialisation by name."""
-from collections.abc import Callable
+"""Normalisation layers and weight initialisation by name, and blocks that forget what they can compute again."""
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
@@ -43,3 +45,33 @@ def init_weights(net: nn.Module, init_type: str = "normal", init_gain: float = 0
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     return net
+
+
+class Block(nn.Module):
+    """A part of a network that, with `recompute`, forgets its inner activations and computes them again for the gradient.
+
+    That spares memory and costs one more pass forward (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost").
+    """
+
+    recompute = False
+
+    def run(self, part: nn.Module, x: Tensor) -> Tensor:
+        """part(x)."""
+        if not (self.recompute and self.training):
+            return part(x)
+        return checkpoint(part, x, use_reentrant=False, context_fn=lambda: (nullcontext(), same_statistics(part)))
+
+
+@contextmanager
+def same_statistics(net: nn.Module) -> Iterator[None]:
+    """Within it batch norms normalise without learning running statistics: what is computed again is not seen twice."""
+    norms = [(module, module.momentum, module.num_batches_tracked.clone()) for module in net.modules()
+             if getattr(module, "track_running_stats", False)]
+    for norm, _, _ in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum, batches in norms:
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(batches)

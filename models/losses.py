@@ -1,5 +1,5 @@
 """The adversarial losses."""
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -34,17 +34,28 @@ def gradient_penalty(netD: nn.Module, real: Tensor, fake: Tensor, mix: Tensor, w
     return weight * ((norm - 1) ** 2).mean()
 
 
-def discriminator_terms(netD: nn.Module, real: Tensor, fake: Tensor, gan_mode: str) -> dict[str, Tensor]:
+def discriminator_terms(netD: nn.Module, real: Tensor, fake: Tensor, gan_mode: str, together: bool = False
+                        ) -> dict[str, Tensor]:
     """The terms of a discriminator's objective: 'real', 'fake' and, for wgangp, 'penalty'. Scalars.
 
     real, fake: (B, C, H, W); fake is detached here, so that nothing flows back to the generator.
+    together: judge both in one pass where they have one shape, for networks that look at each sample by itself.
     """
     fake = fake.detach()
-    terms = {
-        "real": gan_loss(netD(real), True, gan_mode),
-        "fake": gan_loss(netD(fake), False, gan_mode),
-    }
+    of_real, of_fake = passes(netD, real, fake, together=together)
+    terms = {"real": gan_loss(of_real, True, gan_mode), "fake": gan_loss(of_fake, False, gan_mode)}
     if gan_mode == "wgangp":
         mix = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
         terms["penalty"] = gradient_penalty(netD, real, fake, mix)
     return terms
+
+
+def passes(net: nn.Module, *inputs: Tensor, together: bool) -> Sequence[Tensor]:
+    """net(x) for each of the inputs, (B, C, H, W) each; together: in one pass where they have one shape.
+
+    One pass is the same mathematics where the network looks at each sample by itself: with instance norm or none, not with
+    batch norm.
+    """
+    if not together or len({x.shape for x in inputs}) > 1:
+        return [net(x) for x in inputs]
+    return net(torch.cat(inputs)).chunk(len(inputs))

@@ -2,6 +2,7 @@
 from torch import nn
 
 from models.discriminators import DISCRIMINATORS, min_size
+from models.fast_layers import accelerate
 from models.generators import GENERATORS
 from models.layers import INITS, NORMS, init_weights
 from options.schema import Group, Options, option
@@ -23,14 +24,17 @@ class NetworkOptions(Group):
 
 def define_G(opt: Options, input_nc: int, output_nc: int) -> nn.Module:
     """The generator of `opt`, initialised. Shapes: (B, input_nc, H, W) -> (B, output_nc, H, W) in (-1, 1)."""
-    net = GENERATORS[opt.netG].build(input_nc, output_nc, opt.ngf, opt.norm, not opt.no_dropout)
-    return init_weights(net, opt.init_type, opt.init_gain)
+    return _finished(GENERATORS[opt.netG].build(input_nc, output_nc, opt.ngf, opt.norm, not opt.no_dropout), opt)
 
 
 def define_D(opt: Options, input_nc: int) -> nn.Module:
     """The discriminator of `opt`, initialised. Shapes: (B, input_nc, H, W) -> (B, 1, h, w) logits."""
-    net = DISCRIMINATORS[opt.netD](input_nc, opt.ndf, opt.n_layers_D, opt.norm)
-    return init_weights(net, opt.init_type, opt.init_gain)
+    return _finished(DISCRIMINATORS[opt.netD](input_nc, opt.ndf, opt.n_layers_D, opt.norm), opt)
+
+
+def _finished(net: nn.Module, opt: Options) -> nn.Module:
+    net = init_weights(net, opt.init_type, opt.init_gain)
+    return net if opt.plain else accelerate(net)
 
 
 def image_sizes(opt: Options, training: bool) -> tuple[int, int]:
@@ -38,3 +42,8 @@ def image_sizes(opt: Options, training: bool) -> tuple[int, int]:
     kind = GENERATORS[opt.netG]
     least = min_size(opt.netD, opt.n_layers_D) if training else 1
     return kind.size_multiple, max(kind.min_size, least)
+
+
+def samples_alone(opt: Options) -> bool:
+    """Whether the networks look at each sample of a batch by itself, so that a pass may hold samples of any kind."""
+    return opt.norm in ("instance", "none")

@@ -44,7 +44,7 @@ class Pix2PixModel(BaseModel):
         """-L_cGAN (eq. 1): D sees the input beside the real or the generated output."""
         real = torch.cat([images["real_A"], images["real_B"]], 1)
         fake = torch.cat([images["real_A"], images["fake_B"]], 1)
-        terms = discriminator_terms(self.nets["D"], real, fake, self.opt.gan_mode)
+        terms = discriminator_terms(self.nets["D"], real, fake, self.opt.gan_mode, self.together)
         return {f"D_{name}": term for name, term in terms.items()}
 
     def losses_G(self, images: Images) -> Losses:

@@ -41,6 +41,31 @@ class DataOptions(Group):
     display_winsize: int = option(256, "width in pixels of an image on the pages and in the live view", least=1)
 
 
+class SpeedOptions(Group):
+    """speed"""
+
+    precision: str = option("auto", "arithmetic: auto is bf16 where the hardware has units for it, else fp32. Weights are always "
+                            "kept in fp32", choices=("auto", "fp32", "tf32", "bf16", "fp16"))
+    compile: bool = option(False, "compile the networks with torch.compile: slow first steps, faster ones after")
+    plain: bool = option(False, "the textbook computation, nothing fused, merged or left out: slower, a reference to compare with")
+
+
+class TrainSpeedOptions(SpeedOptions):
+    """speed"""
+
+    cuda_graph: str = option("auto", "record a whole step on the GPU and replay it, where images have one size", choices=("auto", "off"))
+    grad_accum: int = option(1, "batches a step: gradients of so many are added up before the weights change", least=1)
+    checkpoint_activations: bool = option(False, "forget activations inside the generator and compute them again: less memory, "
+                                          "slower steps")
+
+
+class TestSpeedOptions(SpeedOptions):
+    """speed"""
+
+    precision: str = option("fp32", "arithmetic: auto is bf16 where the hardware has units for it, else fp32",
+                            choices=("auto", "fp32", "tf32", "bf16", "fp16"))
+
+
 class TrainRunOptions(RunOptions):
     """run"""
 

@@ -69,7 +69,7 @@ def dataroot(tmp_path: Path) -> Path:
 
 
 TINY = ("--netG resnet_6blocks --ngf 4 --ndf 4 --load_size 36 --crop_size 32 --num_threads 0 --display_id 0 "
-        "--gpu_ids -1 --n_epochs 1 --n_epochs_decay 0")
+        "--gpu_ids -1 --precision fp32 --n_epochs 1 --n_epochs_decay 0")
 
 
 @pytest.fixture

@@ -79,20 +79,22 @@ def test_gradient_penalty(kind: str, mix: float):
     assert torch.allclose(penalty, fixture[kind], rtol=1e-5)
 
 
+@pytest.mark.parametrize("plain", [True, False])
 @pytest.mark.parametrize("case", ["step_cyclegan_resnet6", "step_pix2pix_unet128"])
-def test_one_training_step(case: str):
+def test_one_training_step(case: str, plain: bool):
     fixture = load(case)
     meta = fixture["meta"]
-    opt = SimpleNamespace(**meta, n_layers_D=3, no_dropout=True, init_type="normal", init_gain=0.02, input_nc=3, output_nc=3)
+    opt = SimpleNamespace(**meta, n_layers_D=3, no_dropout=True, init_type="normal", init_gain=0.02, input_nc=3, output_nc=3,
+                          plain=plain, checkpoint_activations=False)
     model = models.find(meta["model"])(opt)
-    model.add_discriminators()
+    engine = Engine(model, torch.device("cpu"), plain=plain)
+    engine.prepare_training(meta["lr"], meta["beta1"])
     for name, net in model.nets.items():
         net.load_state_dict(fixture["before"][name])
-    engine = Engine(model, torch.device("cpu"))
-    engine.prepare_training(meta["lr"], meta["beta1"])
     A, B = (fixture[f"{side}_int16"].float() / fixture["input_scale"] for side in "AB")
 
-    losses, images = engine.step({"A": A, "B": B})
+    report = engine.step({"A": A, "B": B})
+    losses, images = report.losses, report.images
 
     expected = fixture["losses"][0]
     assert losses.keys() == expected.keys()
@@ -103,4 +105,5 @@ def test_one_training_step(case: str):
     for name, output in fixture["outputs_after"].items():
         sees_the_pair = name == "D"
         ours = model.nets[name](pair if sees_the_pair else A)
-        assert (thin(ours, output) - output).abs().max() < 1e-3
+        # Adam makes full-size steps of gradients that are nearly zero; rounding decides their sign
+        assert (thin(ours, output) - output).abs().max() < (1e-3 if plain else 5e-3)

@@ -30,7 +30,7 @@ def save_nets(folder: Path, prefix: str, nets: Mapping[str, nn.Module]) -> None:
     """Write every network's state_dict, on the CPU."""
     for name, net in nets.items():
         buffer = io.BytesIO()
-        torch.save({key: value.cpu() for key, value in net.state_dict().items()}, buffer)
+        torch.save({key: value.cpu().contiguous() for key, value in net.state_dict().items()}, buffer)
         write_atomically(weights_file(folder, prefix, name), buffer.getvalue())
 
 

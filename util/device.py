@@ -1,7 +1,10 @@
 """Which device to compute on."""
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from util.errors import UserError
 
@@ -40,3 +43,8 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return f"device: {device} ({torch.cuda.get_device_name(device)})"
     return f"device: {device} ({torch.get_num_threads()} threads)" if device.type == "cpu" else f"device: {device}"
+
+
+def on_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """The batch with its tensors on the device; from pinned memory without waiting for them."""
+    return {name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value for name, value in batch.items()}

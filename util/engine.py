@@ -1,41 +1,79 @@
-"""Runs any model that keeps the contract of models/base_model.py: device, optimizers, steps. Knows no model by name."""
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+"""Runs any model that keeps the contract of models/base_model.py: device, precision, optimizers, steps. Knows none by name."""
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from util.device import describe_device
-from util.errors import MachineError
+from util.cuda_graph import RecordedStep
+from util.device import describe_device, on_device
+from util.precision import HALF, autocast, loss_scaler
+from util.report import Report
+
+Batch = Mapping[str, Any]
 
 
-class NotFinite(Exception):
-    """A loss became NaN or infinite; `term` is its name. Nothing was learned from it."""
+@dataclass(frozen=True)
+class Section:
+    """Updates, each with its optimizer, whose work the device does without asking the host. recall: see the model's Update."""
 
-    def __init__(self, term: str, value: float):
-        super().__init__(f"the loss {term} is {value}")
-        self.term = term
+    updates: tuple[tuple[Any, torch.optim.Optimizer], ...]
+    recall: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None
+
+    @property
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return [optimizer for _, optimizer in self.updates]
 
 
 class Engine:
-    """A model on a device: ready to translate, and after `prepare_training` to train."""
+    """A model on a device: ready to translate, and after `prepare_training` to train.
 
-    def __init__(self, model: Any, device: torch.device):
-        self.model, self.device = model, device
+    precision: 'fp32', 'tf32', 'bf16' or 'fp16', see util/precision.py. plain: the textbook step, nothing fused or recorded.
+    """
+
+    def __init__(self, model: Any, device: torch.device, precision: str = "fp32", plain: bool = False):
+        self.model, self.device, self.precision, self.plain = model, device, precision, plain
+        self.generators = tuple(model.nets)  # the discriminators are added later
+        self.ahead = 2 if device.type == "cuda" else 0  # steps to go on before the host asks whether a loss was NaN
         self.optimizers: list[torch.optim.Optimizer] = []
-        model.nets.to(device)
+        self.scaler = loss_scaler(precision, device)
+        self.recorded: RecordedStep | None = None
+        self._to_device()
 
-    def prepare_training(self, lr: float, beta1: float) -> None:
-        """One Adam for each of the model's updates, betas beta1 and 0.999 as in both papers."""
+    def _to_device(self) -> None:
+        self.model.nets.to(self.device)
+        if self.device.type == "cuda" and self.precision in ("tf32", *HALF) and not self.plain:
+            self.model.nets.to(memory_format=torch.channels_last)  # the layout that tensor cores read
+
+    def prepare_training(self, lr: float, beta1: float, cuda_graph: bool = False) -> None:
+        """Adds the discriminators, and one Adam for each of the model's updates, betas beta1 and 0.999 as in both papers.
+
+        cuda_graph: on a GPU, record steps and replay them.
+        """
+        self.model.add_discriminators()
+        self._to_device()
+        fused = not self.plain and self.device.type in ("cpu", "cuda")
+        record = cuda_graph and fused and self.device.type == "cuda" and self.precision != "fp16"
+        rate = torch.tensor(lr, device=self.device) if record else lr
         self.optimizers = [
-            torch.optim.Adam([p for name in update.nets for p in self.model.nets[name].parameters()], lr, (beta1, 0.999))
+            torch.optim.Adam([p for name in update.nets for p in self.model.nets[name].parameters()], rate, (beta1, 0.999),
+                             fused=fused or None, capturable=record)
             for update in self.model.updates
         ]
+        self.sections = _sections(list(zip(self.model.updates, self.optimizers, strict=True)))
+        self.recorded = RecordedStep(self.sections, self._compute) if record else None
+
+    def compile(self) -> None:
+        """Compile every network when it is first used; the names of its parameters stay."""
+        for net in self.model.nets.values():
+            net.compile()
 
     def describe(self, verbose: bool) -> str:
         """The device, and the parameters of each network; verbose: and its layers."""
-        lines = [describe_device(self.device)]
+        lines = [f"{describe_device(self.device)}, precision {self.precision}{', plain' if self.plain else ''}"]
         for name, net in self.model.nets.items():
             lines.append(f"network {name}: {sum(p.numel() for p in net.parameters()) / 1e6:.3f} M parameters")
             lines += [str(net)] if verbose else []
@@ -45,30 +83,79 @@ class Engine:
         """The learning rate of all optimizers from now on."""
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                if isinstance(group["lr"], Tensor):  # a recorded step reads it there
+                    group["lr"].fill_(lr)
+                else:
+                    group["lr"] = lr
 
-    def step(self, batch: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """One training step: (losses, images), both detached. Raises NotFinite before anything is learned from NaN."""
-        images = self.model.forward(self._on_device(batch))
-        report: dict[str, Tensor] = {}
-        for update, optimizer in zip(self.model.updates, self.optimizers, strict=True):
-            others = [net for name, net in self.model.nets.items() if name not in update.nets]
-            with _frozen(others):
-                losses = update.losses(images)
-                _require_finite(losses)
-                optimizer.zero_grad()
-                (update.scale * sum(losses.values())).backward()
-                optimizer.step()
-            report |= {name: loss.detach() for name, loss in losses.items()}
-        return report, {name: image.detach() for name, image in images.items()}
+    def step(self, *batches: Batch) -> Report:
+        """One training step from one batch, or from several whose gradients are averaged over all samples.
+
+        When a loss is NaN or infinite the weights stay; the report says so when it is asked.
+        """
+        batches = [on_device(batch, self.device) for batch in batches]
+        if self.recorded and len(batches) == 1:
+            return Report(*self.recorded.step(batches[0]))
+        images: list[dict[str, Tensor]] = [{} for _ in batches]
+        losses: dict[str, Tensor] = {}
+        for section in self.sections:
+            if section.recall:
+                for made in images:
+                    made |= section.recall(made)
+            self._compute(section, batches, images, losses)
+            if self.device.type != "cuda" and not _all_finite(losses):
+                break  # the image pools must not remember such fakes; on a GPU they mend them
+        if self.scaler.is_enabled():
+            self.scaler.update()
+        return Report(losses, images[-1])
+
+    def _compute(self, section: Section, batches: Sequence[Batch], images: list[dict[str, Tensor]], losses: dict[str, Tensor]
+                 ) -> None:
+        """The device's work for a section: images where there are none yet, losses, gradients, new weights.
+
+        images: by name, for each batch; losses: averaged over the samples of all batches. Both are completed here.
+        """
+        total = sum(len(batch["A"]) for batch in batches)
+        for update, optimizer in section.updates:
+            optimizer.zero_grad()
+            for batch, made in zip(batches, images, strict=True):
+                share = len(batch["A"]) / total
+                with autocast(self.precision, self.device, cache=not self.recorded):
+                    made |= {} if made else self._forward(batch, several=len(batches) > 1)
+                    with _frozen([net for name, net in self.model.nets.items() if name not in update.nets]):
+                        terms = update.losses(made)
+                        objective = update.scale * share * sum(terms.values())
+                self.scaler.scale(objective).backward()
+                for name, term in terms.items():
+                    losses[name] = losses.get(name, 0) + share * term.detach()
+            self._learn(optimizer, losses)
+
+    def _forward(self, batch: Batch, several: bool) -> Mapping[str, Tensor]:
+        """The model's images. When others of `several` batches come before the generators learn, they are computed again then."""
+        if several and not set(self.generators) & set(self.model.updates[0].nets):
+            return checkpoint(self.model.forward, batch, use_reentrant=False,
+                              context_fn=lambda: (nullcontext(), self.model.same_statistics()))
+        return self.model.forward(batch)
+
+    def _learn(self, optimizer: torch.optim.Optimizer, losses: Mapping[str, Tensor]) -> None:
+        """One step of the optimizer, unless a loss of this training step is NaN or infinite: decided on the device where it can."""
+        if self.scaler.is_enabled():
+            self.scaler.step(optimizer)
+        elif optimizer.defaults["fused"]:
+            finite = torch.stack(list(losses.values())).isfinite().all()
+            optimizer.grad_scale, optimizer.found_inf = None, (~finite).float()  # how torch tells a fused optimizer
+            optimizer.step()
+        elif _all_finite(losses):
+            optimizer.step()
 
     @torch.no_grad()
-    def translate(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    def translate(self, batch: Batch) -> dict[str, Tensor]:
         """The images that the model makes of a batch, by name."""
-        return self.model.translate(self._on_device(batch))
+        with autocast(self.precision, self.device):
+            return self.model.translate(on_device(batch, self.device))
 
     @torch.no_grad()
-    def validate(self, batches: Iterable[Mapping[str, Any]]) -> float:
+    def validate(self, batches: Iterable[Batch]) -> float:
         """The mean of the model's validation loss over all images, in eval mode: training is not touched by it."""
         self.model.nets.eval()
         total = images = 0
@@ -83,31 +170,44 @@ class Engine:
         return {
             "nets": {name: net.state_dict() for name, net in self.model.nets.items()},
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "scaler": self.scaler.state_dict(),
             "model": self.model.extra_state(),
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state` gave."""
+        """Restore what `state` gave, on any device and with any flags of speed."""
         for name, net in self.model.nets.items():
             net.load_state_dict(state["nets"][name])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+            _load_optimizer(optimizer, saved)
+        if self.scaler.is_enabled() and state.get("scaler"):
+            self.scaler.load_state_dict(state["scaler"])
         self.model.load_extra_state(state["model"])
         torch.set_rng_state(state["rng"])
         if len(state["cuda_rng"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["cuda_rng"])
 
-    def _on_device(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value.to(self.device, non_blocking=True) if isinstance(value, Tensor) else value
-                for name, value in batch.items()}
+
+def _sections(updates: Sequence[tuple[Any, torch.optim.Optimizer]]) -> list[Section]:
+    """The updates in as few sections as their `recall` allows."""
+    begins = [0] + [number for number, (update, _) in enumerate(updates) if number and update.recall]
+    return [Section(tuple(updates[begin:end]), updates[begin][0].recall)
+            for begin, end in zip(begins, [*begins[1:], len(updates)], strict=True)]
 
 
-def _require_finite(losses: Mapping[str, Tensor]) -> None:
-    for name, loss in losses.items():
-        if not loss.isfinite():
-            raise NotFinite(name, loss.item())
+def _all_finite(losses: Mapping[str, Tensor]) -> bool:
+    return all(bool(loss.isfinite()) for loss in losses.values())
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> None:
+    """Restores moments and steps; how the optimizer computes stays as it was made, and memory keeps the weights' layout."""
+    optimizer.load_state_dict({**saved, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 @contextmanager
@@ -121,16 +221,3 @@ def _frozen(nets: Iterable[nn.Module]) -> Iterator[None]:
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
-
-
-@contextmanager
-def memory_advice(advice: str) -> Iterator[None]:
-    """Turns running out of memory, on any device, into a MachineError that gives `advice`."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        words = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
-        if not isinstance(error, MemoryError) and not any(word in str(error) for word in words):
-            raise
-        reason = (str(error).splitlines() or ["out of memory"])[0]
-        raise MachineError(f"there is too little memory: {reason}\n{advice}") from None

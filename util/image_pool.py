@@ -14,10 +14,11 @@ class ImagePool:
         self.images: list[Tensor] = []
 
     def query(self, fakes: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W), detached: each fake itself, or one that was made earlier."""
+        """(B, C, H, W) -> (B, C, H, W), detached: each fake itself, or one that was made earlier; NaN becomes 0."""
+        fakes = fakes.detach()
         if self.size <= 0:
-            return fakes.detach()
-        return torch.stack([self._exchange(fake).to(fakes.device) for fake in fakes.detach()])
+            return fakes
+        return torch.stack([self._exchange(fake).to(fakes) for fake in fakes.nan_to_num()])  # NaN must not come back later
 
     def _exchange(self, fake: Tensor) -> Tensor:
         if len(self.images) < self.size:

@@ -1,16 +1,18 @@
 """Where a training stands between two steps: its steps, its saving and its going on."""
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from util.checkpoint import load_nets, prefix, save_nets
-from util.engine import Engine, NotFinite
+from util.engine import Engine
 from util.errors import MachineError
 from util.files import write_atomically
 from util.health import Health
 from util.loggers import Moment, Recorder
+from util.report import NotFinite, Report
 from util.state_file import save_state
 from util.warm_start import init_from
 
@@ -27,6 +29,7 @@ class Training:
         self.moment = Moment(opt.epoch_count, epoch_length)
         self.val_losses: list[float] = []
         self.skipped = 0
+        self.unchecked: deque[tuple[Report, Moment, list[str]]] = deque()  # a GPU tells of a NaN some steps later
         self.health = Health(engine.model.translations)
 
     def begin(self, state: Mapping[str, Any] | None) -> None:
@@ -62,26 +65,37 @@ class Training:
         """How many images the whole training sees."""
         return self.moment.total + (self.last_epoch - self.moment.epoch + 1) * self.moment.epoch_length - self.moment.images
 
-    def step(self, batch: Mapping[str, Any], lr: float, recorder: Recorder) -> None:
+    def step(self, batches: Sequence[Mapping[str, Any]], lr: float, recorder: Recorder) -> None:
         """One training step, recorded. A loss that is NaN ends the training or, with --on_nan skip, the step."""
-        self.moment = self.moment.after(batch["asked"])
+        self.moment = self.moment.after(sum(batch["asked"] for batch in batches))
         last = self.moment.epoch == self.last_epoch and not self.in_epoch
-        try:
-            losses, images = self.engine.step(batch)
-        except NotFinite as error:
-            said = (f"{error} in epoch {self.moment.epoch} after {self.moment.images} images, with "
-                    f"{', '.join(batch['A_paths'])}")
-            if self.opt.on_nan == "stop":
-                raise MachineError(
-                    f"{said}.\nThe last good state is kept in {self.folder}. Try a lower --lr, another --gan_mode or --norm, "
-                    "look at these images, or leave such steps out with --on_nan skip") from None
-            self.skipped += 1
-            recorder.progress.say(f"warning: {said}; step left out, {self.skipped} so far")
+        log = self.moment.due(self.opt.print_freq)
+        report = self.engine.step(*batches)
+        self.unchecked.append((report, self.moment, [path for batch in batches for path in batch["A_paths"]]))
+        if not self._sound(recorder, unchecked=0 if log or last else self.engine.ahead):
             return
-        recorder.after_step(self.moment, lr, losses, partial(self.engine.model.visuals, images), last)
-        if self.moment.due(self.opt.print_freq):
-            for warning in self.health.check({name: loss.item() for name, loss in losses.items()}, images):
+        recorder.after_step(self.moment, lr, report.losses, partial(self.engine.model.visuals, report.images), last)
+        if log:
+            for warning in self.health.check({name: loss.item() for name, loss in report.losses.items()}, report.images):
                 recorder.warn(warning)
+
+    def _sound(self, recorder: Recorder, unchecked: int = 0) -> bool:
+        """Whether all steps but the newest `unchecked` learned something; says which did not, or raises MachineError."""
+        sound = True
+        while len(self.unchecked) > unchecked:
+            report, moment, paths = self.unchecked.popleft()
+            try:
+                report.require_finite()
+            except NotFinite as error:
+                said = f"{error} in epoch {moment.epoch} after {moment.images} images, with {', '.join(paths)}"
+                if self.opt.on_nan == "stop":
+                    raise MachineError(
+                        f"{said}.\nThe last good state is kept in {self.folder}. Try a lower --lr, another --gan_mode or "
+                        "--norm, look at these images, or leave such steps out with --on_nan skip") from None
+                self.skipped += 1
+                recorder.progress.say(f"warning: {said}; step left out, {self.skipped} so far")
+                sound = False
+        return sound
 
     def end_epoch(self, recorder: Recorder) -> None:
         """Go to the next epoch; save when this one is to be kept, or a save is due."""
@@ -96,6 +110,7 @@ class Training:
 
     def save(self, recorder: Recorder) -> None:
         """Write the latest weights, and everything needed to go on exactly; with --save_by_iter, iter_N weights too."""
+        self._sound(recorder)
         save_nets(self.folder, "latest", self.engine.model.nets)
         if self.opt.save_by_iter and self.moment.due(self.opt.save_latest_freq):
             save_nets(self.folder, f"iter_{self.moment.total}", self.engine.model.nets)

@@ -1,0 +1,81 @@
+"""A training step recorded as CUDA graphs: the GPU repeats hundreds of kernels without being told each of them."""
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Images = dict[str, Tensor]
+Compute = Callable[[Any, Sequence[Mapping[str, Any]], list[Images], dict[str, Tensor]], None]
+"""compute(section, batches, images, losses): a section's work on the device; completes images and losses."""
+
+
+class RecordedStep:
+    """Computes the first steps one kernel at a time; records the next one, section by section, and replays it from then on.
+
+    What a section's `recall` decides on the host happens between two graphs. Batches of another size than the recorded
+    one, such as the last of an epoch, are computed one kernel at a time.
+    """
+
+    WARM_UP = 3  # steps in which libraries choose their algorithms and optimizers make their state
+
+    def __init__(self, sections: Sequence[Any], compute: Compute):
+        self.sections, self.compute = sections, compute
+        self.stream = torch.cuda.Stream()
+        self.shapes: dict[str, torch.Size] = {}
+        self.steps = 0  # in a row with these shapes
+        self.graphs: list[torch.cuda.CUDAGraph] = []
+        self.batch: dict[str, Any] = {}
+        self.images: Images = {}
+        self.losses: dict[str, Tensor] = {}
+
+    def step(self, batch: Mapping[str, Any]) -> tuple[dict[str, Tensor], Images]:
+        """One training step: (losses, images). batch: tensors on the GPU."""
+        shapes = {name: value.shape for name, value in batch.items() if isinstance(value, Tensor)}
+        if self.graphs and shapes == self.shapes:
+            self._replay(batch)
+            return self.losses, self.images
+        if not self.graphs:
+            self.steps = self.steps + 1 if shapes == self.shapes else 1
+            self.shapes = shapes
+            if self.steps > self.WARM_UP:
+                self._record(batch)
+                return self.losses, self.images
+        return self._one_by_one(batch)
+
+    def _one_by_one(self, batch: Mapping[str, Any]) -> tuple[dict[str, Tensor], Images]:
+        images: Images = {}
+        losses: dict[str, Tensor] = {}
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            for section in self.sections:
+                if section.recall:
+                    images |= section.recall(images)
+                self.compute(section, [batch], [images], losses)
+        torch.cuda.current_stream().wait_stream(self.stream)
+        return losses, images
+
+    def _record(self, batch: Mapping[str, Any]) -> None:
+        """Records each section and runs it once: this is a step like any other."""
+        self.batch = {name: value.clone() if isinstance(value, Tensor) else value for name, value in batch.items()}
+        self.images, self.losses = {}, {}
+        for section in self.sections:
+            if section.recall:
+                self.images |= {name: image.clone() for name, image in section.recall(self.images).items()}
+            for optimizer in section.optimizers:
+                optimizer.zero_grad()  # the graph makes its own gradients
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self.graphs[0].pool() if self.graphs else None, stream=self.stream):
+                self.compute(section, [self.batch], [self.images], self.losses)
+            graph.replay()
+            self.graphs.append(graph)
+
+    def _replay(self, batch: Mapping[str, Any]) -> None:
+        for name, value in batch.items():
+            if isinstance(value, Tensor):
+                self.batch[name].copy_(value, non_blocking=True)
+        for section, graph in zip(self.sections, self.graphs, strict=True):
+            if section.recall:
+                for name, image in section.recall(self.images).items():
+                    self.images[name].copy_(image, non_blocking=True)
+            graph.replay()
