@@ -86,7 +86,7 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
     precision = choose_precision(opt.precision, device, opt.plain)
     torch.manual_seed(opt.seed)
     engine = Engine(models.find(opt.model)(opt), device, precision, opt.plain)
-    engine.prepare_training(opt.lr, opt.beta1, opt.cuda_graph == "auto")
+    engine.prepare_training(opt.lr, opt.beta1, record=opt.cuda_graph == "auto" and loader.dataset.preprocess.crops)
     if opt.compile:
         engine.compile()
     print(engine.describe(opt.verbose))

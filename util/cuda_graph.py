@@ -21,6 +21,7 @@ class RecordedStep:
 
     def __init__(self, sections: Sequence[Any], compute: Compute):
         self.sections, self.compute = sections, compute
+        torch.backends.cudnn.benchmark = True  # tries the algorithms for each size, of which there are few
         self.stream = torch.cuda.Stream()
         self.shapes: dict[str, torch.Size] = {}
         self.steps = 0  # in a row with these shapes

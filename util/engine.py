@@ -48,15 +48,15 @@ class Engine:
         if self.device.type == "cuda" and self.precision in ("tf32", *HALF) and not self.plain:
             self.model.nets.to(memory_format=torch.channels_last)  # the layout that tensor cores read
 
-    def prepare_training(self, lr: float, beta1: float, cuda_graph: bool = False) -> None:
+    def prepare_training(self, lr: float, beta1: float, record: bool = False) -> None:
         """Adds the discriminators, and one Adam for each of the model's updates, betas beta1 and 0.999 as in both papers.
 
-        cuda_graph: on a GPU, record steps and replay them.
+        record: on a GPU, record a step and replay it; for images of one size.
         """
         self.model.add_discriminators()
         self._to_device()
         fused = not self.plain and self.device.type in ("cpu", "cuda")
-        record = cuda_graph and fused and self.device.type == "cuda" and self.precision != "fp16"
+        record = record and fused and self.device.type == "cuda" and self.precision != "fp16"
         rate = torch.tensor(lr, device=self.device) if record else lr
         self.optimizers = [
             torch.optim.Adam([p for name in update.nets for p in self.model.nets[name].parameters()], rate, (beta1, 0.999),

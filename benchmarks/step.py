@@ -1,0 +1,87 @@
+"""Training steps against --plain: python benchmarks/step.py
+
+Every variant takes the same batch in turn, on the best device there is; FLOP are counted by torch in the plain step.
+On a GPU the variants with a recorded step (--cuda_graph) come as well.
+"""
+import statistics
+from collections.abc import Callable
+
+from common import ceiling, machine, parser, race, ratio, report
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+import models
+from options.command_line import parse
+from train import COMMAND
+from util.device import choose_device
+from util.engine import Engine
+from util.precision import choose_precision, has_bf16_units
+
+WORK = {
+    "CycleGAN, resnet_9blocks, 256": "--model cycle_gan --netG resnet_9blocks --crop_size 256",
+    "pix2pix, unet_256, 256": "--model pix2pix --netG unet_256 --crop_size 256",
+    "CycleGAN, resnet_6blocks, 128": "--model cycle_gan --netG resnet_6blocks --crop_size 128",
+}
+QUICK = {"CycleGAN, tiny": "--model cycle_gan --netG resnet_6blocks --ngf 4 --ndf 4 --crop_size 32"}
+
+
+def main() -> None:
+    """Prints a table: milliseconds a step, how many times faster than plain, and the share of the machine's ceiling."""
+    flags = parser(__doc__.splitlines()[0], rounds=7)
+    flags.add_argument("--compile", action="store_true", help="also race compiled networks (slow first steps)")
+    flags.add_argument("--only", default="", help="a part of the names of the works to measure")
+    args = flags.parse_args()
+    device = choose_device("0", asked_for=False)
+    ceilings = {"fp32": ceiling(device), "bf16": ceiling(device, torch.bfloat16)}
+    rows = []
+    for work, line in (QUICK if args.quick else WORK).items():
+        if args.only in work:
+            rows += measure(work, line, variants(device, args.compile), device, 1 if args.quick else args.rounds, ceilings)
+    report("Training steps", machine(device) | {name: f"ceiling {name} {rate / 1e12:.3g} TFLOP/s" for name, rate in ceilings.items()},
+           rows, args.json)
+
+
+def variants(device: torch.device, compiled: bool) -> dict[str, str]:
+    """The flags of each contestant; every one after the first two adds something to the one before."""
+    found = {"plain": "--plain", "fp32": "--precision fp32 --cuda_graph off"}
+    if has_bf16_units(device):
+        found["bf16"] = "--precision bf16 --cuda_graph off"
+    if device.type == "cuda":
+        found["bf16, recorded"] = "--precision bf16"
+    if compiled:
+        found["bf16, recorded, compiled" if device.type == "cuda" else "fp32, compiled"] = (
+            "--precision bf16 --compile" if device.type == "cuda" else "--precision fp32 --compile")
+    return found
+
+
+def measure(work: str, line: str, contestants: dict[str, str], device: torch.device, rounds: int, ceilings: dict[str, float]
+            ) -> list[dict[str, object]]:
+    """A row for each contestant."""
+    steps = {name: stepper(f"{line} {flags}", device) for name, flags in contestants.items()}
+    with FlopCounterMode(display=False) as counter:
+        steps["plain"]()
+    times = race(steps, rounds, warmup=6 if device.type == "cuda" else 1)  # a step is recorded after three
+    rows = []
+    for name, values in times.items():
+        best = ceilings["bf16" if "bf16" in name else "fp32"]
+        seconds = statistics.median(values)
+        rows.append({"work": work, "variant": name, "ms/step": 1e3 * seconds, "x plain": ratio(times, name),
+                     "TFLOP/step": counter.get_total_flops() / 1e12, "TFLOP/s": counter.get_total_flops() / seconds / 1e12,
+                     "share of ceiling": counter.get_total_flops() / seconds / best})
+    return rows
+
+
+def stepper(line: str, device: torch.device) -> Callable[[], object]:
+    """A training step of these flags on one batch of random images, again and again."""
+    opt = parse(COMMAND, f"--dataroot none --load_size 1024 {line}".split())
+    torch.manual_seed(0)
+    engine = Engine(models.find(opt.model)(opt), device, choose_precision(opt.precision, device, opt.plain), opt.plain)
+    engine.prepare_training(opt.lr, opt.beta1, opt.cuda_graph == "auto" and not opt.plain)
+    if opt.compile:
+        engine.compile()
+    batch = {side: torch.rand(opt.batch_size, 3, opt.crop_size, opt.crop_size, device=device) * 2 - 1 for side in "AB"}
+    return lambda: engine.step(batch)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""What only an NVIDIA GPU can show; skipped, out loud, where there is none."""
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY, read_pixels
+from torch import Tensor
+
+import models
+import train as train_command
+from options.command_line import parse
+from train import COMMAND
+from util.advice import kind_machine
+from util.engine import Engine
+from util.errors import MachineError
+from util.feed import prefetched
+from util.report import NotFinite
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+ON_GPU = TINY.replace("--gpu_ids -1", "--gpu_ids 0")
+
+
+def start(line: str, record: bool = False) -> Engine:
+    opt = parse(COMMAND, f"--dataroot x {ON_GPU} --pool_size 2 {line}".split())
+    torch.manual_seed(0)
+    engine = Engine(models.find(opt.model)(opt), torch.device("cuda", 0), opt.precision, opt.plain)
+    engine.prepare_training(opt.lr, opt.beta1, record)
+    return engine
+
+
+def batch(seed: int, count: int = 1) -> dict[str, Tensor]:
+    source = torch.Generator().manual_seed(seed)
+    return {side: torch.rand(count, 3, 32, 32, generator=source) * 2 - 1 for side in "AB"}
+
+
+def losses(engine: Engine, steps: int = 9) -> list[dict[str, float]]:
+    torch.manual_seed(7)
+    return [{name: loss.item() for name, loss in engine.step(batch(seed, 2 if seed == 7 else 1)).losses.items()}
+            for seed in range(steps)]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("model", ["cycle_gan", "pix2pix"])
+def test_recorded_steps_are_the_steps_one_by_one(model: str, precision: str):
+    line = f"--model {model} --no_dropout --precision {precision}"
+    one_by_one, recorded = start(line), start(line, record=True)
+    near = 1e-3 if precision == "fp32" else 0.05
+    for ours, theirs in zip(losses(one_by_one), losses(recorded), strict=True):
+        assert all(math.isclose(ours[name], theirs[name], rel_tol=near, abs_tol=near) for name in ours), (ours, theirs)
+    assert len(recorded.recorded.graphs) == (2 if model == "cycle_gan" else 1)
+
+
+def test_a_recorded_step_follows_the_learning_rate():
+    engine = start("--model pix2pix --no_dropout", record=True)
+    losses(engine, 6)
+    engine.set_lr(0)
+    before = {name: p.clone() for name, p in engine.model.nets.named_parameters()}
+    engine.step(batch(0))
+    assert all(torch.equal(p, before[name]) for name, p in engine.model.nets.named_parameters())
+
+
+@pytest.mark.parametrize("record", [True, False])
+def test_nothing_is_learned_from_nan_while_the_host_looks_away(record: bool):
+    engine = start("--model cycle_gan", record=record)
+    losses(engine, 6)
+    before = {name: p.clone() for name, p in engine.model.nets.named_parameters()}
+    report = engine.step({side: torch.full((1, 3, 32, 32), math.nan) for side in "AB"})
+    with pytest.raises(NotFinite):
+        report.require_finite()
+    assert all(torch.equal(p, before[name]) for name, p in engine.model.nets.named_parameters())
+    engine.step(batch(1)).require_finite()
+
+
+def test_batches_come_in_order_from_the_stream_of_their_own():
+    sent = [batch(seed) for seed in range(20)]
+    for ours, theirs in zip(sent, prefetched(({k: v.pin_memory() for k, v in b.items()} for b in sent), torch.device("cuda", 0)),
+                            strict=True):
+        assert theirs["A"].is_cuda and torch.equal(theirs["A"].cpu(), ours["A"])
+
+
+@pytest.mark.parametrize("flags", ["", "--precision fp16", "--cuda_graph off", "--cache device", "--plain"])
+def test_training_by_command_and_translating_on_the_cpu(flags: str, train: Callable[..., Path], translate: Callable[..., Path]):
+    run = train(f"--model cycle_gan --gpu_ids 0 --precision auto --n_epochs 3 {flags}")
+    keys = list(torch.load(run / "latest_net_G_A.pth", weights_only=True))
+    assert keys == list(models.find("cycle_gan")(parse(COMMAND, f"--dataroot x {TINY}".split())).nets["G_A"].state_dict())
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert all(math.isfinite(value) for value in last["losses"].values())
+    assert read_pixels(translate("--model cycle_gan") / "images" / "1_fake_B.png").shape == (32, 32, 3)
+
+
+def test_going_on_keeps_what_a_recorded_step_needs(train: Callable[..., Path], tmp_path: Path):
+    line = "--model cycle_gan --gpu_ids 0 --precision auto"
+    run = train(line)
+    train_command.main(f"--dataroot {tmp_path / 'dataset'} --name run {TINY} {line} --n_epochs 3 --continue_train".split())
+    rows = [json.loads(row) for row in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["epoch"] == 3 and all(math.isfinite(value) for value in rows[-1]["losses"].values())
+
+
+def test_too_little_memory_is_told_with_advice():
+    with pytest.raises(MachineError, match="--grad_accum"), kind_machine(train_command.MEMORY_ADVICE):
+        torch.empty(2**48, dtype=torch.uint8, device="cuda")
