@@ -3,11 +3,9 @@ import random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from PIL import Image
-
 from data.base_dataset import BaseDataset, Sample
 from data.folders import list_images, require_images
-from data.readers import read_image
+from data.scaled import ImageFile, side_size, size_of
 from data.transforms import Preprocess, Size
 from options.schema import Options
 from util.errors import UserError
@@ -30,6 +28,7 @@ class AlignedDataset(BaseDataset):
         if not self.pairs and list_images(self.root / f"{opt.phase}A"):
             hint = "\nThese look like unpaired folders: --model cycle_gan or --dataset_mode unaligned reads them."
         require_images(opt.dataroot, self.pairs, EXPECTED.format(root=opt.dataroot, phase=opt.phase), hint)
+        self.nc = (opt.output_nc, opt.input_nc) if self.swap else (opt.input_nc, opt.output_nc)  # of A and of B in the files
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -37,14 +36,11 @@ class AlignedDataset(BaseDataset):
     def sample(self, index: int, rng: random.Random) -> Sample:
         """A pair under one plan. UserError when its files differ in size and are not both resized to one."""
         path_A, path_B = self.pairs[index]
-        nc_A, nc_B = (self.opt.output_nc, self.opt.input_nc) if self.swap else (self.opt.input_nc, self.opt.output_nc)
         if path_B is None:
-            image_A, image_B = split(path_A, nc_A, nc_B)
+            image_A, image_B = self.read(path_A, *self.nc)
         else:
-            image_A, image_B = read_image(path_A, nc_A), read_image(path_B, nc_B)
-            if self.preprocess.mode != "resize_and_crop" and image_A.size != image_B.size:
-                raise UserError(f"a pair must have one size, found {path_A} with {_by(image_A.size)} and {path_B} with "
-                                f"{_by(image_B.size)}; use --preprocess resize_and_crop or bring them to one size")
+            (image_A,), (image_B,) = self.read(path_A, self.nc[0]), self.read(path_B, self.nc[1])
+            _require_one_size(path_A, size_of(image_A), path_B, size_of(image_B))
         A, B = self.load_pair(path_A, image_A, image_B, rng)
         paths = str(path_A), str(path_B or path_A)
         if self.swap:
@@ -57,8 +53,13 @@ class AlignedDataset(BaseDataset):
     def files(self) -> Iterable[Path]:
         return [path for pair in self.pairs for path in pair if path is not None]
 
+    def image_files(self) -> Iterable[ImageFile]:
+        if self.pairs[0][1] is None:
+            return [ImageFile(path, self.nc) for path in self.files()]
+        return [ImageFile(path, (nc,)) for pair in self.pairs for path, nc in zip(pair, self.nc, strict=True)]
+
     def planned_size(self, path: Path, size: Size) -> Size:
-        return size if self.pairs[0][1] else (half_width(path, size), size[1])
+        return side_size(path, size, sides=1 if self.pairs[0][1] else 2)
 
     def doubts(self, found: Mapping[Path, Size]) -> list[str]:
         narrow = [path for path, (width, height) in found.items() if 1.5 * width < height]
@@ -116,19 +117,11 @@ def _same_names(one: Path, other: Path) -> bool:
     return names[0] == names[1] != set()
 
 
-def split(path: Path, nc_A: int, nc_B: int) -> tuple[Image.Image, Image.Image]:
-    """The left half as A, the right half as B, with nc_A and nc_B channels."""
-    whole = read_image(path, 3)
-    (width, height), half = whole.size, half_width(path, whole.size)
-    left, right = whole.crop((0, 0, half, height)), whole.crop((width - half, 0, width, height))
-    return (left if nc_A == 3 else left.convert("L")), (right if nc_B == 3 else right.convert("L"))
-
-
-def half_width(path: Path, size: Size) -> int:
-    """The width of one side of a file A|B of `size`. UserError when it is too narrow for two."""
-    if size[0] < 2:
-        raise UserError(f"{path} is {_by(size)} pixels; expected a pair A|B side by side, twice as wide as one image")
-    return size[0] // 2
+def _require_one_size(path_A: Path, size_A: Size, path_B: Path, size_B: Size) -> None:
+    """UserError unless both sides of a pair are scaled to one size."""
+    if size_A != size_B:
+        raise UserError(f"a pair must have one size, found {path_A} with {_by(size_A)} and {path_B} with {_by(size_B)}; "
+                        "use --preprocess resize_and_crop or bring them to one size")
 
 
 def _by(size: Size) -> str:
