@@ -40,7 +40,7 @@ class AlignedDataset(BaseDataset):
             image_A, image_B = self.read(path_A, *self.nc)
         else:
             (image_A,), (image_B,) = self.read(path_A, self.nc[0]), self.read(path_B, self.nc[1])
-            _require_one_size(path_A, size_of(image_A), path_B, size_of(image_B))
+            _refuse_two_sizes({path_A: size_of(image_A), path_B: size_of(image_B)}, [(path_A, path_B)])
         A, B = self.load_pair(path_A, image_A, image_B, rng)
         paths = str(path_A), str(path_B or path_A)
         if self.swap:
@@ -62,8 +62,11 @@ class AlignedDataset(BaseDataset):
         return side_size(path, size, sides=1 if self.pairs[0][1] else 2)
 
     def doubts(self, found: Mapping[Path, Size]) -> list[str]:
+        if self.pairs[0][1]:
+            _refuse_two_sizes({path: self.preprocess.scaled(size) for path, size in found.items()}, self.pairs)
+            return []
         narrow = [path for path, (width, height) in found.items() if 1.5 * width < height]
-        if self.pairs[0][1] or 2 * len(narrow) <= len(found):
+        if 2 * len(narrow) <= len(found):
             return []
         return [f"warning: each file is read as a pair A|B side by side, but {len(narrow)} of {len(found)} are not about twice "
                 f"as wide as high, such as {narrow[0]}. Single images are for --model cycle_gan or colorization"]
@@ -93,12 +96,12 @@ class AlignedDataset(BaseDataset):
 def match(folder_A: Path, folder_B: Path) -> list[tuple[Path, Path]]:
     """Pairs of images with the same name, subfolders included and endings aside; prints which have no partner.
 
-    Raises UserError when no pair is left.
+    Where several files share a name, those with the same ending are pairs.
+    Raises UserError when their endings leave open which belong together, or when no pair is left.
     """
     images_A, images_B = list_images(folder_A), list_images(folder_B)
-    named_B = {path.relative_to(folder_B).with_suffix(""): path for path in images_B}
-    names_A = [path.relative_to(folder_A).with_suffix("") for path in images_A]
-    pairs = [(path, named_B[name]) for path, name in zip(images_A, names_A, strict=True) if name in named_B]
+    named_A, named_B = _by_name(folder_A, images_A), _by_name(folder_B, images_B)
+    pairs = [pair for name in named_A if name in named_B for pair in _partners(named_A[name], named_B[name])]
     paired = {path for pair in pairs for path in pair}
     lonely = [path for path in images_A + images_B if path not in paired]
     if lonely:
@@ -111,17 +114,40 @@ def match(folder_A: Path, folder_B: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
+def _by_name(folder: Path, images: Iterable[Path]) -> dict[Path, list[Path]]:
+    """The images of each name, subfolders included and endings aside."""
+    named: dict[Path, list[Path]] = {}
+    for path in images:
+        named.setdefault(path.relative_to(folder).with_suffix(""), []).append(path)
+    return named
+
+
+def _partners(sides_A: list[Path], sides_B: list[Path]) -> list[tuple[Path, Path]]:
+    """The pairs among images of one name."""
+    if len(sides_A) == len(sides_B) == 1:
+        return [(sides_A[0], sides_B[0])]
+    pairs = [(path_A, path_B) for path_A in sides_A for path_B in sides_B if path_A.suffix == path_B.suffix]
+    if not pairs:
+        found = " and ".join(", ".join(map(str, side)) for side in (sides_A, sides_B))
+        raise UserError(f"it is not clear which of these are a pair: {found}; leave one on each side, or give both sides "
+                        "the same endings")
+    return pairs
+
+
 def _same_names(one: Path, other: Path) -> bool:
     """Whether two folders hold images of the same names, endings aside."""
-    names = [{path.relative_to(folder).with_suffix("") for path in list_images(folder)} for folder in (one, other)]
+    names = [_by_name(folder, list_images(folder)).keys() for folder in (one, other)]
     return names[0] == names[1] != set()
 
 
-def _require_one_size(path_A: Path, size_A: Size, path_B: Path, size_B: Size) -> None:
-    """UserError unless both sides of a pair are scaled to one size."""
-    if size_A != size_B:
-        raise UserError(f"a pair must have one size, found {path_A} with {_by(size_A)} and {path_B} with {_by(size_B)}; "
-                        "use --preprocess resize_and_crop or bring them to one size")
+def _refuse_two_sizes(scaled: Mapping[Path, Size], pairs: Iterable[tuple[Path, Path]]) -> None:
+    """UserError unless both sides of each pair are scaled to one size. scaled: the size of each file after scaling."""
+    unequal = [(path_A, path_B) for path_A, path_B in pairs if scaled[path_A] != scaled[path_B]]
+    if unequal:
+        path_A, path_B = unequal[0]
+        more = f", and {len(unequal) - 1} more such pairs" if len(unequal) > 1 else ""
+        raise UserError(f"a pair must have one size, found {path_A} with {_by(scaled[path_A])} and {path_B} with "
+                        f"{_by(scaled[path_B])}{more}; use --preprocess resize_and_crop or bring them to one size")
 
 
 def _by(size: Size) -> str:

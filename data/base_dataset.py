@@ -83,7 +83,10 @@ class BaseDataset(ABC):
         return size
 
     def doubts(self, found: Mapping[Path, Size]) -> list[str]:
-        """Notices about files that look as if they were meant for another dataset. found: planned sizes by file."""
+        """Notices about files that look as if they were meant for another dataset. found: planned sizes by file.
+
+        UserError when files do not fit each other.
+        """
         return []
 
     def leave_out(self, bad: set[Path]) -> None:

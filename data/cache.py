@@ -118,7 +118,8 @@ class SharedCache(ImageCache):
     """In memory that all worker processes share: the bytes that say what is filled, then the slots."""
 
     def pixels(self, slot: Slot) -> Tensor:
-        return torch.frombuffer(self.filled, dtype=torch.uint8, offset=slot.begin, count=slot.end - slot.begin).view(slot.shape)
+        count = slot.end - slot.begin
+        return torch.frombuffer(self.filled, dtype=torch.uint8, offset=slot.begin, count=count).view(slot.shape)
 
 
 class RamCache(SharedCache):

@@ -128,7 +128,7 @@ class Loader:
             raise UserError(f"none of {asked} samples could be read, the last because {self.skipped[-1]}")
 
     def _leave_workers(self) -> None:
-        """From the second epoch on, and when the cache is full: cropping here is faster than handing over what others crop."""
+        """When the cache is full, and from the second epoch on: to crop here takes less time than to take what others crop."""
         cache = self.dataset.cache
         if self.num_threads and cache and (self.begun or not cache.missing()):
             cache.fill(self.dataset.read_file)

@@ -45,7 +45,8 @@ def read_scaled(file: ImageFile, preprocess: Preprocess, fast: bool) -> list[Ima
 def side_size(path: Path, size: Size, sides: int) -> Size:
     """The size of each image in a file of `size`. UserError when it is too narrow."""
     if size[0] < sides:
-        raise UserError(f"{path} is {size[0]}x{size[1]} pixels; expected a pair A|B side by side, twice as wide as one image")
+        raise UserError(f"{path} is {size[0]}x{size[1]} pixels; expected a pair A|B side by side, twice as wide as one "
+                        "image")
     return size[0] // sides, size[1]
 
 

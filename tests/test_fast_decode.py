@@ -56,12 +56,14 @@ def same(fast: Sequence[Image.Image], exact: Sequence[Image.Image], most: float)
     ((300, 128), "scale_width_and_crop", 4), ((600, 600), "crop", 1), ((600, 600), "none", 1),
 ])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_what_is_decoded_and_what_becomes_of_it(tmp_path: Path, decoded: list, size: tuple, mode: str, part: int, channels: int):
+def test_what_is_decoded_and_what_becomes_of_it(tmp_path: Path, decoded: list, size: tuple, mode: str, part: int,
+                                                channels: int):
     path = photo(tmp_path / "1.jpg", *size)
     fast, exact = both(tmp_path, "single", f"{SCALES} --preprocess {mode}")
     images = fast.read(path, channels)
-    assert decoded.pop() == tuple(-(-side // part) for side in size)
-    assert all(now >= then for now, then in zip((-(-side // part) for side in size), images[0].size, strict=True)) or part == 1
+    width, height = decoded.pop()
+    assert (width, height) == tuple(-(-side // part) for side in size)
+    assert part == 1 or (width >= images[0].width and height >= images[0].height)
     assert images[0].size == fast.preprocess.scaled(size)
     assert same(images, exact.read(path, channels), most=3 if part > 1 else 0)
     assert decoded == [size]
