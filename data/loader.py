@@ -108,7 +108,7 @@ class Loader:
         return self._batches(1, min(count, self.images))
 
     def _batches(self, epoch: int, count: int, skip: int = 0) -> Iterator[dict[str, Any]]:
-        self._leave_workers()
+        self._fill_cache()
         self.sampler.epoch, self.sampler.length, self.sampler.skip = epoch, count, skip
         asked, good = 0, skip > 0
         try:
@@ -127,13 +127,17 @@ class Loader:
         if asked and not good:
             raise UserError(f"none of {asked} samples could be read, the last because {self.skipped[-1]}")
 
-    def _leave_workers(self) -> None:
-        """When the cache is full, and from the second epoch on: to crop here takes less time than to take what others crop."""
+    def _fill_cache(self) -> None:
+        """From the second epoch on, or as soon as the cache is full, no worker is needed.
+
+        To crop here takes less time than to take over what a worker crops.
+        """
         cache = self.dataset.cache
-        if self.num_threads and cache and (self.begun or not cache.missing()):
+        if cache and (self.begun or not cache.missing()):
             cache.fill(self.dataset.read_file)
-            self.num_threads = 0
-            self._open_batches()
+            if self.num_threads:
+                self.num_threads = 0
+                self._open_batches()
         self.begun = True
 
     def _skip(self, errors: list[UserError]) -> None:

@@ -1,8 +1,5 @@
-"""--cache gives the samples that there would be without it, reads each file once, and says so when it has no room."""
-import errno
+"""--cache gives the samples that there would be without it, and reads each file once."""
 import multiprocessing
-import os
-import shutil
 from collections.abc import Callable
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
@@ -16,14 +13,12 @@ from torchvision.transforms.v2 import functional as TF
 
 import data.base_dataset
 import data.cache
-import data.cache_file
-import data.room
 from data.cache import DiskCache, ImageCache, RamCache, Slot, lay_out
 from data.loader import Loader
 from data.readers import read_image
 from data.scaled import ImageFile, read_scaled
 from data.transforms import to_tensor
-from util.errors import MachineError, UserError
+from util.errors import UserError
 
 CACHES = ("ram", "disk", "device")
 LAYOUTS = {  # by name: flags, what a model needs, channels to try
@@ -147,82 +142,7 @@ def test_a_file_that_changed_its_size_or_is_not_known_is_read_each_time(root: Pa
     assert cache.missing() == [known]
 
 
-# --cache disk
-
-def files_there(root: Path, capsys: pytest.CaptureFixture, line: str = "") -> tuple[str, str]:
-    """Opens and fills a disk cache; its name and how many files it held."""
-    capsys.readouterr()
-    list(open_cached(root, "disk", f"--dataset_mode aligned {line}").epoch(1))
-    words = capsys.readouterr().out.split()
-    return Path(words[6]).name, " ".join(words[7:])
-
-
-def test_a_second_run_finds_the_cache_on_disk_unless_something_changed(root: Path, capsys: pytest.CaptureFixture):
-    name, found = files_there(root, capsys)
-    assert found == "(0 of 3 files were there)"
-    assert os.listdir(root.parent / "runs/image_cache") == [name]
-    assert files_there(root, capsys, "--seed 8 --no_flip") == (name, "(3 of 3 files were there)")
-    changes = ["--fast_decode", "--load_size 40", "--input_nc 1", "--preprocess none", "--max_dataset_size 2"]
-    names = {files_there(root, capsys, line)[0] for line in changes}
-    os.utime(root / "train/1.png", ns=(5, 5))
-    names.add(files_there(root, capsys)[0])
-    assert len(names - {name}) == 6
-
-
-def test_a_slot_that_was_not_completed_is_filled_anew(root: Path):
-    layout = lay_out(images(root / "trainA"), {path: (45, 40) for path in (root / "trainA").iterdir()})
-    killed, beside = (DiskCache(layout, root.parent, fast_decode=False) for _ in range(2))
-    first, second, _ = layout
-    killed.pixels(layout[first])[:] = 7  # and dies
-    killed.pixels(layout[second])[0] = 9
-    fill(beside)
-    for cache in (killed, beside, DiskCache(layout, root.parent, fast_decode=False)):
-        assert cache.missing() == []
-        assert np.array_equal(cache.pixels(layout[first]).permute(1, 2, 0), read_pixels(first.path))
-
-
-def test_bytes_are_on_the_disk_before_a_slot_counts_as_filled(root: Path, monkeypatch):
-    def power_cut(self, begin: int, end: int) -> None:
-        raise OSError(errno.EIO, "power cut")
-    layout = lay_out(images(root / "trainA"), {path: (45, 40) for path in (root / "trainA").iterdir()})
-    cache = DiskCache(layout, root.parent, fast_decode=False)
-    monkeypatch.setattr(data.cache_file.MappedFile, "save", power_cut)
-    with pytest.raises(OSError, match="power cut"):
-        fill(cache)
-    assert len(cache.missing()) == 3
-
-
 # Errors
-
-@pytest.mark.parametrize(("cache", "where", "said"), [
-    ("ram", "free_shared_memory", "--cache ram needs 0.0233 MB of memory, where 1e-05 MB are free; give --cache disk or"),
-    ("device", "free_on", "--cache device needs 0.0233 MB on cpu, where 1e-05 MB are free; give --cache ram, "),
-])
-def test_too_little_memory(root: Path, monkeypatch, cache: str, where: str, said: str):
-    monkeypatch.setattr(data.cache, where, lambda *_: 10)
-    with pytest.raises(MachineError, match=said):
-        open_cached(root, cache, "--dataset_mode aligned")
-
-
-@pytest.mark.parametrize("full", ["known before", "found out"])
-def test_a_disk_without_room(root: Path, monkeypatch, full: str):
-    def refuse(*_) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if full == "known before":
-        monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
-    else:
-        monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
-    with pytest.raises(MachineError, match="--cache disk .*; give --checkpoints_dir on a larger disk, --cache ram or "):
-        open_cached(root, "disk", "--dataset_mode aligned")
-    assert os.listdir(root.parent / "runs/image_cache") == []
-
-
-def test_what_is_free_is_known():
-    assert data.room.free_shared_memory() <= data.room.free_memory() == pytest.approx(
-        data.room.free_on(torch.device("cpu")), rel=0.5)
-    assert 1e6 < data.room.free_memory() < 1e15
-    assert [data.room.amount(size) for size in (10, 98_200_000, 3_456_000_000)] == ["1e-05 MB", "98.2 MB", "3.46 GB"]
-
 
 @pytest.mark.parametrize("cache", ["none", *CACHES])
 @pytest.mark.parametrize("workers", [0, 2])
