@@ -47,7 +47,7 @@ def test(opt: Options) -> None:
     torch.manual_seed(opt.seed)
     device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
     print(describe_device(device))
-    loader = open_loader(opt, models.find(opt.model).needs, *image_sizes(opt, training=False), augment=False)
+    loader = open_loader(opt, models.find(opt.model).needs, *image_sizes(opt, training=False), augment=False, device=device)
     model = models.find(opt.model)(opt)
     saved = prefix(opt.epoch, opt.load_iter)
     load_nets(Path(opt.checkpoints_dir, opt.name), saved, model.nets, describe_weights)

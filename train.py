@@ -53,8 +53,8 @@ def train(opt: Options, stop: StopRequest) -> None:
 
     device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
     needs, sizes = models.find(opt.model).needs, image_sizes(opt, training=True)
-    loader = open_loader(opt, needs, *sizes, augment=True)
-    validation = open_validation(opt, needs, *sizes)
+    loader = open_loader(opt, needs, *sizes, augment=True, device=device)
+    validation = open_validation(opt, needs, *sizes, device=device)
     folder = Path(opt.checkpoints_dir, opt.name)
     with run_lock(folder):
         state = find_start(opt, folder)

@@ -3,11 +3,9 @@ import random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from PIL import Image
-
 from data.base_dataset import BaseDataset, Sample
 from data.folders import list_images, require_images
-from data.readers import read_image
+from data.scaled import ImageFile, side_size, size_of
 from data.transforms import Preprocess, Size
 from options.schema import Options
 from util.errors import UserError
@@ -30,6 +28,7 @@ class AlignedDataset(BaseDataset):
         if not self.pairs and list_images(self.root / f"{opt.phase}A"):
             hint = "\nThese look like unpaired folders: --model cycle_gan or --dataset_mode unaligned reads them."
         require_images(opt.dataroot, self.pairs, EXPECTED.format(root=opt.dataroot, phase=opt.phase), hint)
+        self.nc = (opt.output_nc, opt.input_nc) if self.swap else (opt.input_nc, opt.output_nc)  # of A and of B in the files
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -37,14 +36,11 @@ class AlignedDataset(BaseDataset):
     def sample(self, index: int, rng: random.Random) -> Sample:
         """A pair under one plan. UserError when its files differ in size and are not both resized to one."""
         path_A, path_B = self.pairs[index]
-        nc_A, nc_B = (self.opt.output_nc, self.opt.input_nc) if self.swap else (self.opt.input_nc, self.opt.output_nc)
         if path_B is None:
-            image_A, image_B = split(path_A, nc_A, nc_B)
+            image_A, image_B = self.read(path_A, *self.nc)
         else:
-            image_A, image_B = read_image(path_A, nc_A), read_image(path_B, nc_B)
-            if self.preprocess.mode != "resize_and_crop" and image_A.size != image_B.size:
-                raise UserError(f"a pair must have one size, found {path_A} with {_by(image_A.size)} and {path_B} with "
-                                f"{_by(image_B.size)}; use --preprocess resize_and_crop or bring them to one size")
+            (image_A,), (image_B,) = self.read(path_A, self.nc[0]), self.read(path_B, self.nc[1])
+            _refuse_two_sizes({path_A: size_of(image_A), path_B: size_of(image_B)}, [(path_A, path_B)])
         A, B = self.load_pair(path_A, image_A, image_B, rng)
         paths = str(path_A), str(path_B or path_A)
         if self.swap:
@@ -57,12 +53,20 @@ class AlignedDataset(BaseDataset):
     def files(self) -> Iterable[Path]:
         return [path for pair in self.pairs for path in pair if path is not None]
 
+    def image_files(self) -> Iterable[ImageFile]:
+        if self.pairs[0][1] is None:
+            return [ImageFile(path, self.nc) for path in self.files()]
+        return [ImageFile(path, (nc,)) for pair in self.pairs for path, nc in zip(pair, self.nc, strict=True)]
+
     def planned_size(self, path: Path, size: Size) -> Size:
-        return size if self.pairs[0][1] else (half_width(path, size), size[1])
+        return side_size(path, size, sides=1 if self.pairs[0][1] else 2)
 
     def doubts(self, found: Mapping[Path, Size]) -> list[str]:
+        if self.pairs[0][1]:
+            _refuse_two_sizes({path: self.preprocess.scaled(size) for path, size in found.items()}, self.pairs)
+            return []
         narrow = [path for path, (width, height) in found.items() if 1.5 * width < height]
-        if self.pairs[0][1] or 2 * len(narrow) <= len(found):
+        if 2 * len(narrow) <= len(found):
             return []
         return [f"warning: each file is read as a pair A|B side by side, but {len(narrow)} of {len(found)} are not about twice "
                 f"as wide as high, such as {narrow[0]}. Single images are for --model cycle_gan or colorization"]
@@ -92,12 +96,12 @@ class AlignedDataset(BaseDataset):
 def match(folder_A: Path, folder_B: Path) -> list[tuple[Path, Path]]:
     """Pairs of images with the same name, subfolders included and endings aside; prints which have no partner.
 
-    Raises UserError when no pair is left.
+    Where several files share a name, those with the same ending are pairs.
+    Raises UserError when their endings leave open which belong together, or when no pair is left.
     """
     images_A, images_B = list_images(folder_A), list_images(folder_B)
-    named_B = {path.relative_to(folder_B).with_suffix(""): path for path in images_B}
-    names_A = [path.relative_to(folder_A).with_suffix("") for path in images_A]
-    pairs = [(path, named_B[name]) for path, name in zip(images_A, names_A, strict=True) if name in named_B]
+    named_A, named_B = _by_name(folder_A, images_A), _by_name(folder_B, images_B)
+    pairs = [pair for name in named_A if name in named_B for pair in _partners(named_A[name], named_B[name])]
     paired = {path for pair in pairs for path in pair}
     lonely = [path for path in images_A + images_B if path not in paired]
     if lonely:
@@ -110,25 +114,40 @@ def match(folder_A: Path, folder_B: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
+def _by_name(folder: Path, images: Iterable[Path]) -> dict[Path, list[Path]]:
+    """The images of each name, subfolders included and endings aside."""
+    named: dict[Path, list[Path]] = {}
+    for path in images:
+        named.setdefault(path.relative_to(folder).with_suffix(""), []).append(path)
+    return named
+
+
+def _partners(sides_A: list[Path], sides_B: list[Path]) -> list[tuple[Path, Path]]:
+    """The pairs among images of one name."""
+    if len(sides_A) == len(sides_B) == 1:
+        return [(sides_A[0], sides_B[0])]
+    pairs = [(path_A, path_B) for path_A in sides_A for path_B in sides_B if path_A.suffix == path_B.suffix]
+    if not pairs:
+        found = " and ".join(", ".join(map(str, side)) for side in (sides_A, sides_B))
+        raise UserError(f"it is not clear which of these are a pair: {found}; leave one on each side, or give both sides "
+                        "the same endings")
+    return pairs
+
+
 def _same_names(one: Path, other: Path) -> bool:
     """Whether two folders hold images of the same names, endings aside."""
-    names = [{path.relative_to(folder).with_suffix("") for path in list_images(folder)} for folder in (one, other)]
+    names = [_by_name(folder, list_images(folder)).keys() for folder in (one, other)]
     return names[0] == names[1] != set()
 
 
-def split(path: Path, nc_A: int, nc_B: int) -> tuple[Image.Image, Image.Image]:
-    """The left half as A, the right half as B, with nc_A and nc_B channels."""
-    whole = read_image(path, 3)
-    (width, height), half = whole.size, half_width(path, whole.size)
-    left, right = whole.crop((0, 0, half, height)), whole.crop((width - half, 0, width, height))
-    return (left if nc_A == 3 else left.convert("L")), (right if nc_B == 3 else right.convert("L"))
-
-
-def half_width(path: Path, size: Size) -> int:
-    """The width of one side of a file A|B of `size`. UserError when it is too narrow for two."""
-    if size[0] < 2:
-        raise UserError(f"{path} is {_by(size)} pixels; expected a pair A|B side by side, twice as wide as one image")
-    return size[0] // 2
+def _refuse_two_sizes(scaled: Mapping[Path, Size], pairs: Iterable[tuple[Path, Path]]) -> None:
+    """UserError unless both sides of each pair are scaled to one size. scaled: the size of each file after scaling."""
+    unequal = [(path_A, path_B) for path_A, path_B in pairs if scaled[path_A] != scaled[path_B]]
+    if unequal:
+        path_A, path_B = unequal[0]
+        more = f", and {len(unequal) - 1} more such pairs" if len(unequal) > 1 else ""
+        raise UserError(f"a pair must have one size, found {path_A} with {_by(scaled[path_A])} and {path_B} with "
+                        f"{_by(scaled[path_B])}{more}; use --preprocess resize_and_crop or bring them to one size")
 
 
 def _by(size: Size) -> str:

@@ -5,14 +5,15 @@ data/template_dataset.py is a worked example.
 """
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from torch import Tensor
 
-from data.readers import MODES, read_image
+from data.cache import ImageCache
+from data.readers import MODES
+from data.scaled import ImageFile, Pixels, read_scaled, size_of
 from data.transforms import Plan, Preprocess, Size, to_tensor
 from options.schema import Group, Options
 from util.errors import UserError
@@ -31,6 +32,7 @@ class BaseDataset(ABC):
     changed_defaults: dict[str, Any] = {}
     gives: tuple[str, ...] = ("A", "B")  # what a sample holds
     channels: tuple[int, ...] = tuple(MODES)  # what --input_nc and --output_nc may be
+    cache: ImageCache | None = None  # what --cache keeps of the files; the loader sets it
 
     def __init__(self, opt: Options, preprocess: Preprocess):
         self.opt = opt
@@ -68,12 +70,23 @@ class BaseDataset(ABC):
         """All image files that samples are read from."""
         return self.sources()
 
+    def image_files(self) -> Iterable[ImageFile]:
+        """All image files with the channels that samples read of them: what --cache keeps. Others are read each time.
+
+        As it stands: one image in each file, gray if both sides of the translation are.
+        """
+        channels = 1 if self.opt.input_nc == self.opt.output_nc == 1 else 3
+        return [ImageFile(path, (channels,)) for path in self.files()]
+
     def planned_size(self, path: Path, size: Size) -> Size:
         """What the plan will see of a file whose image has `size`: (width, height) in pixels."""
         return size
 
     def doubts(self, found: Mapping[Path, Size]) -> list[str]:
-        """Notices about files that look as if they were meant for another dataset. found: planned sizes by file."""
+        """Notices about files that look as if they were meant for another dataset. found: planned sizes by file.
+
+        UserError when files do not fit each other.
+        """
         return []
 
     def leave_out(self, bad: set[Path]) -> None:
@@ -81,10 +94,22 @@ class BaseDataset(ABC):
         raise UserError(f"--dataset_mode {self.opt.dataset_mode} cannot leave out images (its class has no method "
                         "leave_out): repair or remove them")
 
+    def read(self, path: Path, *channels: int) -> Sequence[Pixels]:
+        """The images in a file, scaled and not yet cropped, from the cache if there is one.
+
+        channels: of the image in it (1 gray, 3 RGB), or of the two that lie side by side. Raises BadImage.
+        """
+        file = ImageFile(path, channels)
+        return self.cache.read(file, self.read_file) if self.cache else self.read_file(file)
+
+    def read_file(self, file: ImageFile) -> Sequence[Pixels]:
+        """The images in a file, scaled and not yet cropped, from the file itself. Raises BadImage."""
+        return read_scaled(file, self.preprocess, self.opt.fast_decode)
+
     def load(self, path: Path, channels: int, rng: random.Random) -> Tensor:
         """One image, preprocessed: (channels, H, W) in [-1, 1]."""
-        image = read_image(path, channels)
-        return to_tensor(self.plan_for(path, image.size, rng).apply(image))
+        (image,) = self.read(path, channels)
+        return to_tensor(self.plan_for(path, size_of(image), rng).apply(image))
 
     def plan_for(self, path: Path, size: Size, rng: random.Random) -> Plan:
         """The plan for an image of `size`; errors name the file."""
@@ -93,8 +118,7 @@ class BaseDataset(ABC):
         except UserError as error:
             raise UserError(f"{path}: {error}; use --preprocess resize_and_crop or a smaller --crop_size") from None
 
-    def load_pair(self, path: Path, image_A: Image.Image, image_B: Image.Image, rng: random.Random
-                  ) -> tuple[Tensor, Tensor]:
-        """Both sides of a pair under one plan: the same crop, the same flip."""
-        plan = self.plan_for(path, image_A.size, rng)
+    def load_pair(self, path: Path, image_A: Pixels, image_B: Pixels, rng: random.Random) -> tuple[Tensor, Tensor]:
+        """Both sides of a pair, as `read` gives them, under one plan: the same crop, the same flip."""
+        plan = self.plan_for(path, size_of(image_A), rng)
         return to_tensor(plan.apply(image_A)), to_tensor(plan.apply(image_B))

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 import data
 from data.base_dataset import BaseDataset, Sample
+from data.cache import lay_out, open_cache
 from data.check import check_images, check_sizes
 from data.readers import BadImage
 from data.transforms import Preprocess
@@ -26,36 +27,44 @@ Key = tuple[int, int]
 _failed_starts: list[Exception] = []  # kept: PyTorch prints a traceback when workers of which some run are freed
 
 
-def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int, augment: bool) -> Loader:
+def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int, augment: bool,
+                device: torch.device = torch.device("cpu")) -> Loader:
     """The loader of the dataset that the options name, checked; prints what is left out and which sizes are adjusted.
 
     needs: what the model reads of a sample ('A', 'B'); size_multiple, min_size: what the networks accept, in pixels;
-    augment: shuffled and with random crops and flips.
-    Raises UserError when folders, files or sizes are wrong.
+    augment: shuffled and with random crops and flips; device: where --cache device keeps the images.
+    Raises UserError when folders, files or sizes are wrong, MachineError when there is no room for --cache.
     """
     kind = data.find(opt.dataset_mode)
     if not set(needs) <= set(kind.gives):
         raise UserError(f"--model {opt.model} needs {' and '.join(needs)}, and --dataset_mode {opt.dataset_mode} gives only "
                         f"{' and '.join(kind.gives)}; leave out --dataset_mode for the one that fits")
-    if opt.worker_timeout and not opt.num_threads:
-        raise UserError("--worker_timeout watches worker processes, and --num_threads 0 has none: give --num_threads 1 or "
-                        "more, or leave out --worker_timeout")
+    num_threads = 0 if opt.cache == "device" else opt.num_threads  # a GPU's images are cropped there, by one process
+    if opt.worker_timeout and not num_threads:
+        found = ("--cache device has none: give --cache ram" if opt.cache == "device" else
+                 "--num_threads 0 has none: give --num_threads 1 or more")
+        raise UserError(f"--worker_timeout watches worker processes, and {found}, or leave out --worker_timeout")
     dataset = kind(opt, Preprocess(opt, size_multiple, min_size, augment))
     sizes, notices = check_images(dataset, opt.skip_bad_images)
     for notice in notices + dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size):
         print(notice)
-    return Loader(dataset, opt.batch_size, opt.num_threads, opt.seed, shuffle=augment and not opt.serial_batches,
-                  skip_bad=opt.skip_bad_images, worker_timeout=opt.worker_timeout)
+    if opt.cache != "none":
+        scaled = {path: dataset.preprocess.scaled(size) for path, size in sizes.items()}
+        dataset.cache = open_cache(opt, lay_out(dataset.image_files(), scaled), dataset.read_file, device)
+    return Loader(dataset, opt.batch_size, num_threads, opt.seed, shuffle=augment and not opt.serial_batches,
+                  skip_bad=opt.skip_bad_images, worker_timeout=opt.worker_timeout, pin_memory=opt.cache != "device")
 
 
-def open_validation(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int) -> Loader | None:
+def open_validation(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int,
+                    device: torch.device = torch.device("cpu")) -> Loader | None:
     """The loader of the held-out images that --lr_policy plateau measures on; None for the other policies."""
     if opt.lr_policy != "plateau":
         return None
     try:
-        return open_loader(opt.replace(phase=opt.val_phase), needs, size_multiple, min_size, augment=False)
+        return open_loader(opt.replace(phase=opt.val_phase), needs, size_multiple, min_size, augment=False,
+                           device=device)
     except UserError as error:
-        raise UserError(f"--lr_policy plateau measures on held-out images, --val_phase {opt.val_phase}: {error}") from None
+        raise type(error)(f"--lr_policy plateau measures on held-out images, --val_phase {opt.val_phase}: {error}") from None
 
 
 class Loader:
@@ -65,21 +74,27 @@ class Loader:
     how many samples were drawn for it since the batch before: B, and those that skip_bad left out.
     skip_bad: leave out images that cannot be read and tell of each in `skipped`.
     worker_timeout: seconds after which a batch that does not come is an error; 0: never.
+    pin_memory: hand batches over in memory from which a GPU, if there is one, takes them faster.
     """
 
     def __init__(self, dataset: BaseDataset, batch_size: int, num_threads: int, seed: int, shuffle: bool,
-                 skip_bad: bool = False, worker_timeout: float = 0):
+                 skip_bad: bool = False, worker_timeout: float = 0, pin_memory: bool = True):
         self.dataset, self.skip_bad, self.worker_timeout = dataset, skip_bad, worker_timeout
         self.images = len(dataset)
         self.skipped: list[str] = []
         self.num_threads = min(num_threads, -(-len(dataset) // batch_size))  # a worker loads whole batches
         warnings.filterwarnings("ignore", "This DataLoader will create")  # --num_threads says how many are wanted
         self.sampler = _EpochSampler(len(dataset), seed, shuffle)
-        self.watch = Watch(self.num_threads) if self.num_threads and worker_timeout else None
+        self.batch_size, self.pin_memory = batch_size, pin_memory and torch.cuda.is_available()
+        self.begun = False  # an epoch
+        self._open_batches()
+
+    def _open_batches(self) -> None:
+        self.watch = Watch(self.num_threads) if self.num_threads and self.worker_timeout else None
         self.batches = DataLoader(
-            _Seeded(dataset, self.watch), batch_size, sampler=self.sampler, num_workers=self.num_threads,
-            collate_fn=_stack, persistent_workers=self.num_threads > 0, pin_memory=torch.cuda.is_available(),
-            timeout=worker_timeout if self.watch else 0, generator=torch.Generator())
+            _Seeded(self.dataset, self.watch), self.batch_size, sampler=self.sampler, num_workers=self.num_threads,
+            collate_fn=_stack, persistent_workers=self.num_threads > 0, pin_memory=self.pin_memory,
+            timeout=self.worker_timeout if self.watch else 0, generator=torch.Generator())
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[dict[str, Any]]:
         """The batches of that epoch, `skip` samples after its beginning.
@@ -93,6 +108,7 @@ class Loader:
         return self._batches(1, min(count, self.images))
 
     def _batches(self, epoch: int, count: int, skip: int = 0) -> Iterator[dict[str, Any]]:
+        self._fill_cache()
         self.sampler.epoch, self.sampler.length, self.sampler.skip = epoch, count, skip
         asked, good = 0, skip > 0
         try:
@@ -110,6 +126,19 @@ class Loader:
             raise
         if asked and not good:
             raise UserError(f"none of {asked} samples could be read, the last because {self.skipped[-1]}")
+
+    def _fill_cache(self) -> None:
+        """From the second epoch on, or as soon as the cache is full, no worker is needed.
+
+        To crop here takes less time than to take over what a worker crops.
+        """
+        cache = self.dataset.cache
+        if cache and (self.begun or not cache.missing()):
+            cache.fill(self.dataset.read_file)
+            if self.num_threads:
+                self.num_threads = 0
+                self._open_batches()
+        self.begun = True
 
     def _skip(self, errors: list[UserError]) -> None:
         for error in errors:

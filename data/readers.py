@@ -33,7 +33,12 @@ def read_image(path: Path, channels: int) -> Image.Image:
     Raises BadImage, naming the file, when it cannot be read.
     """
     with open_image(path) as image:
-        return _convert(ImageOps.exif_transpose(image), MODES[channels])
+        return upright(image, channels)
+
+
+def upright(image: Image.Image, channels: int) -> Image.Image:
+    """An open file's image as `read_image` gives it."""
+    return _convert(ImageOps.exif_transpose(image), MODES[channels])
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:

@@ -1,9 +1,11 @@
 """A folder of images, or one file: only the source side."""
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 from data.base_dataset import BaseDataset, Sample
 from data.folders import is_image, list_images, require_images
+from data.scaled import ImageFile
 from data.transforms import Preprocess
 from options.schema import Options
 
@@ -29,6 +31,9 @@ class SingleDataset(BaseDataset):
 
     def sources(self) -> list[Path]:
         return self.A
+
+    def image_files(self) -> Iterable[ImageFile]:
+        return [ImageFile(path, (self.opt.input_nc,)) for path in self.A]
 
     def leave_out(self, bad: set[Path]) -> None:
         self.A = [path for path in self.A if path not in bad]

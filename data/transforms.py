@@ -25,19 +25,25 @@ class Plan:
     fit: Size | None
     flip: bool
 
-    def apply(self, image: Image.Image) -> Image.Image:
-        """The image after the plan; bicubic as in the classic implementation."""
-        image = _resize(image, self.scale)
+    def apply(self, image: Image.Image | Tensor) -> Image.Image | Tensor:
+        """The image, Pillow's or a tensor (C, H, W) of uint8, after the plan; bicubic as in the classic implementation."""
+        image = resize(image, self.scale)
         if self.crop:
             left, top, width, height = self.crop
             image = TF.crop(image, top, left, height, width)
         if self.fit:
-            image = _resize(image, self.fit)
+            image = resize(image, self.fit)
         return TF.horizontal_flip(image) if self.flip else image
 
 
-def _resize(image: Image.Image, size: Size) -> Image.Image:
-    return image if image.size == size else TF.resize(image, list(size[::-1]), InterpolationMode.BICUBIC)
+def resize(image: Image.Image | Tensor, size: Size) -> Image.Image | Tensor:
+    """The image with `size` by Pillow's bicubic filter, on which torchvision's for tensors does not agree to the bit."""
+    height_width = list(size[::-1])
+    if TF.get_size(image) == height_width:
+        return image
+    if isinstance(image, Tensor):
+        return TF.pil_to_tensor(resize(TF.to_pil_image(image.cpu()), size)).to(image.device)
+    return TF.resize(image, height_width, InterpolationMode.BICUBIC)
 
 
 class Preprocess:
@@ -97,6 +103,7 @@ class Preprocess:
         )
 
 
-def to_tensor(image: Image.Image) -> Tensor:
-    """An 8-bit image to a float tensor (C, H, W) in [-1, 1]."""
-    return TF.normalize(TF.to_dtype(TF.pil_to_tensor(image), torch.float32, scale=True), [0.5], [0.5])
+def to_tensor(image: Image.Image | Tensor) -> Tensor:
+    """An 8-bit image, Pillow's or a tensor (C, H, W) of uint8, to a new float tensor (C, H, W) in [-1, 1]."""
+    pixels = image if isinstance(image, Tensor) else TF.pil_to_tensor(image)
+    return pixels.to(torch.float32).mul_(2 / 255).sub_(1)  # to the bit torchvision's to_dtype and normalize, in fewer passes

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data.base_dataset import BaseDataset, Sample
 from data.folders import list_images, require_images
+from data.scaled import ImageFile
 from data.transforms import Preprocess
 from options.schema import Options
 
@@ -47,6 +48,10 @@ class UnalignedDataset(BaseDataset):
 
     def files(self) -> Iterable[Path]:
         return [*self.A, *self.B]
+
+    def image_files(self) -> Iterable[ImageFile]:
+        return [ImageFile(path, (nc,)) for paths, nc in ((self.A, self.opt.input_nc), (self.B, self.opt.output_nc))
+                for path in paths]
 
     def leave_out(self, bad: set[Path]) -> None:
         self.A, self.B = ([path for path in images if path not in bad] for images in (self.A, self.B))

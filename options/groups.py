@@ -36,6 +36,10 @@ class DataOptions(Group):
     serial_batches: bool = option(False, "take images in order instead of shuffled")
     num_threads: int = option(4, "worker processes that load images; 0 loads in the main process", least=0)
     worker_timeout: float = option(0.0, "seconds after which workers that give no batch are an error; 0: wait for ever", least=0)
+    cache: str = option(
+        "none", "keep scaled images after they were first read: in memory, in a file, or on the GPU",
+        choices=("none", "ram", "disk", "device"))
+    fast_decode: bool = option(False, "decode large JPEGs at 1/2, 1/4 or 1/8 of their size; pixels differ a little")
     skip_bad_images: bool = option(False, "leave out images that cannot be read, and say which, instead of stopping")
     max_dataset_size: int | float = option(float("inf"), "use at most this many images of each domain", least=1)
     display_winsize: int = option(256, "width in pixels of an image on the pages and in the live view", least=1)

@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 import data
 from data.base_dataset import BaseDataset
+from data.check import check_images
 from data.readers import read_image
 from data.transforms import Preprocess, to_tensor
 from options.command_line import parse
@@ -122,6 +123,33 @@ def test_files_of_equal_name_are_not_dropped_in_silence(tmp_path: Path, capsys: 
         write_image(tmp_path / name)
     assert len(make(tmp_path, "aligned")) == 1
     assert f"  {tmp_path / 'trainB/1.bmp'}\nThe 1 pairs" in capsys.readouterr().out
+
+
+def test_of_several_files_with_one_name_the_ending_decides(tmp_path: Path, capsys: pytest.CaptureFixture):
+    for name in ("A/1.jpg", "A/1.png", "B/1.png", "A/2.jpg", "A/2.png", "B/2.png", "B/2.jpg"):
+        write_image(tmp_path / f"train{name}")
+    pairs = make(tmp_path, "aligned").pairs
+    assert [[path.name for path in pair] for pair in pairs] == [["1.png"] * 2, ["2.jpg"] * 2, ["2.png"] * 2]
+    assert f"note: 1 images in {tmp_path}/trainA and {tmp_path}/trainB have no partner" in capsys.readouterr().out
+    write_image(tmp_path / "trainA/3.jpg")
+    write_image(tmp_path / "trainA/3.png")
+    write_image(tmp_path / "trainB/3.bmp")
+    with pytest.raises(UserError, match="a pair: .*A/3.jpg, .*A/3.png and .*B/3.bmp; leave one on each side"):
+        make(tmp_path, "aligned")
+
+
+@pytest.mark.parametrize("mode", ["crop", "none", "scale_width", "scale_width_and_crop"])
+def test_pairs_of_two_sizes_are_refused_before_the_first_step(tmp_path: Path, mode: str):
+    for number, height in enumerate((40, 48, 50)):
+        write_image(tmp_path / f"trainA/{number}.png", 40, 40)
+        write_image(tmp_path / f"trainB/{number}.png", 40, height)
+    dataset = make(tmp_path, "aligned", f"--preprocess {mode} --load_size 40 --crop_size 32")
+    with pytest.raises(UserError, match="found .*A/1.png with 40x40 and .*B/1.png with 40x48, and 1 more such pairs; use"):
+        dataset.doubts(check_images(dataset, skip_bad=False)[0])
+    dataset.leave_out({tmp_path / "trainA/1.png", tmp_path / "trainB/2.png"})
+    assert dataset.doubts(check_images(dataset, skip_bad=False)[0]) == []
+    dataset = make(tmp_path, "aligned", "--load_size 40 --crop_size 32")
+    assert dataset.doubts(check_images(dataset, skip_bad=False)[0]) == []
 
 
 def test_no_pair_left_is_an_error(tmp_path: Path):

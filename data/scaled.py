@@ -1,0 +1,63 @@
+"""From an image file to what samples are cropped from: upright images with the wanted channels, scaled."""
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
+
+from data.readers import open_image, upright, upright_size
+from data.transforms import Preprocess, Size, resize
+from util.errors import UserError
+
+Pixels = Image.Image | Tensor
+"""An 8-bit image: Pillow's, or from a cache a tensor (C, H, W) of type uint8."""
+
+DRAFTED = ("JPEG", "MPO")  # formats that can be decoded at a part of their size
+
+
+class ImageFile(NamedTuple):
+    """A file and what is in it: one image, or two that lie side by side (A|B)."""
+
+    path: Path
+    channels: tuple[int, ...]  # of each image, from the left: 1 gray, 3 RGB
+
+
+def read_scaled(file: ImageFile, preprocess: Preprocess, fast: bool) -> list[Image.Image]:
+    """The images in a file, each of the size that `preprocess` scales it to.
+
+    fast: decode a JPEG at 1/2, 1/4 or 1/8 of its size where that is still at least as large; pixels differ a little.
+    Raises BadImage when the file cannot be read, UserError when it is too narrow for two images.
+    """
+    path, channels = file
+    sides = len(channels)
+    with open_image(path) as stored:
+        size = upright_size(stored) if fast and stored.format in DRAFTED else None
+        if size:
+            width, height = preprocess.scaled(side_size(path, size, sides))
+            needed = width * sides, height
+            stored.draft(None, needed if stored.size == size else needed[::-1])  # a file may lie on its side
+        whole = upright(stored, channels[0] if sides == 1 else 3)
+    scaled = preprocess.scaled(side_size(path, size or whole.size, sides))
+    return [resize(image, scaled) for image in ([whole] if sides == 1 else _split(path, whole, channels))]
+
+
+def side_size(path: Path, size: Size, sides: int) -> Size:
+    """The size of each image in a file of `size`. UserError when it is too narrow."""
+    if size[0] < sides:
+        raise UserError(f"{path} is {size[0]}x{size[1]} pixels; expected a pair A|B side by side, twice as wide as one "
+                        "image")
+    return size[0] // sides, size[1]
+
+
+def size_of(image: Pixels) -> Size:
+    """(width, height) in pixels."""
+    height, width = TF.get_size(image)
+    return width, height
+
+
+def _split(path: Path, whole: Image.Image, channels: tuple[int, ...]) -> list[Image.Image]:
+    """The left and the right half; an odd width leaves out the middle."""
+    (width, height), half = whole.size, side_size(path, whole.size, 2)[0]
+    halves = whole.crop((0, 0, half, height)), whole.crop((width - half, 0, width, height))
+    return [image if nc == 3 else image.convert("L") for image, nc in zip(halves, channels, strict=True)]
