@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from util.device import describe_device
+from util.distributed import average_gradients, everywhere, same_everywhere, total
 from util.errors import MachineError
 
 
 class NotFinite(Exception):
-    """A loss became NaN or infinite; `term` is its name. Nothing was learned from it."""
+    """A loss became NaN or infinite; `term` is its name, '' in another process. Nothing was learned from it."""
 
     def __init__(self, term: str, value: float):
         super().__init__(f"the loss {term} is {value}")
@@ -58,6 +59,7 @@ class Engine:
                 _require_finite(losses)
                 optimizer.zero_grad()
                 (update.scale * sum(losses.values())).backward()
+                average_gradients([p for group in optimizer.param_groups for p in group["params"]])
                 optimizer.step()
             report |= {name: loss.detach() for name, loss in losses.items()}
         return report, {name: image.detach() for name, image in images.items()}
@@ -69,14 +71,19 @@ class Engine:
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Mapping[str, Any]]) -> float:
-        """The mean of the model's validation loss over all images, in eval mode: training is not touched by it."""
+        """The mean of the model's validation loss over all images, in eval mode: training is not touched by it.
+
+        batches: of several processes, each has its share.
+        """
+        same_everywhere(self.model.nets)  # also the statistics of batch norm
         self.model.nets.eval()
-        total = images = 0
+        loss = images = 0
         for batch in batches:
-            total += self.model.validation_loss(self.translate(batch)).item() * len(batch["A"])
+            loss += self.model.validation_loss(self.translate(batch)).item() * len(batch["A"])
             images += len(batch["A"])
         self.model.nets.train()
-        return total / images
+        loss, images = total(loss, images)
+        return loss / images
 
     def state(self) -> dict[str, Any]:
         """Everything to go on exactly: networks, optimizers, what the model remembers, and the random state."""
@@ -85,7 +92,7 @@ class Engine:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "model": self.model.extra_state(),
             "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "cuda_rng": [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else [],
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -96,8 +103,8 @@ class Engine:
             optimizer.load_state_dict(saved)
         self.model.load_extra_state(state["model"])
         torch.set_rng_state(state["rng"])
-        if len(state["cuda_rng"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        if self.device.type == "cuda" and state["cuda_rng"]:
+            torch.cuda.set_rng_state(state["cuda_rng"][0], self.device)
 
     def _on_device(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value.to(self.device, non_blocking=True) if isinstance(value, Tensor) else value
@@ -105,9 +112,11 @@ class Engine:
 
 
 def _require_finite(losses: Mapping[str, Tensor]) -> None:
-    for name, loss in losses.items():
-        if not loss.isfinite():
-            raise NotFinite(name, loss.item())
+    """Raises NotFinite in all processes when a loss is not finite in one of them."""
+    finite = {name: loss.detach().isfinite() for name, loss in losses.items()}
+    if not everywhere(torch.stack(list(finite.values())).all()):
+        bad = next((name for name in losses if not finite[name]), "")
+        raise NotFinite(bad, losses[bad].item() if bad else 0.0)
 
 
 @contextmanager
