@@ -17,7 +17,7 @@ from data.base_dataset import BaseDataset, Sample
 from data.check import check_images, check_sizes
 from data.readers import BadImage
 from data.transforms import Preprocess
-from data.workers import Watch, is_shortage, shortage, timed_out
+from data.workers import Watch, is_shortage, leave_group, shortage, timed_out
 from options.schema import Options
 from util.errors import UserError
 from util.torchrun import rank, world_size
@@ -83,7 +83,7 @@ class Loader:
         self.batches = DataLoader(
             _Seeded(dataset, self.watch), batch_size, sampler=self.sampler, num_workers=self.num_threads,
             collate_fn=_stack, persistent_workers=self.num_threads > 0, pin_memory=torch.cuda.is_available(),
-            timeout=worker_timeout if self.watch else 0, generator=torch.Generator())
+            timeout=worker_timeout if self.watch else 0, generator=torch.Generator(), worker_init_fn=leave_group)
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[dict[str, Any]]:
         """The batches of that epoch, `skip` samples after its beginning. Of several processes all get equally many.

@@ -1,6 +1,7 @@
 """What the processes that torchrun started do together. Alone, every function here does nothing, so callers need not ask."""
 import io
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -32,6 +33,7 @@ def joined() -> Iterator[None]:
         heart.end()
         dist.barrier()
     except BaseException as error:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun sends it when one of the others has ended first
         first, code = heart.first_to_fail(_exit_code(error))
         if not first:
             raise SystemExit(code) from None

@@ -63,7 +63,7 @@ class Heartbeat:
         if self.store.check(["failed"]):
             first, code = map(int, self.store.get("failed").split())
             self.leaving += 1
-            if first != self.rank or self.leaving > LEAVING:
+            if self.leaving > (LEAVING if first == self.rank else 1):
                 os._exit(code)
         for other in self.watched:
             count = self.store.add(f"beats {other}", 0)
