@@ -1,7 +1,9 @@
 """What the processes that torchrun started do together. Alone, every function here does nothing, so callers need not ask."""
 import io
 import os
+import secrets
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 
 from util.errors import MachineError, UserError
 from util.heartbeat import GO_ON, Heartbeat
-from util.torchrun import rank, restarts, world_size
+from util.torchrun import rank, world_size
 
 PATIENCE = timedelta(hours=1)  # with processes that are alive; the others are found by their heartbeat
 T = TypeVar("T")
@@ -52,11 +54,32 @@ def _join() -> Heartbeat:
         raise UserError(f"WORLD_SIZE is {world_size()} in the environment, but {' and '.join(missing)} is not set: start with "
                         "torchrun, or unset WORLD_SIZE")
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    hosted = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # by torchrun, else by process 0
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
-        return Heartbeat(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), restarts(), rank(), world_size())
+        store = dist.TCPStore(host, port, is_master=rank() == 0 and not hosted, timeout=PATIENCE)
+        start = _name_of_this_start(store)
+        dist.init_process_group(backend, store=dist.PrefixStore(start, store), rank=rank(), world_size=world_size(),
+                                timeout=PATIENCE)
+        return Heartbeat(host, port, start, rank(), world_size())
     except RuntimeError as error:
         raise MachineError(f"the {world_size()} processes did not find each other: {str(error).splitlines()[0]}") from None
+
+
+def _name_of_this_start(store: dist.TCPStore) -> str:
+    """A name from process 0 that no earlier start had: torchrun's store still holds what processes that died wrote."""
+    name = secrets.token_hex(8)
+    if rank() > 0:  # asks under a name that only a living process 0 can answer
+        store.set(f"asks {rank()}", name)
+        start = store.get(name).decode()
+        store.add(start, 1)
+        return start
+    while store.add(name, 0) < world_size() - 1:
+        for other in range(1, world_size()):
+            if store.check([f"asks {other}"]):
+                store.set(store.get(f"asks {other}").decode(), name)
+        time.sleep(0.05)
+    return name
 
 
 def _exit_code(error: BaseException) -> int:

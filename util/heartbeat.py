@@ -20,9 +20,9 @@ class Heartbeat:
     as the thread goes on beside it.
     """
 
-    def __init__(self, host: str, port: int, attempt: int, rank: int, world_size: int):
-        """host, port: of the TCPStore that torchrun, or process 0, keeps; attempt: restarts so far."""
-        self.store = PrefixStore(f"heartbeat {attempt}", TCPStore(host, port, is_master=False, timeout=timedelta(minutes=1)))
+    def __init__(self, host: str, port: int, start: str, rank: int, world_size: int):
+        """host, port: of the TCPStore that torchrun, or process 0, keeps; start: the same in all, another at each start."""
+        self.store = PrefixStore(f"heartbeat {start}", TCPStore(host, port, is_master=False, timeout=timedelta(minutes=1)))
         self.where, self.rank = f"{host}:{port}", rank
         self.watched = range(1, world_size) if rank == 0 else range(1)
         self.counts = dict.fromkeys(self.watched, 0)
