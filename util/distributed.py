@@ -40,7 +40,7 @@ def joined() -> Iterator[None]:
         if not first:
             raise SystemExit(code) from None
         if _is_lost_connection(error):
-            reason = str(error).splitlines()[0]
+            reason = str(error).split(". This is")[0].splitlines()[0]
             raise MachineError(f"the connection to another process is lost, as it has ended: {reason}.\n{GO_ON}") from None
         raise
     dist.destroy_process_group()

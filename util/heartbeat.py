@@ -10,6 +10,7 @@ from torch.distributed import PrefixStore, TCPStore
 BEAT = 1.0  # seconds between two signs of life
 SILENT = 30  # beats that a process, or the store, may be silent
 LEAVING = 10  # beats that a process has to end after it failed
+GO_ON = "What was saved last is kept; train.py --resume auto goes on from it"
 
 
 class Heartbeat:
@@ -94,6 +95,3 @@ class Heartbeat:
         if reason:
             print(f"error: {reason}.\n{GO_ON}", file=sys.stderr, flush=True)
         os._exit(code)  # the other thread may wait for what never comes
-
-
-GO_ON = "What was saved last is kept; train.py --resume auto goes on from it"
