@@ -74,10 +74,11 @@ def test(opt: Options) -> None:
     rows = names.in_order(rows)
     if rank() > 0:
         return
-    for row in rows:
-        page.add_row(*row)
+    for name, files in rows:
+        page.add_row(name, files)
+    index = {"labels": [label for label, _ in files], "names": [row[0] for row in rows]}
     write_atomically(folder / "test_opt.json", opt.as_json())
-    write_atomically(folder / "names.json", json.dumps({"labels": list(visuals), "names": [name for name, _ in rows]}, indent=0) + "\n")
+    write_atomically(folder / "names.json", json.dumps(index, indent=0) + "\n")
     write_atomically(Path(opt.checkpoints_dir, opt.name, "test_opt.txt"), opt.as_classic_text())
     print(f"page: {page.save()}")
 

@@ -13,7 +13,7 @@ from options.groups import DataOptions, LoggingOptions, TrainingOptions, TrainRu
 from options.saved import differences, read_saved, refuse_other_structure
 from options.schema import OptionError, Options
 from util.errors import UserError, kind_exit
-from util.torchrun import rank, restarts, together, world_size
+from util.torchrun import rank, restarts, together
 
 if TYPE_CHECKING:  # --help answers without torch
     import torch
@@ -96,8 +96,6 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
     engine = Engine(model, device)
     engine.prepare_training(opt.lr, opt.beta1)
     print(engine.describe(opt.verbose))
-    if world_size() > 1:
-        print(f"batch: {world_size() * opt.batch_size} images ({world_size()} processes x {opt.batch_size})")
     training = Training(engine, folder, opt, loader.images)
     training.begin(state)
 
@@ -124,7 +122,7 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
                 training.save(recorder)
                 recorder.progress.say(f"stopped by {stop.reason}; --continue_train goes on from here")
                 break
-    skipped = [reason for reasons in gather(loader.skipped) for reason in reasons]
+    skipped = sum(gather(loader.skipped), [])
     if skipped:
         print(f"note: {len(skipped)} samples could not be read and were left out, the last because {skipped[-1]}")
     print(f"weights: {folder}" + ("" if opt.no_html else f"\npage: {folder / 'web' / 'index.html'}"))

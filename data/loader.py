@@ -149,7 +149,7 @@ class Loader:
 
 
 class _EpochSampler(Sampler[Key]):
-    """Every index once an epoch, shuffled by (seed, epoch), each with a seed of its own; of several processes a part each."""
+    """Every index once an epoch, shuffled by (seed, epoch), each with a seed of its own; a part for each process."""
 
     def __init__(self, length: int, seed: int, shuffle: bool, batch_size: int):
         self.seed, self.shuffle, self.batch_size = seed, shuffle, batch_size

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class _SumOverProcesses(torch.autograd.Function):
@@ -31,7 +30,7 @@ class SyncBatchNorm(nn.SyncBatchNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and torch.is_grad_enabled() and dist.is_initialized()):
-            return _BatchNorm.forward(self, x)
+            return nn.BatchNorm2d.forward(self, x)
         return super().forward(x) if x.is_cuda else self._on_cpu(x)
 
     def _on_cpu(self, x: Tensor) -> Tensor:

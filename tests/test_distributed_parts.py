@@ -170,6 +170,6 @@ def test_without_torchrun_a_world_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     for name in ("RANK", "MASTER_ADDR"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(UserError, match="WORLD_SIZE is 2 in the environment, but RANK and MASTER_ADDR .*start with torchrun"):
+    with pytest.raises(UserError, match="WORLD_SIZE is 2 in the environment, but RANK and MASTER_ADDR .* torchrun"):
         with together():
             pass

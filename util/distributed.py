@@ -51,8 +51,8 @@ def joined() -> Iterator[None]:
 def _join() -> Heartbeat:
     missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
     if missing:
-        raise UserError(f"WORLD_SIZE is {world_size()} in the environment, but {' and '.join(missing)} is not set: start with "
-                        "torchrun, or unset WORLD_SIZE")
+        raise UserError(f"WORLD_SIZE is {world_size()} in the environment, but {' and '.join(missing)} is not set: start "
+                        "with torchrun, or unset WORLD_SIZE")
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     hosted = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # by torchrun, else by process 0

@@ -37,8 +37,8 @@ def _for_each_process(ranks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What each process goes on from; those that are new have the pools of another one and random numbers of their own."""
     if len(ranks) == world_size() or rank() > 0:
         return ranks
-    print(f"note: this training ran in {len(ranks)} processes and goes on in {world_size()}: it learns on from here, but not "
-          "with the same numbers")
+    print(f"note: this training ran in {len(ranks)} processes and goes on in {world_size()}: it learns on from here, but "
+          "not with the same numbers")
     added = [{"model": ranks[number % len(ranks)]["model"]} for number in range(len(ranks), world_size())]
     return (ranks + added)[:world_size()]
 
@@ -59,6 +59,9 @@ class Training:
 
     def begin(self, state: Mapping[str, Any] | None) -> None:
         """Stand where `state` was saved, or load the weights that the options name; write the options to the folder."""
+        if world_size() > 1:
+            size = self.opt.batch_size
+            print(f"batch: {world_size() * size} images ({world_size()} processes x {size})")
         if rank() == 0:
             self._load_weights(state)
             write_atomically(self.folder / "train_opt.json", self.opt.as_json())
@@ -110,8 +113,8 @@ class Training:
             said = next(filter(None, everyone(own)))
             if self.opt.on_nan == "stop":
                 raise MachineError(
-                    f"{said}.\nThe last good state is kept in {self.folder}. Try a lower --lr, another --gan_mode or --norm, "
-                    "look at these images, or leave such steps out with --on_nan skip") from None
+                    f"{said}.\nThe last good state is kept in {self.folder}. Try a lower --lr, another --gan_mode or --norm,"
+                    " look at these images, or leave such steps out with --on_nan skip") from None
             self.skipped += 1
             recorder.progress.say(f"warning: {said}; step left out, {self.skipped} so far")
             return
