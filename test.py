@@ -11,6 +11,7 @@ from options.groups import TestDataOptions, TestRunOptions, TestSpeedOptions
 from options.saved import adopt, read_saved
 from options.schema import OptionError, Options
 from util.errors import UserError, kind_exit
+from util.torchrun import rank, together, world_size
 
 COMMAND = Command(
     program="test.py", phase="test", description="Translate images with a trained model and write a page of them.",
@@ -22,7 +23,7 @@ MEMORY_ADVICE = "these make it need less: a smaller --batch_size, or a smaller -
 
 def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after translating, 2 for a wrong command line, data or weights, 1 for too little memory."""
-    with kind_exit(UserError, OptionError):
+    with kind_exit(UserError, OptionError), together():
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, adopt_run)
         from util.advice import kind_machine  # torch is imported only from here on, so that --help answers at once
         with kind_machine(MEMORY_ADVICE):
@@ -42,9 +43,10 @@ def test(opt: Options) -> None:
     from util.html import ResultsPage
     from util.loggers import Progress
     from util.precision import choose_precision
-    from util.visuals import UniqueNames, facts, pictures, result_names, save_visuals
+    from util.shared_results import SharedNames
+    from util.visuals import facts, pictures, save_visuals
 
-    torch.manual_seed(opt.seed)
+    torch.manual_seed(opt.seed + rank())
     device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
     print(describe_device(device))
     loader = open_loader(opt, models.find(opt.model).needs, *image_sizes(opt, training=False), augment=False, device=device)
@@ -60,20 +62,26 @@ def test(opt: Options) -> None:
     folder = Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}{iteration}")
     header = facts(opt.model, opt.dataroot, saved, opt.changed(), time.strftime("%Y-%m-%d %H:%M"))
     page = ResultsPage(folder, f"{opt.name}: {opt.phase}", header, opt.display_winsize)
-    names, unique, translated = result_names(loader.dataset.sources()), UniqueNames(), []
+    count = min(opt.num_test, loader.images)
+    names, rows = SharedNames(loader.dataset.sources(), count), []
     if loader.images > opt.num_test:
         print(f"note: {opt.num_test} of {loader.images} images are translated; --num_test {loader.images} takes them all")
-    progress = Progress(min(opt.num_test, loader.images))
+    progress = Progress(-(-count // world_size()), silent=rank() > 0)
     for batch in loader.first(opt.num_test):
         visuals = model.visuals(engine.translate(batch))
         for index, path in enumerate(batch["A_paths"]):
-            name = unique(names[path])
-            translated.append(name)
-            page.add_row(name, save_visuals(folder / "images", name, pictures(visuals, index), opt.aspect_ratio))
+            name = names(path)
+            rows.append((name, save_visuals(folder / "images", name, pictures(visuals, index), opt.aspect_ratio)))
         progress.advance(len(batch["A_paths"]))
     progress.close()
+    rows = names.in_order(rows)
+    if rank() > 0:
+        return
+    for name, files in rows:
+        page.add_row(name, files)
+    index = {"labels": [label for label, _ in files], "names": [row[0] for row in rows]}
     write_atomically(folder / "test_opt.json", opt.as_json())
-    write_atomically(folder / "names.json", json.dumps({"labels": list(visuals), "names": translated}, indent=0) + "\n")
+    write_atomically(folder / "names.json", json.dumps(index, indent=0) + "\n")
     write_atomically(Path(opt.checkpoints_dir, opt.name, "test_opt.txt"), opt.as_classic_text())
     print(f"page: {page.save()}")
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from options.groups import DataOptions, LoggingOptions, TrainingOptions, TrainRu
 from options.saved import differences, read_saved, refuse_other_structure
 from options.schema import OptionError, Options
 from util.errors import UserError, kind_exit
+from util.torchrun import rank, restarts, together
 
 if TYPE_CHECKING:  # --help answers without torch
     import torch
@@ -28,17 +29,19 @@ COMMAND = Command(
 MEMORY_ADVICE = ("these make it need less: a smaller --batch_size (with --grad_accum for the same effect), "
                  "--checkpoint_activations, --precision bf16; a smaller --crop_size (with --load_size), --ngf or --ndf; "
                  "--netG resnet_6blocks or unet_128")
+ORPHANS = 15  # seconds that loading processes may outlive a process that was killed, and keep its lock
 
 
 def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after training; 2 for a wrong command line, data or folder; 1 when the machine has too
     little memory or disk, or a loss is NaN; 128 + n after signal n; 75 when --max_minutes are over.
     """
-    with kind_exit(UserError, OptionError):
+    with kind_exit(UserError, OptionError), together():
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv)
         from util.advice import kind_machine  # torch is imported only from here on, so that --help answers at once
+        from util.distributed import Agreement
         from util.stop import StopRequest
-        with kind_machine(MEMORY_ADVICE), StopRequest(opt.max_minutes) as stop:
+        with kind_machine(MEMORY_ADVICE), StopRequest(opt.max_minutes, Agreement()) as stop:
             train(opt, stop)
         if stop.reason:
             sys.exit(stop.exit_code)
@@ -50,14 +53,19 @@ def train(opt: Options, stop: StopRequest) -> None:
     from models.networks import image_sizes
     from util.device import choose_device
     from util.lock import run_lock
+    from util.training import find_in_rank_0
 
     device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
     needs, sizes = models.find(opt.model).needs, image_sizes(opt, training=True)
     loader = open_loader(opt, needs, *sizes, augment=True, device=device)
     validation = open_validation(opt, needs, *sizes, device=device)
     folder = Path(opt.checkpoints_dir, opt.name)
-    with run_lock(folder):
-        state = find_start(opt, folder)
+    with ExitStack() as held:
+        def locked_start() -> dict | None:
+            held.enter_context(run_lock(folder, ORPHANS if restarts() else 0))
+            return find_start(opt, folder)
+
+        state = find_in_rank_0(locked_start)
         last_epoch = opt.n_epochs + opt.n_epochs_decay
         if state and state["moment"]["epoch"] > last_epoch:
             print(f"nothing is left to train: {folder} has done {last_epoch} epochs")
@@ -76,11 +84,13 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
     """
     import torch
 
+    from util.distributed import gather
     from util.engine import Engine
     from util.feed import groups, prefetched
     from util.loggers import open_recorder
     from util.precision import choose_precision
     from util.schedule import lr_factor
+    from util.silent_recorder import SilentRecorder
     from util.training import Training
 
     precision = choose_precision(opt.precision, device, opt.plain)
@@ -93,7 +103,8 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
     training = Training(engine, folder, opt, loader.images)
     training.begin(state)
 
-    with closing(open_recorder(opt, folder, training.images_in_all, training.moment, state)) as recorder:
+    with closing(SilentRecorder() if rank() > 0 else
+                 open_recorder(opt, folder, training.images_in_all, training.moment, state)) as recorder:
         for epoch in range(training.moment.epoch, training.last_epoch + 1):
             lr = opt.lr * lr_factor(opt.lr_policy, epoch, opt.n_epochs, opt.n_epochs_decay, opt.lr_decay_iters,
                                     training.val_losses)
@@ -101,22 +112,24 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
             batches = prefetched(loader.epoch(epoch, skip=training.moment.images), device)
             for several in recorder.clock.watch(groups(batches, opt.grad_accum)):
                 training.step(several, lr, recorder)
+                stop.check()
                 if training.in_epoch and training.moment.due(opt.save_latest_freq):
                     training.save(recorder)
                 if training.in_epoch and stop.reason:
                     break
             else:  # the epoch is complete
                 if validation:
-                    training.val_losses.append(engine.validate(validation.epoch(1)))
+                    training.val_losses.append(engine.validate(validation.first(validation.images)))
                 recorder.progress.say(f"End of epoch {epoch} / {training.last_epoch}, learning rate {lr:.7f}")
                 training.end_epoch(recorder)
+                stop.check()
             if stop.reason:
                 training.save(recorder)
                 recorder.progress.say(f"stopped by {stop.reason}; --continue_train goes on from here")
                 break
-    if loader.skipped:
-        print(f"note: {len(loader.skipped)} samples could not be read and were left out, the last because "
-              f"{loader.skipped[-1]}")
+    skipped = sum(gather(loader.skipped), [])
+    if skipped:
+        print(f"note: {len(skipped)} samples could not be read and were left out, the last because {skipped[-1]}")
     print(f"weights: {folder}" + ("" if opt.no_html else f"\npage: {folder / 'web' / 'index.html'}"))
 
 
@@ -126,8 +139,9 @@ def find_start(opt: Options, folder: Path) -> dict | None:
 
     before, _ = read_saved(folder, opt.declared)
     changed = differences(opt, before)
-    if not (opt.continue_train or opt.resume == "auto" and can_go_on(folder)):
-        if holds_a_run(folder) and not (opt.overwrite or opt.resume == "auto"):
+    auto = opt.resume == "auto" or restarts() > 0  # torchrun has started the same command anew
+    if not (opt.continue_train or auto and can_go_on(folder)):
+        if holds_a_run(folder) and not (opt.overwrite or auto):
             refuse_to_overwrite(folder, changed)
         clear_run(folder)
         return None

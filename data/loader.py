@@ -6,6 +6,7 @@ import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
+from itertools import cycle, islice
 from typing import Any
 
 import torch
@@ -17,9 +18,10 @@ from data.cache import lay_out, open_cache
 from data.check import check_images, check_sizes
 from data.readers import BadImage
 from data.transforms import Preprocess
-from data.workers import Watch, is_shortage, shortage, timed_out
+from data.workers import Watch, is_shortage, leave_group, shortage, timed_out
 from options.schema import Options
 from util.errors import UserError
+from util.torchrun import rank, world_size
 
 Key = tuple[int, int]
 """(index of a sample, seed of its random source)."""
@@ -72,6 +74,8 @@ class Loader:
 
     Each batch is what the samples are, stacked: 'A' (B, C, H, W), 'A_paths' a list of B names, and so on; and 'asked',
     how many samples were drawn for it since the batch before: B, and those that skip_bad left out.
+    Of several processes each gets its slice of the batch that one process with a batch_size as large as all together
+    would get, and 'asked' counts that whole batch.
     skip_bad: leave out images that cannot be read and tell of each in `skipped`.
     worker_timeout: seconds after which a batch that does not come is an error; 0: never.
     pin_memory: hand batches over in memory from which a GPU, if there is one, takes them faster.
@@ -84,7 +88,7 @@ class Loader:
         self.skipped: list[str] = []
         self.num_threads = min(num_threads, -(-len(dataset) // batch_size))  # a worker loads whole batches
         warnings.filterwarnings("ignore", "This DataLoader will create")  # --num_threads says how many are wanted
-        self.sampler = _EpochSampler(len(dataset), seed, shuffle)
+        self.sampler = _EpochSampler(len(dataset), seed, shuffle, batch_size)
         self.batch_size, self.pin_memory = batch_size, pin_memory and torch.cuda.is_available()
         self.begun = False  # an epoch
         self._open_batches()
@@ -94,30 +98,40 @@ class Loader:
         self.batches = DataLoader(
             _Seeded(self.dataset, self.watch), self.batch_size, sampler=self.sampler, num_workers=self.num_threads,
             collate_fn=_stack, persistent_workers=self.num_threads > 0, pin_memory=self.pin_memory,
-            timeout=self.worker_timeout if self.watch else 0, generator=torch.Generator())
+            timeout=self.worker_timeout if self.watch else 0, generator=torch.Generator(), worker_init_fn=leave_group)
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[dict[str, Any]]:
-        """The batches of that epoch, `skip` samples after its beginning.
+        """The batches of that epoch, `skip` samples after its beginning. Of several processes all get equally many.
 
         Raises UserError for unreadable images, MachineError for workers that fail or hang.
         """
-        return self._batches(epoch, self.images, skip)
+        self._fill_cache()
+        self.sampler.choose(epoch, self.images, skip, shared=False)
+        return self._batches(self.images - skip, skip > 0)
 
     def first(self, count: int) -> Iterator[dict[str, Any]]:
-        """The first `count` samples in batches, for testing; errors as in `epoch`."""
-        return self._batches(1, min(count, self.images))
+        """The first `count` samples in batches, for testing: of several processes, each gets its share of them.
 
-    def _batches(self, epoch: int, count: int, skip: int = 0) -> Iterator[dict[str, Any]]:
+        Errors as in `epoch`.
+        """
         self._fill_cache()
-        self.sampler.epoch, self.sampler.length, self.sampler.skip = epoch, count, skip
-        asked, good = 0, skip > 0
+        self.sampler.choose(1, min(count, self.images), 0, shared=True)
+        return self._batches(len(self.sampler), False)
+
+    def _batches(self, left: int, good: bool) -> Iterator[dict[str, Any]]:
+        """left: how many samples will be counted; good: whether some could be read already."""
+        asked, waiting = 0, 0 if self.sampler.shared else world_size() - 1
         try:
-            for batch, errors, drawn in self._start():
+            for batch, errors in self._start():
                 self._skip(errors)
-                asked += drawn
+                drawn = min(left, self.batches.batch_size * (1 + waiting))
+                asked, left = asked + drawn, left - drawn
                 if batch:
                     yield {**batch, "asked": asked}
                     asked, good = 0, True
+                elif waiting:
+                    raise UserError(f"a whole batch could not be read, and {waiting} more processes would wait for it: "
+                                    f"{errors[-1]}; repair or remove the file, or give a larger --batch_size")
         except (OSError, RuntimeError) as error:
             if self.watch and timed_out(error):
                 raise self.watch.end(self.dataset.sources(), self.worker_timeout) from None
@@ -165,22 +179,39 @@ class Loader:
 
 
 class _EpochSampler(Sampler[Key]):
-    """Every index once an epoch, shuffled by (seed, epoch), each with a seed of its own."""
+    """Every index once an epoch, shuffled by (seed, epoch), each with a seed of its own; a part for each process."""
 
-    def __init__(self, length: int, seed: int, shuffle: bool):
-        self.length, self.seed, self.shuffle = length, seed, shuffle
-        self.epoch = 1
-        self.skip = 0
+    def __init__(self, length: int, seed: int, shuffle: bool, batch_size: int):
+        self.seed, self.shuffle, self.batch_size = seed, shuffle, batch_size
+        self.choose(1, length, 0, shared=False)
+
+    def choose(self, epoch: int, length: int, skip: int, shared: bool) -> None:
+        """Give the samples `skip` to `length` of that epoch from now on. shared: every sample to one process only.
+
+        Otherwise the samples are cut into steps, of which each process has its batch; the last step is filled up from the
+        epoch's beginning.
+        """
+        self.epoch, self.length, self.skip, self.shared = epoch, length, skip, shared
 
     def __len__(self) -> int:
-        return self.length - self.skip
+        return len(self._own(list(range(self.length))))
 
     def __iter__(self) -> Iterator[Key]:
         source = random.Random(f"{self.seed} {self.epoch}")
         order = list(range(self.length))
         if self.shuffle:
             source.shuffle(order)
-        return iter([(index, source.getrandbits(63)) for index in order][self.skip:])
+        return iter(self._own([(index, source.getrandbits(63)) for index in order]))
+
+    def _own(self, keys: list[Any]) -> list[Any]:
+        """This process's part of a whole epoch."""
+        left = keys[self.skip:]
+        if world_size() == 1 or self.shared:
+            return left[rank()::world_size()]
+        size = self.batch_size * world_size()
+        left += islice(cycle(keys), -len(left) % size)
+        return [key for start in range(rank() * self.batch_size, len(left), size)
+                for key in left[start:start + self.batch_size]]
 
 
 class _Seeded(Dataset):
@@ -198,8 +229,8 @@ class _Seeded(Dataset):
             return error
 
 
-def _stack(samples: list[Sample | UserError]) -> tuple[dict[str, Any] | None, list[UserError], int]:
-    """(the batch of the good samples, if there are any; what is wrong with the others; how many were drawn)."""
+def _stack(samples: list[Sample | UserError]) -> tuple[dict[str, Any] | None, list[UserError]]:
+    """(the batch of the good samples, if there are any; what is wrong with the others)."""
     good = [sample for sample in samples if not isinstance(sample, UserError)]
     errors = [sample for sample in samples if isinstance(sample, UserError)]
     for name in ("A", "B"):
@@ -208,5 +239,5 @@ def _stack(samples: list[Sample | UserError]) -> tuple[dict[str, Any] | None, li
             found = ", ".join(f"{width}x{height} ({path})" for (width, height), path in sizes.items())
             error = UserError(f"images of different sizes cannot form a batch, found {found}; "
                               "give --batch_size 1, or a --preprocess that crops")
-            return None, [*errors, error], len(samples)
-    return default_collate(good) if good else None, errors, len(samples)
+            return None, [*errors, error]
+    return default_collate(good) if good else None, errors

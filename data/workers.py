@@ -9,6 +9,7 @@ from pathlib import Path
 from torch.utils.data import get_worker_info
 
 from util.errors import MachineError
+from util.torchrun import world_size
 
 SHORTAGES = ("DataLoader worker (pid", "</torch_",  # died; a file in shared memory
              "open files", "No space left", "Cannot allocate memory")
@@ -42,6 +43,12 @@ class Watch:
         return MachineError(
             f"the worker processes gave nothing for {seconds:g} seconds, which is --worker_timeout. {at_work}\n"
             "Does the drive answer? A larger --worker_timeout waits longer, 0 for ever")
+
+
+def leave_group(worker: int) -> None:
+    """Called in each worker: torchrun's signals are sent to whole groups, and would end workers that are still needed."""
+    if world_size() > 1:
+        os.setpgid(0, 0)
 
 
 def timed_out(error: Exception) -> bool:

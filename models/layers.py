@@ -1,14 +1,58 @@
 """Normalisation layers and weight initialisation by name, and blocks that forget what they can compute again."""
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
+import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes; its gradient is the sum of their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = x.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(x)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _SumOverProcesses.apply(gradient)
+
+
+class SyncBatchNorm(nn.SyncBatchNorm):
+    """Batch norm over the batches of all processes together: torch's own, and the same on the CPU, where torch has none.
+
+    Without gradients nobody learns, and the processes need not take the same steps: each normalises its own batch.
+    Shapes: (B, C, H, W) -> (B, C, H, W).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (self.training and torch.is_grad_enabled() and dist.is_initialized()):
+            return nn.BatchNorm2d.forward(self, x)
+        return super().forward(x) if x.is_cuda else self._on_cpu(x)
+
+    def _on_cpu(self, x: Tensor) -> Tensor:
+        count = x.new_tensor([x.numel() / x.shape[1]])
+        sums = _SumOverProcesses.apply(torch.cat([x.sum((0, 2, 3)), count]))
+        count = sums[-1].detach()
+        centred = x - (mean := sums[:-1] / count)[:, None, None]
+        variance = _SumOverProcesses.apply((centred**2).sum((0, 2, 3))) / count
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
     "instance": nn.InstanceNorm2d,  # neither affine nor tracking statistics: torch's defaults
-    "syncbatch": nn.SyncBatchNorm,
+    "syncbatch": SyncBatchNorm,
     "none": lambda channels: nn.Identity(),
 }
 

@@ -32,7 +32,7 @@ class DataOptions(Group):
     load_size: int = option(286, "side, or width, in pixels that images are scaled to", least=1)
     crop_size: int = option(256, "side in pixels that is then cropped", common=True, least=1)
     no_flip: bool = option(False, "do not mirror training images at random")
-    batch_size: int = option(1, "images a step", common=True, least=1)
+    batch_size: int = option(1, "images a step; of each process, when torchrun starts several", common=True, least=1)
     serial_batches: bool = option(False, "take images in order instead of shuffled")
     num_threads: int = option(4, "worker processes that load images; 0 loads in the main process", least=0)
     worker_timeout: float = option(0.0, "seconds after which workers that give no batch are an error; 0: wait for ever", least=0)

@@ -14,7 +14,9 @@ from typing import Any, get_type_hints
 
 
 class OptionError(Exception):
-    """A bad command line: says what was found, what was expected and what to type. Exit code 2."""
+    """A bad command line: says what was found, what was expected and what to type."""
+
+    exit_code = 2
 
 
 def count_or_inf(text: str) -> int | float:

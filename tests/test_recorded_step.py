@@ -74,11 +74,12 @@ def record(engine: Engine) -> None:
             return engine._compute(section, batches, images, losses)
         before = copy.deepcopy([engine.model.nets.state_dict(), *(o.state_dict() for o in engine.optimizers)])
         known, told = set(images[0]), set(losses)
-        engine._compute(section, batches, images, losses)
+        finite = engine._compute(section, batches, images, losses)
         engine.model.nets.load_state_dict(before[0])
         for optimizer, state in zip(engine.optimizers, before[1:], strict=True):
             optimizer.load_state_dict(state)
         graph.work = engine._compute, section, batches, images, losses, known, told
+        return finite
     engine.recorded = RecordedStep(engine.sections, compute)
 
 

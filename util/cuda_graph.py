@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 Images = dict[str, Tensor]
-Compute = Callable[[Any, Sequence[Mapping[str, Any]], list[Images], dict[str, Tensor]], None]
-"""compute(section, batches, images, losses): a section's work on the device; completes images and losses."""
+Compute = Callable[[Any, Sequence[Mapping[str, Any]], list[Images], dict[str, Tensor]], Tensor]
+"""compute(section, batches, images, losses): a section's work on the device; completes images and losses, and gives
+whether all losses so far are finite."""
+Outcome = tuple[dict[str, Tensor], Images, Tensor]
 
 
 class RecordedStep:
@@ -29,22 +31,23 @@ class RecordedStep:
         self.batch: dict[str, Any] = {}
         self.images: Images = {}
         self.losses: dict[str, Tensor] = {}
+        self.finite = torch.tensor(True)
 
-    def step(self, batch: Mapping[str, Any]) -> tuple[dict[str, Tensor], Images]:
-        """One training step: (losses, images). batch: tensors on the GPU."""
+    def step(self, batch: Mapping[str, Any]) -> Outcome:
+        """One training step: (losses, images, whether the losses are finite). batch: tensors on the GPU."""
         shapes = {name: value.shape for name, value in batch.items() if isinstance(value, Tensor)}
         if self.graphs and shapes == self.shapes:
             self._replay(batch)
-            return self.losses, self.images
+            return self.losses, self.images, self.finite
         if not self.graphs:
             self.steps = self.steps + 1 if shapes == self.shapes else 1
             self.shapes = shapes
             if self.steps > self.WARM_UP:
                 self._record(batch)
-                return self.losses, self.images
+                return self.losses, self.images, self.finite
         return self._one_by_one(batch)
 
-    def _one_by_one(self, batch: Mapping[str, Any]) -> tuple[dict[str, Tensor], Images]:
+    def _one_by_one(self, batch: Mapping[str, Any]) -> Outcome:
         images: Images = {}
         losses: dict[str, Tensor] = {}
         self.stream.wait_stream(torch.cuda.current_stream())
@@ -52,9 +55,9 @@ class RecordedStep:
             for section in self.sections:
                 if section.recall:
                     images |= section.recall(images)
-                self.compute(section, [batch], [images], losses)
+                finite = self.compute(section, [batch], [images], losses)
         torch.cuda.current_stream().wait_stream(self.stream)
-        return losses, images
+        return losses, images, finite
 
     def _record(self, batch: Mapping[str, Any]) -> None:
         """Records each section and runs it once: this is a step like any other."""
@@ -67,7 +70,7 @@ class RecordedStep:
                 optimizer.zero_grad()  # the graph makes its own gradients
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self.graphs[0].pool() if self.graphs else None, stream=self.stream):
-                self.compute(section, [self.batch], [self.images], self.losses)
+                self.finite = self.compute(section, [self.batch], [self.images], self.losses)
             graph.replay()
             self.graphs.append(graph)
 

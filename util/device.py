@@ -1,5 +1,4 @@
 """Which device to compute on."""
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,21 +6,22 @@ import torch
 from torch import Tensor
 
 from util.errors import UserError
+from util.torchrun import local_rank, local_world_size, world_size
 
 
 def choose_device(gpu_ids: str, asked_for: bool) -> torch.device:
     """The device that `--gpu_ids` names; if it was not asked for: CUDA, then Apple MPS, then the CPU.
 
-    Raises UserError when the GPU is not there, when several are named, or when torchrun started several processes.
+    Of several processes each takes the GPU of its own number, or all the CPU.
+    Raises UserError when the GPU is not there, or when several are named.
     """
     try:
         ids = [int(word) for word in gpu_ids.split(",") if word.strip()]
     except ValueError:
         raise UserError(f"--gpu_ids takes one GPU number, or -1 for the CPU; found {gpu_ids!r}") from None
     ids = [number for number in ids if number >= 0]
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise UserError(f"torchrun started {os.environ['WORLD_SIZE']} processes, and training in several processes is not "
-                        "built yet: they would train one by one in the same folder. Start one process without torchrun")
+    if world_size() > 1:
+        return _of_several(gpu_ids, asked_for, bool(ids))
     if len(ids) > 1:
         raise UserError(f"--gpu_ids {gpu_ids} names {len(ids)} GPUs, and one process uses one; for several start "
                         f"`torchrun --nproc_per_node {len(ids)} train.py ...` without --gpu_ids")
@@ -36,6 +36,22 @@ def choose_device(gpu_ids: str, asked_for: bool) -> torch.device:
         raise UserError(f"--gpu_ids {gpu_ids}: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA GPUs "
                         "here; leave out --gpu_ids for the best device there is, or give --gpu_ids -1 for the CPU")
     return torch.device("cpu")
+
+
+def _of_several(gpu_ids: str, asked_for: bool, named: bool) -> torch.device:
+    """The device of this one of several processes."""
+    gpus, here = torch.cuda.device_count(), local_world_size()
+    if asked_for and named:
+        raise UserError(f"--gpu_ids {gpu_ids}: torchrun started {here} processes on this machine, and each takes the GPU of "
+                        "its own number; leave out --gpu_ids, or give --gpu_ids -1 for the CPU")
+    if asked_for or not gpus:
+        return torch.device("cpu")
+    if gpus < here:
+        raise UserError(f"torchrun started {here} processes on this machine, and torch {torch.__version__} sees {gpus} CUDA "
+                        f"GPUs; give torchrun --nproc_per_node {gpus}, or train.py --gpu_ids -1 for the CPU")
+    device = torch.device("cuda", local_rank())
+    torch.cuda.set_device(device)
+    return device
 
 
 def describe_device(device: torch.device) -> str:

@@ -10,8 +10,10 @@ from torch.utils.checkpoint import checkpoint
 
 from util.cuda_graph import RecordedStep
 from util.device import describe_device, on_device
+from util.distributed import average_gradients, everywhere, same_everywhere, total
 from util.precision import HALF, autocast, loss_scaler
 from util.report import Report
+from util.torchrun import world_size
 
 Batch = Mapping[str, Any]
 
@@ -56,7 +58,7 @@ class Engine:
         self.model.add_discriminators()
         self._to_device()
         fused = not self.plain and self.device.type in ("cpu", "cuda")
-        record = record and fused and self.device.type == "cuda" and self.precision != "fp16"
+        record = record and fused and self.device.type == "cuda" and self.precision != "fp16" and world_size() == 1
         rate = torch.tensor(lr, device=self.device) if record else lr
         self.optimizers = [
             torch.optim.Adam([p for name in update.nets for p in self.model.nets[name].parameters()], rate, (beta1, 0.999),
@@ -91,7 +93,7 @@ class Engine:
     def step(self, *batches: Batch) -> Report:
         """One training step from one batch, or from several whose gradients are averaged over all samples.
 
-        When a loss is NaN or infinite the weights stay; the report says so when it is asked.
+        When a loss is NaN or infinite, in any process, the weights stay; the report says so when it is asked.
         """
         batches = [on_device(batch, self.device) for batch in batches]
         if self.recorded and len(batches) == 1:
@@ -102,24 +104,25 @@ class Engine:
             if section.recall:
                 for made in images:
                     made |= section.recall(made)
-            self._compute(section, batches, images, losses)
-            if self.device.type != "cuda" and not _all_finite(losses):
+            finite = self._compute(section, batches, images, losses)
+            if self.device.type != "cuda" and not finite:
                 break  # the image pools must not remember such fakes; on a GPU they mend them
         if self.scaler.is_enabled():
             self.scaler.update()
-        return Report(losses, images[-1])
+        return Report(losses, images[-1], finite)
 
     def _compute(self, section: Section, batches: Sequence[Batch], images: list[dict[str, Tensor]], losses: dict[str, Tensor]
-                 ) -> None:
+                 ) -> Tensor:
         """The device's work for a section: images where there are none yet, losses, gradients, new weights.
 
         images: by name, for each batch; losses: averaged over the samples of all batches. Both are completed here.
+        Returns whether all losses so far are finite in all processes.
         """
-        total = sum(len(batch["A"]) for batch in batches)
+        samples = sum(len(batch["A"]) for batch in batches)
         for update, optimizer in section.updates:
             optimizer.zero_grad()
             for batch, made in zip(batches, images, strict=True):
-                share = len(batch["A"]) / total
+                share = len(batch["A"]) / samples
                 with autocast(self.precision, self.device, cache=not self.recorded):
                     made |= {} if made else self._forward(batch, several=len(batches) > 1)
                     with _frozen([net for name, net in self.model.nets.items() if name not in update.nets]):
@@ -128,7 +131,10 @@ class Engine:
                 self.scaler.scale(objective).backward()
                 for name, term in terms.items():
                     losses[name] = losses.get(name, 0) + share * term.detach()
-            self._learn(optimizer, losses)
+            finite = everywhere(torch.stack(list(losses.values())).isfinite().all())
+            average_gradients([p for group in optimizer.param_groups for p in group["params"]])
+            self._learn(optimizer, finite)
+        return finite
 
     def _forward(self, batch: Batch, several: bool) -> Mapping[str, Tensor]:
         """The model's images. When others of `several` batches come before the generators learn, they are computed again then."""
@@ -137,15 +143,14 @@ class Engine:
                               context_fn=lambda: (nullcontext(), self.model.same_statistics()))
         return self.model.forward(batch)
 
-    def _learn(self, optimizer: torch.optim.Optimizer, losses: Mapping[str, Tensor]) -> None:
-        """One step of the optimizer, unless a loss of this training step is NaN or infinite: decided on the device where it can."""
+    def _learn(self, optimizer: torch.optim.Optimizer, finite: Tensor) -> None:
+        """One step of the optimizer if `finite`, a boolean scalar, is true: decided on the device where it can."""
         if self.scaler.is_enabled():
             self.scaler.step(optimizer)
         elif optimizer.defaults["fused"]:
-            finite = torch.stack(list(losses.values())).isfinite().all()
             optimizer.grad_scale, optimizer.found_inf = None, (~finite).float()  # how torch tells a fused optimizer
             optimizer.step()
-        elif _all_finite(losses):
+        elif finite:
             optimizer.step()
 
     @torch.no_grad()
@@ -156,14 +161,19 @@ class Engine:
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch]) -> float:
-        """The mean of the model's validation loss over all images, in eval mode: training is not touched by it."""
+        """The mean of the model's validation loss over all images, in eval mode: training is not touched by it.
+
+        batches: of several processes, each has its share.
+        """
+        same_everywhere(self.model.nets)  # also the statistics of batch norm
         self.model.nets.eval()
-        total = images = 0
+        loss = images = 0
         for batch in batches:
-            total += self.model.validation_loss(self.translate(batch)).item() * len(batch["A"])
+            loss += self.model.validation_loss(self.translate(batch)).item() * len(batch["A"])
             images += len(batch["A"])
         self.model.nets.train()
-        return total / images
+        loss, images = total(loss, images)
+        return loss / images
 
     def state(self) -> dict[str, Any]:
         """Everything to go on exactly: networks, optimizers, what the model remembers, and the random state."""
@@ -173,7 +183,7 @@ class Engine:
             "scaler": self.scaler.state_dict(),
             "model": self.model.extra_state(),
             "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "cuda_rng": [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else [],
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -186,8 +196,8 @@ class Engine:
             self.scaler.load_state_dict(state["scaler"])
         self.model.load_extra_state(state["model"])
         torch.set_rng_state(state["rng"])
-        if len(state["cuda_rng"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        if self.device.type == "cuda" and state["cuda_rng"]:
+            torch.cuda.set_rng_state(state["cuda_rng"][0], self.device)
 
 
 def _sections(updates: Sequence[tuple[Any, torch.optim.Optimizer]]) -> list[Section]:
@@ -195,10 +205,6 @@ def _sections(updates: Sequence[tuple[Any, torch.optim.Optimizer]]) -> list[Sect
     begins = [0] + [number for number, (update, _) in enumerate(updates) if number and update.recall]
     return [Section(tuple(updates[begin:end]), updates[begin][0].recall)
             for begin, end in zip(begins, [*begins[1:], len(updates)], strict=True)]
-
-
-def _all_finite(losses: Mapping[str, Tensor]) -> bool:
-    return all(bool(loss.isfinite()) for loss in losses.values())
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> None:

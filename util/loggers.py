@@ -91,10 +91,11 @@ class LossLog:
 class Progress:
     """A bar over all images of a training or a test: share done, images/s and time left."""
 
-    def __init__(self, total: int, done: int = 0):
+    def __init__(self, total: int, done: int = 0, silent: bool = False):
         self.animated = sys.stderr.isatty()
         self.bar = tqdm(total=total, initial=done, unit=" images", dynamic_ncols=self.animated, leave=True,
-                        mininterval=0.5 if self.animated else 20)  # a log file needs no animation
+                        mininterval=0.5 if self.animated else 20,  # a log file needs no animation
+                        disable=silent)
 
     def advance(self, images: int, label: str = "") -> None:
         """So many images more are done."""

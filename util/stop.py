@@ -2,24 +2,28 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType
 
-REQUEUE = 75  # EX_TEMPFAIL: not finished, try again
+REQUEUE = 75  # EX_TEMPFAIL: not finished, try again; above every signal
 
 
 class StopRequest:
     """While in its `with` block, SIGTERM and SIGINT ask to stop instead of stopping; a second one stops at once.
 
-    max_minutes: also asks after so many minutes; 0 means never. `reason` says why, '' while nobody asked.
-    Files are written so that stopping at once harms none.
+    max_minutes: also asks after so many minutes; 0 means never. agree: makes one number of the numbers of all processes.
+    Call `check` after each step; from then on `reason` says why, '' while nobody asked. Files are written so that stopping
+    at once harms none.
     """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-    def __init__(self, max_minutes: float = 0):
+    def __init__(self, max_minutes: float = 0, agree: Callable[[int], int] = int):
         self.deadline = time.monotonic() + 60 * max_minutes if max_minutes > 0 else float("inf")
         self.max_minutes = max_minutes
+        self.agree = agree
         self.signal = 0
+        self.agreed = 0  # number of a signal, or REQUEUE
         self.process = os.getpid()
         self._before: dict[int, object] = {}
 
@@ -31,17 +35,21 @@ class StopRequest:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def check(self) -> None:
+        """Look whether a signal came or the time is up, in any of the processes."""
+        self.agreed = self.agree(self.signal or (REQUEUE if time.monotonic() > self.deadline else 0))
+
     @property
     def reason(self) -> str:
         """Why the training should stop now, or ''."""
-        if self.signal:
-            return signal.Signals(self.signal).name
-        return f"--max_minutes {self.max_minutes:g}" if time.monotonic() > self.deadline else ""
+        if self.agreed == REQUEUE:
+            return f"--max_minutes {self.max_minutes:g}"
+        return signal.Signals(self.agreed).name if self.agreed else ""
 
     @property
     def exit_code(self) -> int:
         """128 + the signal's number, as a shell reports it; 75 (try again) when the time is up."""
-        return 128 + self.signal if self.signal else REQUEUE
+        return REQUEUE if self.agreed == REQUEUE else 128 + self.agreed
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self.process:

@@ -1,0 +1,46 @@
+"""What torchrun says of this process and the others, read off the environment. Needs no torch."""
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+
+
+def rank() -> int:
+    """The number of this process, from 0; process 0 writes all files and prints."""
+    return int(os.environ.get("RANK", 0))
+
+
+def world_size() -> int:
+    """How many processes work together, on all machines; 1 without torchrun."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def local_rank() -> int:
+    """The number of this process on its machine, from 0."""
+    return int(os.environ.get("LOCAL_RANK", 0))
+
+
+def local_world_size() -> int:
+    """How many of the processes are on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+
+
+def restarts() -> int:
+    """How often torchrun has started the processes anew since the first time (--max_restarts)."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """In this block the processes that torchrun started can speak to each other; alone, nothing happens.
+
+    All leave it with the same exit code: when one fails it says why, and the others end without a word. Only process 0
+    prints. Raises MachineError when another process has gone.
+    """
+    if world_size() == 1:
+        yield
+        return
+    from util.distributed import joined
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, joined(), \
+            redirect_stdout(nowhere if rank() > 0 else sys.stdout):
+        yield
