@@ -3,11 +3,10 @@ import math
 import random
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as TF
 
 from options.schema import Options
 from util.errors import UserError
@@ -30,14 +29,14 @@ class Plan:
         image = _resize(image, self.scale)
         if self.crop:
             left, top, width, height = self.crop
-            image = TF.crop(image, top, left, height, width)
+            image = image.crop((left, top, left + width, top + height))
         if self.fit:
             image = _resize(image, self.fit)
-        return TF.horizontal_flip(image) if self.flip else image
+        return ImageOps.mirror(image) if self.flip else image
 
 
 def _resize(image: Image.Image, size: Size) -> Image.Image:
-    return image if image.size == size else TF.resize(image, list(size[::-1]), InterpolationMode.BICUBIC)
+    return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
 
 
 class Preprocess:
@@ -99,4 +98,5 @@ class Preprocess:
 
 def to_tensor(image: Image.Image) -> Tensor:
     """An 8-bit image to a float tensor (C, H, W) in [-1, 1]."""
-    return TF.normalize(TF.to_dtype(TF.pil_to_tensor(image), torch.float32, scale=True), [0.5], [0.5])
+    pixels = torch.from_numpy(np.array(image)).reshape(image.height, image.width, -1)
+    return pixels.permute(2, 0, 1).float().mul(1 / 255).sub(0.5).div(0.5)
