@@ -15,7 +15,7 @@ from tqdm import tqdm
 from util.live_view import LiveView, open_live_view
 from util.pace import Pace, Stopwatch
 from util.training_page import TrainingPage
-from util.visuals import facts, pictures, save_visuals
+from util.visuals import facts, first_pictures, save_visuals
 from util.wandb_log import WandbLog, open_wandb
 
 Visuals = Callable[[], Mapping[str, Tensor]]
@@ -148,8 +148,9 @@ class Recorder:
             return
         try:
             if self.visuals:
-                rows = save_visuals(self.page.web_dir / "images", f"epoch{moment.epoch:03d}", pictures(self.visuals()))
-                self.page.add_pictures(moment.epoch, rows)
+                shown = first_pictures(self.visuals())
+                self.page.add_pictures(
+                    moment.epoch, save_visuals(self.page.web_dir / "images", f"epoch{moment.epoch:03d}", shown))
             self.page.save()
         except OSError as error:
             self.progress.say(f"warning: the training page could not be written ({error}); training goes on")
@@ -177,9 +178,9 @@ class Recorder:
 
     def _show(self, moment: Moment, visuals: Visuals) -> None:
         if self.live:
-            self.live.show_images(pictures(visuals()))
+            self.live.show_images(first_pictures(visuals()))
         if self.wandb:
-            self.wandb.log_images(moment.total, moment.epoch, pictures(visuals()))
+            self.wandb.log_images(moment.total, moment.epoch, first_pictures(visuals()))
 
 
 def open_recorder(opt: Any, folder: Path, total: int, moment: Moment, state: Mapping[str, Any] | None) -> Recorder:

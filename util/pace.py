@@ -25,8 +25,8 @@ class Pace:
         return self.left / self.images_per_s
 
     def __str__(self) -> str:
-        waiting = self.data * self.images_per_s
-        return f"{self.images_per_s:.3g} images/s, {waiting:.0%} waiting for data, {timedelta(seconds=round(self.eta_s))} left"
+        waiting, left = self.data * self.images_per_s, timedelta(seconds=round(self.eta_s))
+        return f"{self.images_per_s:.3g} images/s, {waiting:.0%} waiting for data, {left} left"
 
 
 class Stopwatch:
