@@ -91,7 +91,9 @@ def test_pictures_of_an_earlier_test_are_removed_and_nothing_else(train, transla
     assert outside.exists()
 
 
-@pytest.mark.parametrize("damaged", ["", "{", "[]", "null", '{"labels": 3, "names": ["a"]}', '{"labels": ["a"], "names": ["\\u0000"]}'])
+@pytest.mark.parametrize("damaged", [
+    "", "{", "[]", "null", '{"labels": 3, "names": ["a"]}', '{"labels": ["a"], "names": ["\\u0000"]}',
+])
 def test_a_damaged_list_of_an_earlier_test_removes_nothing(train, translate, damaged):
     train("--model template")
     folder = translate("--model template")
@@ -113,11 +115,11 @@ def test_only_the_images_that_are_translated_are_looked_at(train, translate, dat
 
 def test_the_row_of_an_unpaired_test_names_both_files(train, translate, dataroot):
     train("--model cycle_gan")
-    (dataroot / "testB" / "2.png").rename(dataroot / "testB" / "9 <&>.png")
+    renamed = (dataroot / "testB" / "2.png").rename(dataroot / "testB" / "9 <&>.png")
     folder = translate("--model cycle_gan")
     assert titles(folder) == ["1", "2 · B: 3.png", "3 · B: 4.png", "4 · B: 9 &lt;&amp;&gt;.png"]
     assert json.loads((folder / "names.json").read_text())["names"] == ["1", "2", "3", "4"]
-    np.testing.assert_array_equal(read_pixels(folder / "images" / "4_real_B.png"), read_pixels(dataroot / "testB" / "9 <&>.png"))
+    np.testing.assert_array_equal(read_pixels(folder / "images" / "4_real_B.png"), read_pixels(renamed))
 
 
 def test_one_direction_names_no_file_of_B(train, translate, tmp_path):

@@ -10,7 +10,8 @@ HEAVY = ("kornia", "torchvision", "visdom", "wandb", "requests")
 def imported(command: str, line: str) -> set[str]:
     """Which of HEAVY, and of torch's compiler, are in memory when the command has ended."""
     names = (*HEAVY, "torch._dynamo")
-    code = (f"import runpy, sys; sys.argv = {[command, *line.split()]!r}; runpy.run_path({str(ROOT / command)!r}, run_name='__main__');"
+    code = (f"import runpy, sys; sys.argv = {[command, *line.split()]!r}\n"
+            f"runpy.run_path({str(ROOT / command)!r}, run_name='__main__')\n"
             f"print('imported:', *sorted({set(names)!r} & set(sys.modules)))")
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
                           capture_output=True, text=True, check=True)
