@@ -9,7 +9,7 @@ import numpy as np
 
 from util.visuals import save_picture
 
-THREADS = min(8, os.cpu_count() or 1)  # encoding a PNG frees the interpreter
+THREADS = min(8, 2 * (os.cpu_count() or 1))  # encoding a PNG frees the interpreter, flushing it to disk the processor
 MOST_WAITING = 64  # pictures: memory stays flat when the disk is slower than the network
 
 
