@@ -1,8 +1,9 @@
 """Translate images with a trained model: python test.py --dataroot ./datasets/toy_maps --name maps --model cycle_gan"""
-import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import data
 import models
@@ -42,14 +43,17 @@ def test(opt: Options) -> None:
     from util.files import write_atomically
     from util.html import ResultsPage
     from util.loggers import Progress
+    from util.picture_writer import PictureWriter
     from util.precision import choose_precision
+    from util.results_folder import write_names
     from util.shared_results import SharedNames
     from util.visuals import facts, pictures, save_visuals
 
     torch.manual_seed(opt.seed + rank())
     device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
     print(describe_device(device))
-    loader = open_loader(opt, models.find(opt.model).needs, *image_sizes(opt, training=False), augment=False, device=device)
+    few = opt.replace(max_dataset_size=min(opt.max_dataset_size, opt.num_test + 1))  # one more tells that there are more
+    loader = open_loader(few, models.find(opt.model).needs, *image_sizes(opt, training=False), augment=False, device=device)
     model = models.find(opt.model)(opt)
     saved = prefix(opt.epoch, opt.load_iter)
     load_nets(Path(opt.checkpoints_dir, opt.name), saved, model.nets, describe_weights)
@@ -65,25 +69,34 @@ def test(opt: Options) -> None:
     count = min(opt.num_test, loader.images)
     names, rows = SharedNames(loader.dataset.sources(), count), []
     if loader.images > opt.num_test:
-        print(f"note: {opt.num_test} of {loader.images} images are translated; --num_test {loader.images} takes them all")
+        print(f"note: the first {opt.num_test} images are translated; a larger --num_test takes more")
     progress = Progress(-(-count // world_size()), silent=rank() > 0)
-    for batch in loader.first(opt.num_test):
-        visuals = model.visuals(engine.translate(batch))
-        for index, path in enumerate(batch["A_paths"]):
-            name = names(path)
-            rows.append((name, save_visuals(folder / "images", name, pictures(visuals, index), opt.aspect_ratio)))
-        progress.advance(len(batch["A_paths"]))
+    with PictureWriter() as writer:
+        for batch in loader.first(opt.num_test):
+            visuals = model.visuals(engine.translate(batch))
+            for index, sample in enumerate(pictures(visuals)):
+                name = names(batch["A_paths"][index])
+                files = save_visuals(folder / "images", name, sample, opt.aspect_ratio, writer.save)
+                rows.append((name, (row_title(name, batch, index, model.needs), files)))
+            progress.advance(len(batch["A_paths"]))
     progress.close()
     rows = names.in_order(rows)
     if rank() > 0:
         return
-    for name, files in rows:
-        page.add_row(name, files)
-    index = {"labels": [label for label, _ in files], "names": [row[0] for row in rows]}
+    for _, row in rows:
+        page.add_row(*row)
     write_atomically(folder / "test_opt.json", opt.as_json())
-    write_atomically(folder / "names.json", json.dumps(index, indent=0) + "\n")
     write_atomically(Path(opt.checkpoints_dir, opt.name, "test_opt.txt"), opt.as_classic_text())
-    print(f"page: {page.save()}")
+    path = page.save()
+    write_names(folder, list(visuals), [name for name, _ in rows])
+    print(f"page: {path}")
+
+
+def row_title(name: str, batch: Mapping[str, Any], index: int, needs: tuple[str, ...]) -> str:
+    """What a row of the page is called: the name of its results, and the file of B where it is another one."""
+    if "B" not in needs or Path(batch["A_paths"][index]).stem == Path(batch["B_paths"][index]).stem:
+        return name
+    return f"{name} · B: {Path(batch['B_paths'][index]).name}"
 
 
 def adopt_run(opt: Options) -> dict:

@@ -115,7 +115,8 @@ def without_times(log: str) -> str:
     """A log without the seconds in it and without its date."""
     if log.startswith("{"):
         rows = [json.loads(row) for row in log.splitlines()]
-        return "\n".join(json.dumps({key: value for key, value in row.items() if key not in ("time", "data")}) for row in rows)
+        times = ("time", "data", "images_per_s", "eta_s")
+        return "\n".join(json.dumps({key: value for key, value in row.items() if key not in times}) for row in rows)
     return re.sub(r"time: [\d.]+, data: [\d.]+|\(\w+ \w+ .*\)", "", log)
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from data.base_dataset import BaseDataset, Sample
 from data.folders import list_images, require_images
-from data.scaled import ImageFile, side_size, size_of
-from data.transforms import Preprocess, Size
+from data.scaled import ImageFile, side_size
+from data.transforms import Preprocess, Size, size_of
 from options.schema import Options
 from util.errors import UserError
 

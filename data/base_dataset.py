@@ -13,8 +13,8 @@ from torch import Tensor
 
 from data.cache import ImageCache
 from data.readers import MODES
-from data.scaled import ImageFile, Pixels, read_scaled, size_of
-from data.transforms import Plan, Preprocess, Size, to_tensor
+from data.scaled import ImageFile, Pixels, read_scaled
+from data.transforms import Plan, Preprocess, Size, size_of, to_tensor
 from options.schema import Group, Options
 from util.errors import UserError
 

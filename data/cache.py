@@ -9,13 +9,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as TF
 from tqdm import tqdm
 
 from data.cache_file import MappedFile, digest, make_file
 from data.room import amount, free_on, free_shared_memory, require_room
-from data.scaled import ImageFile, Pixels, size_of
-from data.transforms import Size
+from data.scaled import ImageFile, Pixels
+from data.transforms import Size, as_bytes, size_of
 from options.schema import Options
 from util.errors import UserError
 
@@ -81,7 +80,7 @@ class ImageCache(ABC):
             images = reader(file)
             if size_of(images[0]) != slot.shape[:0:-1]:
                 return images
-            self.pixels(slot).copy_(torch.cat([TF.pil_to_tensor(image) for image in images]))
+            self.pixels(slot).copy_(torch.cat([as_bytes(image) for image in images]))
             self.complete(slot)
         return self.pixels(slot).split(file.channels)
 

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import functional as TF
 
 from data.readers import open_image, upright, upright_size
 from data.transforms import Preprocess, Size, resize
@@ -48,12 +47,6 @@ def side_size(path: Path, size: Size, sides: int) -> Size:
         raise UserError(f"{path} is {size[0]}x{size[1]} pixels; expected a pair A|B side by side, twice as wide as one "
                         "image")
     return size[0] // sides, size[1]
-
-
-def size_of(image: Pixels) -> Size:
-    """(width, height) in pixels."""
-    height, width = TF.get_size(image)
-    return width, height
 
 
 def _split(path: Path, whole: Image.Image, channels: tuple[int, ...]) -> list[Image.Image]:

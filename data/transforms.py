@@ -3,11 +3,10 @@ import math
 import random
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as TF
 
 from options.schema import Options
 from util.errors import UserError
@@ -30,20 +29,34 @@ class Plan:
         image = resize(image, self.scale)
         if self.crop:
             left, top, width, height = self.crop
-            image = TF.crop(image, top, left, height, width)
+            image = (image[:, top:top + height, left:left + width] if isinstance(image, Tensor) else
+                     image.crop((left, top, left + width, top + height)))
         if self.fit:
             image = resize(image, self.fit)
-        return TF.horizontal_flip(image) if self.flip else image
+        if not self.flip:
+            return image
+        return image.flip(-1) if isinstance(image, Tensor) else ImageOps.mirror(image)
 
 
 def resize(image: Image.Image | Tensor, size: Size) -> Image.Image | Tensor:
-    """The image with `size` by Pillow's bicubic filter, on which torchvision's for tensors does not agree to the bit."""
-    height_width = list(size[::-1])
-    if TF.get_size(image) == height_width:
+    """The image with `size` by Pillow's bicubic filter, also for a tensor: torch's does not agree with it to the bit."""
+    if size_of(image) == size:
         return image
-    if isinstance(image, Tensor):
-        return TF.pil_to_tensor(resize(TF.to_pil_image(image.cpu()), size)).to(image.device)
-    return TF.resize(image, height_width, InterpolationMode.BICUBIC)
+    if not isinstance(image, Tensor):
+        return image.resize(size, Image.Resampling.BICUBIC)
+    pixels = image.cpu().permute(1, 2, 0).numpy()
+    resized = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0]).resize(size, Image.Resampling.BICUBIC)
+    return as_bytes(resized).to(image.device)
+
+
+def size_of(image: Image.Image | Tensor) -> Size:
+    """(width, height) in pixels of Pillow's image or of a tensor (C, H, W)."""
+    return (image.shape[2], image.shape[1]) if isinstance(image, Tensor) else image.size
+
+
+def as_bytes(image: Image.Image) -> Tensor:
+    """An 8-bit image as uint8 (C, H, W)."""
+    return torch.from_numpy(np.array(image)).reshape(image.height, image.width, -1).permute(2, 0, 1)
 
 
 class Preprocess:
@@ -105,5 +118,5 @@ class Preprocess:
 
 def to_tensor(image: Image.Image | Tensor) -> Tensor:
     """An 8-bit image, Pillow's or a tensor (C, H, W) of uint8, to a new float tensor (C, H, W) in [-1, 1]."""
-    pixels = image if isinstance(image, Tensor) else TF.pil_to_tensor(image)
-    return pixels.to(torch.float32).mul_(2 / 255).sub_(1)  # to the bit torchvision's to_dtype and normalize, in fewer passes
+    pixels = image if isinstance(image, Tensor) else as_bytes(image)
+    return pixels.to(torch.float32, memory_format=torch.contiguous_format).mul_(2 / 255).sub_(1)

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.transforms.v2.functional import center_crop
 
 from models.base_model import BaseModel, Batch, Images, Losses, Update
 from models.losses import discriminator_terms, gan_loss, passes
@@ -98,6 +97,7 @@ class CycleGANModel(BaseModel):
 
     def _loss_D(self, name: str, real: Tensor, fake: Tensor) -> Tensor:
         if self.opt.gan_mode == "wgangp":  # its penalty mixes the two pixel by pixel, and unpaired images differ in size
+            from torchvision.transforms.v2.functional import center_crop  # torchvision costs a second to import
             size = [min(real.shape[side], fake.shape[side]) for side in (2, 3)]
             real, fake = center_crop(real, size), center_crop(fake, size)
         return 0.5 * sum(discriminator_terms(self.nets[name], real, fake, self.opt.gan_mode, self.together).values())

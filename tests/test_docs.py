@@ -12,7 +12,7 @@ from options.command_line import parse
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")}
 OLD = (*RENAMED, "no_lsgan")
-NOT_OURS = ("help", "size", "n_test", "n_layers", "kills",  # of other scripts, or quoted as wrong
+NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
             "local_addr", "master_addr")  # torchrun
 

@@ -108,6 +108,19 @@ def test_filter_and_width(browser, tmp_path):
     assert browser.js(shape)[0] == 200, "the choice outlives a reload"
 
 
+@pytest.mark.parametrize("labels, window, lines", [
+    (6, 1700, [6]), (6, 1200, [3, 3]), (6, 900, [3, 3]), (6, 600, [2, 2, 2]), (8, 1200, [4, 4]), (8, 2300, [8]), (7, 1200, [4, 3]),
+])
+def test_the_two_directions_of_a_row_lie_below_each_other(browser, tmp_path, labels, window, lines):
+    page = ResultsPage(tmp_path, "rows", {}, 256)
+    page.add_row("row", [(f"label_{k}", f"{k}.png") for k in range(labels)])
+    browser.view(window, 900)
+    browser.open(page.save())
+    tops = browser.js("return [...document.querySelectorAll('figure')].map(f => f.offsetTop)")
+    browser.view(1200, 900)
+    assert [len(list(line)) for _, line in itertools.groupby(tops)] == lines
+
+
 def test_complete_without_script(browser, tmp_path):
     disable = "Emulation.setScriptExecutionDisabled"
     browser.driver.execute_cdp_cmd(disable, {"value": True})

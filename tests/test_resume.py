@@ -25,7 +25,7 @@ def fingerprint(folder: Path) -> dict:
     weights = {path.name: torch.load(path, weights_only=True) for path in sorted(folder.glob("latest_net_*.pth"))}
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     for line in metrics:
-        del line["time"], line["data"]
+        del line["time"], line["data"], line["images_per_s"], line["eta_s"]
     log = re.sub(r"time: [\d.]+, data: [\d.]+|\(... ... .*\)", "", (folder / "loss_log.txt").read_text())
     return {"weights": weights, "metrics": metrics, "log": log}
 

@@ -3,7 +3,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +13,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from util.live_view import LiveView, open_live_view
+from util.pace import Pace, Stopwatch
 from util.training_page import TrainingPage
-from util.visuals import facts, pictures, save_visuals
+from util.visuals import facts, first_pictures, save_visuals
 from util.wandb_log import WandbLog, open_wandb
 
 Visuals = Callable[[], Mapping[str, Tensor]]
@@ -66,14 +67,15 @@ class LossLog:
         """The sizes of both files in bytes, by name."""
         return {path.name: path.stat().st_size if path.exists() else 0 for path in (self.text, self.metrics)}
 
-    def write(self, moment: Moment, lr: float, compute: float, data: float, losses: Mapping[str, float]) -> str:
-        """Append one line; returns it. compute, data: seconds an image spent computing and waiting for data."""
+    def write(self, moment: Moment, lr: float, pace: Pace, losses: Mapping[str, float]) -> str:
+        """Append one line; returns that of loss_log.txt."""
         terms = " ".join(f"{name}: {value:.3f}" for name, value in losses.items())
-        line = f"(epoch: {moment.epoch}, iters: {moment.images}, time: {compute:.3f}, data: {data:.3f}) {terms} "
+        line = f"(epoch: {moment.epoch}, iters: {moment.images}, time: {pace.compute:.3f}, data: {pace.data:.3f}) {terms} "
         self._append(self.text, line)
         self._append(self.metrics, json.dumps(
             {"epoch": moment.epoch, "images": moment.images, "total": moment.total, "lr": lr,
-             "time": compute, "data": data, "losses": dict(losses)}))
+             "time": pace.compute, "data": pace.data, "images_per_s": pace.images_per_s, "eta_s": pace.eta_s,
+             "losses": dict(losses)}))
         return line
 
     def note(self, line: str) -> None:
@@ -111,28 +113,6 @@ class Progress:
         self.bar.close()
 
 
-class Stopwatch:
-    """Times a loop over batches: seconds spent waiting for the newest batch, and seconds since it came."""
-
-    def __init__(self) -> None:
-        self.waited = 0.0
-        self.came = time.perf_counter()
-
-    def watch(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """The same batches, timed."""
-        asked = time.perf_counter()
-        for batch in batches:
-            self.came = time.perf_counter()
-            self.waited = self.came - asked
-            yield batch
-            asked = time.perf_counter()
-
-    @property
-    def computed(self) -> float:
-        """Seconds since the newest batch came."""
-        return time.perf_counter() - self.came
-
-
 class Recorder:
     """Everything that watches a training: logs, bar, page, live view, wandb; the last three None where switched off."""
 
@@ -140,6 +120,7 @@ class Recorder:
                  wandb: WandbLog | None):
         self.opt, self.progress, self.log, self.clock = opt, progress, log, Stopwatch()
         self.page, self.live, self.wandb = page, live, wandb
+        self.logged = progress.bar.n  # images up to the newest line
         self.visuals: Visuals | None = None  # of the newest step
         self.finished = False
 
@@ -168,8 +149,9 @@ class Recorder:
             return
         try:
             if self.visuals:
-                rows = save_visuals(self.page.web_dir / "images", f"epoch{moment.epoch:03d}", pictures(self.visuals()))
-                self.page.add_pictures(moment.epoch, rows)
+                shown = first_pictures(self.visuals())
+                self.page.add_pictures(
+                    moment.epoch, save_visuals(self.page.web_dir / "images", f"epoch{moment.epoch:03d}", shown))
             self.page.save()
         except OSError as error:
             self.progress.say(f"warning: the training page could not be written ({error}); training goes on")
@@ -185,8 +167,9 @@ class Recorder:
                 view.close()
 
     def _losses(self, moment: Moment, lr: float, losses: dict[str, float]) -> None:
-        compute, data = self.clock.computed / moment.count, self.clock.waited / moment.count
-        self.progress.say(self.log.write(moment, lr, compute, data, losses))
+        pace = self.clock.lap(moment.total - self.logged, self.progress.bar.total - moment.total)
+        self.logged = moment.total
+        self.progress.say(f"{self.log.write(moment, lr, pace, losses)} {pace}")
         if self.page:
             self.page.add_losses(moment.position, losses)
         if self.live:
@@ -196,9 +179,9 @@ class Recorder:
 
     def _show(self, moment: Moment, visuals: Visuals) -> None:
         if self.live:
-            self.live.show_images(pictures(visuals()))
+            self.live.show_images(first_pictures(visuals()))
         if self.wandb:
-            self.wandb.log_images(moment.total, moment.epoch, pictures(visuals()))
+            self.wandb.log_images(moment.total, moment.epoch, first_pictures(visuals()))
 
 
 def open_recorder(opt: Any, folder: Path, total: int, moment: Moment, state: Mapping[str, Any] | None) -> Recorder:

@@ -1,7 +1,8 @@
 """What stands for the recorder in all processes but the first."""
 from typing import Any
 
-from util.loggers import Moment, Progress, Recorder, Stopwatch
+from util.loggers import Moment, Progress, Recorder
+from util.pace import Stopwatch
 
 
 class SilentRecorder(Recorder):

@@ -1,0 +1,80 @@
+"""Translate a folder of images with test.py, whole: one by one as in the classic code, with threads that write, in batches.
+
+    python benchmarks/infer.py --size 256
+
+"plain" writes each picture before the next image is translated. All contestants run the same untrained generator, from
+reading the options to writing the page.
+"""
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+from argparse import Namespace
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+from common import machine, parser, race, ratio, report  # first: it finds the project
+
+import torch
+
+from models.generators import GENERATORS
+from util.checkpoint import save_nets
+from util.picture_writer import PictureWriter
+from util.visuals import save_picture
+
+ROOT = Path(__file__).parents[1]
+translate = runpy.run_path(str(ROOT / "test.py"))["main"]  # `import test` is Python's own suite
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print seconds, images/s and how many times faster than plain."""
+    flags = parser(__doc__.splitlines()[0], rounds=3)
+    flags.add_argument("--images", type=int, default=100, help="how many are translated")
+    flags.add_argument("--size", type=int, default=256, help="their side in pixels")
+    flags.add_argument("--ngf", type=int, default=64, help="width of the generator, resnet_9blocks")
+    flags.add_argument("--batch_size", type=int, default=8, help="of the contestants that translate in batches")
+    args = flags.parse_args(argv)
+    if args.quick:
+        args.images, args.size, args.ngf, args.rounds = 3, 32, 4, 1
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        line = prepare(Path(folder), args, device)
+        batches = f"batch {args.batch_size}"
+        contestants = {"plain": partial(run_plain, line), "batch 1": partial(run, line),
+                       batches: partial(run, [*line, "--batch_size", str(args.batch_size)])}
+        for translate_some in contestants.values():
+            translate_some()  # imports, and kernels that are chosen at first use
+        times = race(contestants, args.rounds, warmup=0)
+    rows = [{"contestant": name, "seconds": min(times[name]), "images/s": args.images / min(times[name]),
+             "times faster": ratio(times, name)} for name in contestants]
+    report(f"test.py, {args.images} images of {args.size}x{args.size}", machine(device), rows, args.json)
+
+
+def prepare(folder: Path, args: Namespace, device: torch.device) -> list[str]:
+    """A folder of images (every second town gives a photo) and a run with an untrained generator; the command line."""
+    subprocess.run([sys.executable, ROOT / "datasets/toy_maps.py", "--size", str(args.size), "--n_train", "2",
+                    "--n_test", str(2 * args.images), "--out", folder / "toy"], check=True, stdout=subprocess.DEVNULL)
+    net = GENERATORS["resnet_9blocks"].build(3, 3, args.ngf, "instance", False)
+    save_nets(folder / "checkpoints" / "run", "latest", {"G": net})
+    gpu_ids = "0" if device.type == "cuda" else "-1"
+    return (f"--dataroot {folder}/toy/testA --checkpoints_dir {folder}/checkpoints --results_dir {folder}/results "
+            f"--name run --crop_size {args.size} --num_test {args.images} --gpu_ids {gpu_ids}").split()
+
+
+def run(line: list[str]) -> None:
+    """test.py, silent."""
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        translate(line)
+
+
+def run_plain(line: list[str]) -> None:
+    """The same, each picture written where it is asked for."""
+    with patch.object(PictureWriter, "save", staticmethod(save_picture)):
+        run(line)
+
+
+if __name__ == "__main__":
+    main()
