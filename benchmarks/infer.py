@@ -14,6 +14,7 @@ from argparse import Namespace
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
+from statistics import median
 from unittest.mock import patch
 
 from common import machine, parser, race, ratio, report  # first: it finds the project
@@ -23,6 +24,7 @@ import torch
 from models.generators import GENERATORS
 from util.checkpoint import save_nets
 from util.picture_writer import PictureWriter
+from util.precision import has_bf16_units
 from util.visuals import save_picture
 
 ROOT = Path(__file__).parents[1]
@@ -45,10 +47,13 @@ def main(argv: list[str] | None = None) -> None:
         batches = f"batch {args.batch_size}"
         contestants = {"plain": partial(run_plain, line), "batch 1": partial(run, line),
                        batches: partial(run, [*line, "--batch_size", str(args.batch_size)])}
+        if has_bf16_units(device):
+            contestants[f"{batches}, bf16"] = partial(run, [*line, "--batch_size", str(args.batch_size), "--precision", "bf16"])
         for translate_some in contestants.values():
             translate_some()  # imports, and kernels that are chosen at first use
         times = race(contestants, args.rounds, warmup=0)
-    rows = [{"contestant": name, "seconds": min(times[name]), "images/s": args.images / min(times[name]),
+    middle = {name: median(values) for name, values in times.items()}
+    rows = [{"contestant": name, "seconds": middle[name], "images/s": args.images / middle[name],
              "times faster": ratio(times, name)} for name in contestants]
     report(f"test.py, {args.images} images of {args.size}x{args.size}", machine(device), rows, args.json)
 

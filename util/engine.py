@@ -156,8 +156,11 @@ class Engine:
     @torch.no_grad()
     def translate(self, batch: Batch) -> dict[str, Tensor]:
         """The images that the model makes of a batch, by name."""
+        batch = on_device(batch, self.device)
+        alone = self.device.type == "cpu" and self.model.together  # what a batch needs does not fit into a CPU's caches
         with autocast(self.precision, self.device):
-            return self.model.translate(on_device(batch, self.device))
+            made = [self.model.translate(part) for part in (_samples(batch) if alone else [batch])]
+        return {name: torch.cat([images[name] for images in made]) for name in made[0]}
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch]) -> float:
@@ -205,6 +208,12 @@ def _sections(updates: Sequence[tuple[Any, torch.optim.Optimizer]]) -> list[Sect
     begins = [0] + [number for number, (update, _) in enumerate(updates) if number and update.recall]
     return [Section(tuple(updates[begin:end]), updates[begin][0].recall)
             for begin, end in zip(begins, [*begins[1:], len(updates)], strict=True)]
+
+
+def _samples(batch: Batch) -> list[Batch]:
+    """A batch for each sample."""
+    return [{name: value[number:number + 1] for name, value in batch.items() if isinstance(value, Tensor)}
+            for number in range(len(batch["A"]))]
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> None:
