@@ -1,9 +1,11 @@
 """Translate images with a trained model: python test.py --dataroot ./datasets/toy_maps --name maps --model cycle_gan"""
+from __future__ import annotations
+
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import data
 import models
@@ -13,6 +15,14 @@ from options.saved import adopt, read_saved
 from options.schema import OptionError, Options
 from util.errors import UserError, kind_exit
 from util.torchrun import rank, together, world_size
+
+if TYPE_CHECKING:  # --help answers without torch
+    from data.loader import Loader
+    from util.engine import Engine
+    from util.html import Images
+    from util.shared_results import SharedNames
+
+    Row = tuple[str, Images]  # of the page: title and pictures
 
 COMMAND = Command(
     program="test.py", phase="test", description="Translate images with a trained model and write a page of them.",
@@ -38,57 +48,73 @@ def test(opt: Options) -> None:
     from data.loader import open_loader
     from models.networks import image_sizes
     from util.checkpoint import load_nets, prefix
-    from util.device import choose_device, describe_device
+    from util.device import choose_device
     from util.engine import Engine
-    from util.files import write_atomically
-    from util.html import ResultsPage
-    from util.loggers import Progress
-    from util.picture_writer import PictureWriter
     from util.precision import choose_precision
-    from util.results_folder import write_names
     from util.shared_results import SharedNames
-    from util.visuals import facts, pictures, save_visuals
 
     torch.manual_seed(opt.seed + rank())
     device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
-    print(describe_device(device))
     few = opt.replace(max_dataset_size=min(opt.max_dataset_size, opt.num_test + 1))  # one more tells that there are more
     loader = open_loader(few, models.find(opt.model).needs, *image_sizes(opt, training=False), augment=False, device=device)
     model = models.find(opt.model)(opt)
-    saved = prefix(opt.epoch, opt.load_iter)
-    load_nets(Path(opt.checkpoints_dir, opt.name), saved, model.nets, describe_weights)
+    load_nets(Path(opt.checkpoints_dir, opt.name), prefix(opt.epoch, opt.load_iter), model.nets, describe_weights)
     model.nets.train(not opt.eval)  # dropout is the noise; batch norm uses the statistics of the test batch
     engine = Engine(model, device, choose_precision(opt.precision, device, opt.plain), opt.plain)
     if opt.compile:
         engine.compile()
+    print(engine.describe(opt.verbose))
 
     iteration = f"_iter{opt.load_iter}" if opt.load_iter > 0 else ""
     folder = Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}{iteration}")
-    header = facts(opt.model, opt.dataroot, saved, opt.changed(), time.strftime("%Y-%m-%d %H:%M"))
-    page = ResultsPage(folder, f"{opt.name}: {opt.phase}", header, opt.display_winsize)
-    count = min(opt.num_test, loader.images)
-    names, rows = SharedNames(loader.dataset.sources(), count), []
     if loader.images > opt.num_test:
         print(f"note: the first {opt.num_test} images are translated; a larger --num_test takes more")
-    progress = Progress(-(-count // world_size()), silent=rank() > 0)
+    names = SharedNames(loader.dataset.sources(), min(opt.num_test, loader.images))
+    labels, rows = translate_all(opt, loader, engine, folder / "images", names)
+    rows = names.in_order(rows)
+    if rank() == 0:
+        write_results(opt, folder, labels, rows)
+
+
+def translate_all(opt: Options, loader: Loader, engine: Engine, images: Path, names: SharedNames
+                  ) -> tuple[list[str], list[tuple[str, Row]]]:
+    """Translate this process's share and write its pictures; their labels, and (name, row of the page) for each."""
+    from util.loggers import Progress
+    from util.picture_writer import PictureWriter
+    from util.visuals import pictures, save_visuals
+
+    labels: list[str] = []
+    rows: list[tuple[str, Row]] = []
+    progress = Progress(-(-min(opt.num_test, loader.images) // world_size()), silent=rank() > 0)
     with PictureWriter() as writer:
         for batch in loader.first(opt.num_test):
-            visuals = model.visuals(engine.translate(batch))
+            visuals = engine.model.visuals(engine.translate(batch))
+            labels = list(visuals)
             for index, sample in enumerate(pictures(visuals)):
                 name = names(batch["A_paths"][index])
-                files = save_visuals(folder / "images", name, sample, opt.aspect_ratio, writer.save)
-                rows.append((name, (row_title(name, batch, index, model.needs), files)))
+                files = save_visuals(images, name, sample, opt.aspect_ratio, writer.save)
+                rows.append((name, (row_title(name, batch, index, engine.model.needs), files)))
             progress.advance(len(batch["A_paths"]))
     progress.close()
-    rows = names.in_order(rows)
-    if rank() > 0:
-        return
+    return labels, rows
+
+
+def write_results(opt: Options, folder: Path, labels: list[str], rows: list[tuple[str, Row]]) -> None:
+    """The page, the options and the names of a test in its folder."""
+    from util.checkpoint import prefix
+    from util.files import write_atomically
+    from util.html import ResultsPage
+    from util.results_folder import write_names
+    from util.visuals import facts
+
+    header = facts(opt.model, opt.dataroot, prefix(opt.epoch, opt.load_iter), opt.changed(), time.strftime("%Y-%m-%d %H:%M"))
+    page = ResultsPage(folder, f"{opt.name}: {opt.phase}", header, opt.display_winsize)
     for _, row in rows:
         page.add_row(*row)
     write_atomically(folder / "test_opt.json", opt.as_json())
     write_atomically(Path(opt.checkpoints_dir, opt.name, "test_opt.txt"), opt.as_classic_text())
     path = page.save()
-    write_names(folder, list(visuals), [name for name, _ in rows])
+    write_names(folder, labels, [name for name, _ in rows])
     print(f"page: {path}")
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # --help answers without torch
     import torch
 
     from data.loader import Loader
+    from util.engine import Engine
     from util.stop import StopRequest
 
 COMMAND = Command(
@@ -27,7 +28,7 @@ COMMAND = Command(
     find_model=models.find, find_dataset=data.find, model_names=models.names)
 
 MEMORY_ADVICE = ("these make it need less: a smaller --batch_size (with --grad_accum for the same effect), "
-                 "--checkpoint_activations, --precision bf16; a smaller --crop_size (with --load_size), --ngf or --ndf; "
+                 "--checkpoint_activations, --precision bf16, --cuda_graph off; a smaller --crop_size (with --load_size), --ngf or --ndf; "
                  "--netG resnet_6blocks or unet_128")
 ORPHANS = 15  # seconds that loading processes may outlive a process that was killed, and keep its lock
 
@@ -82,23 +83,14 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
 
     validation: the images that --lr_policy plateau measures on; state: what to go on from.
     """
-    import torch
-
     from util.distributed import gather
-    from util.engine import Engine
     from util.feed import groups, prefetched
     from util.loggers import open_recorder
-    from util.precision import choose_precision
     from util.schedule import lr_factor
     from util.silent_recorder import SilentRecorder
     from util.training import Training
 
-    precision = choose_precision(opt.precision, device, opt.plain)
-    torch.manual_seed(opt.seed)
-    engine = Engine(models.find(opt.model)(opt), device, precision, opt.plain)
-    engine.prepare_training(opt.lr, opt.beta1, record=opt.cuda_graph == "auto" and loader.dataset.preprocess.crops)
-    if opt.compile:
-        engine.compile()
+    engine = make_engine(opt, device)
     print(engine.describe(opt.verbose))
     training = Training(engine, folder, opt, loader.images)
     training.begin(state)
@@ -131,6 +123,25 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
     if skipped:
         print(f"note: {len(skipped)} samples could not be read and were left out, the last because {skipped[-1]}")
     print(f"weights: {folder}" + ("" if opt.no_html else f"\npage: {folder / 'web' / 'index.html'}"))
+
+
+def make_engine(opt: Options, device: torch.device) -> Engine:
+    """The model that the options name, with weights that depend on the seed, ready to train."""
+    import torch
+
+    from util.engine import Engine
+    from util.precision import choose_precision
+
+    if opt.compile and opt.checkpoint_activations:
+        raise OptionError("--compile cannot compute activations again: leave out --checkpoint_activations, or --compile")
+    torch.manual_seed(opt.seed)
+    engine = Engine(models.find(opt.model)(opt), device, choose_precision(opt.precision, device, opt.plain), opt.plain)
+    record = (opt.cuda_graph == "auto" and opt.preprocess not in ("scale_width", "none")  # images of one size
+              and opt.grad_accum == 1 and not opt.checkpoint_activations)
+    engine.prepare_training(opt.lr, opt.beta1, record)
+    if opt.compile:
+        engine.compile()
+    return engine
 
 
 def find_start(opt: Options, folder: Path) -> dict | None:

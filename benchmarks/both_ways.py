@@ -32,7 +32,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         dataroot = args.dataroot or toy_set(Path(folder), args.quick)
         images = 8 if args.quick else args.images
-        given = [*(args.train_flags or ["--model", "pix2pix"]), *(TINY if args.quick else [])]
+        model = [] if "--model" in args.train_flags else ["--model", "pix2pix"]
+        given = [*model, *args.train_flags, *(TINY if args.quick else [])]
         rows = [measure(way, [*given, *extra], dataroot.resolve(), images, Path(folder)) for way, extra in WAYS.items()]
     report(f"The same training both ways, {images} images", machine(choose_device("0", asked_for=False)), rows, args.json)
 

@@ -14,12 +14,14 @@ import tempfile
 from pathlib import Path
 
 from common import machine, parser, race, report, seconds
+import torch
 from PIL import Image
 from step import stepper
 
 from data.loader import open_loader
 from options.command_line import parse
-from train import COMMAND
+from train import COMMAND as TRAIN
+from train import make_engine
 from util.device import choose_device
 from util.torchrun import rank, together, world_size
 
@@ -50,7 +52,7 @@ def main() -> None:
     together_rows = measure_processes([1] if args.quick else args.processes, rounds)
     report("Images a second of several processes, the same batch each", where, together_rows,
            args.json and args.json.with_stem(f"{args.json.stem}_processes"))
-    print(on_paper(1 / together_rows[0]["images/s"], args.images, args.epochs, args.bandwidth))
+    print(on_paper(1 / together_rows[0]["images/s"], weights(), args.images, args.epochs, args.bandwidth))
 
 
 def line(**changed: int) -> str:
@@ -80,7 +82,7 @@ def measure_images(counts: tuple[int, ...]) -> list[dict[str, object]]:
         for count in counts:
             for number in range(count):
                 Image.new("RGB", (256, 256), (number % 256, 0, 0)).save(f"{folder}/trainA/{number}.jpg")
-            opt = parse(COMMAND, f"--dataroot {folder}/trainA --dataset_mode single --model test".split())
+            opt = parse(TRAIN, f"--dataroot {folder}/trainA --dataset_mode single --model test".split())
             taken = seconds(lambda opt=opt: open_loader(opt, ("A",), 4, 8, augment=True))
             rows.append({"images": count, "seconds": taken, "ms/image": 1e3 * taken / count})
     return rows
@@ -114,9 +116,15 @@ def measure_together(out: Path, rounds: int) -> None:
             out.write_text(json.dumps(median))
 
 
-def on_paper(per_image: float, images: float, epochs: int, bandwidth: float, parameters: float = 28.3e6) -> str:
+def weights() -> int:
+    """How many parameters the base's networks have, discriminators included."""
+    engine = make_engine(parse(TRAIN, f"--dataroot none {line()}".split()), torch.device("cpu"))
+    return sum(parameter.numel() for parameter in engine.model.nets.parameters())
+
+
+def on_paper(per_image: float, parameters: int, images: float, epochs: int, bandwidth: float) -> str:
     """What a training would take on N machines, from the measured seconds per image; assumptions shown."""
-    text = ["", f"On paper: {images:.0f} images, {epochs} epochs, {parameters / 1e6:.1f} M parameters (CycleGAN, full width)",
+    text = ["", f"On paper: {images:.0f} images, {epochs} epochs, {parameters / 1e6:.1f} M parameters (the networks above)",
             "  compute(N) = epochs * images * seconds_per_image / N",
             "  exchange(N) = epochs * images / N * 2 * (N - 1) / N * 4 bytes * parameters / bandwidth   (ring all-reduce, batch 1,",
             "                nothing hidden behind the computing; a batch of b divides it by b)",

@@ -10,18 +10,17 @@ from common import ceiling, machine, parser, race, ratio, report
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-import models
 from options.command_line import parse
-from train import COMMAND
+from train import COMMAND, make_engine
 from util.device import choose_device
-from util.engine import Engine
-from util.precision import choose_precision, has_bf16_units
+from util.precision import has_bf16_units
 
 WORK = {
     "CycleGAN, resnet_9blocks, 256": "--model cycle_gan --netG resnet_9blocks --crop_size 256",
     "pix2pix, unet_256, 256": "--model pix2pix --netG unet_256 --crop_size 256",
     "CycleGAN, resnet_6blocks, 128": "--model cycle_gan --netG resnet_6blocks --crop_size 128",
 }
+USUAL = ("tf32", "none", False)  # torch's own
 QUICK = {"CycleGAN, tiny": "--model cycle_gan --netG resnet_6blocks --ngf 4 --ndf 4 --crop_size 32"}
 
 
@@ -73,13 +72,26 @@ def measure(work: str, line: str, contestants: dict[str, str], device: torch.dev
 def stepper(line: str, device: torch.device) -> Callable[[], object]:
     """A training step of these flags on one batch of random images, again and again."""
     opt = parse(COMMAND, f"--dataroot none --load_size 1024 {line}".split())
-    torch.manual_seed(0)
-    engine = Engine(models.find(opt.model)(opt), device, choose_precision(opt.precision, device, opt.plain), opt.plain)
-    engine.prepare_training(opt.lr, opt.beta1, opt.cuda_graph == "auto" and not opt.plain)
-    if opt.compile:
-        engine.compile()
+    set_kinds(USUAL)
+    engine = make_engine(opt, device)
+    switches = kinds()
     batch = {side: torch.rand(opt.batch_size, 3, opt.crop_size, opt.crop_size, device=device) * 2 - 1 for side in "AB"}
-    return lambda: engine.step(batch)
+
+    def step() -> None:
+        set_kinds(switches)
+        engine.step(batch)
+    return step
+
+
+def kinds() -> tuple[str, str, bool]:
+    """torch's switches for all of a process that an engine may set."""
+    return (torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.benchmark)
+
+
+def set_kinds(switches: tuple[str, str, bool]) -> None:
+    """Sets them, so that each contestant runs with its own."""
+    (torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision,
+     torch.backends.cudnn.benchmark) = switches
 
 
 if __name__ == "__main__":

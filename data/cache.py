@@ -17,6 +17,7 @@ from data.scaled import ImageFile, Pixels
 from data.transforms import Size, as_bytes, size_of
 from options.schema import Options
 from util.errors import UserError
+from util.torchrun import local_world_size
 
 Reader = Callable[[ImageFile], Sequence[Pixels]]
 THREADS = 8  # each may decode an image
@@ -128,7 +129,7 @@ class RamCache(SharedCache):
 
     def __init__(self, layout: Layout):
         size = size_in_bytes(layout)
-        require_room("--cache ram", size, free_shared_memory(), "of memory", "--cache disk or --cache none")
+        require_room("--cache ram", size, free_shared_memory() // local_world_size(), "of memory", "--cache disk or --cache none")
         super().__init__(layout, RawArray("B", size))
 
 

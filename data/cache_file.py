@@ -5,6 +5,7 @@ import hashlib
 import mmap
 import os
 import shutil
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,8 +36,11 @@ class MappedFile(mmap.mmap):
 
 
 def digest(layout: Mapping, fast_decode: bool) -> str:
-    """A name for all that decides the bytes: files with their sizes and dates, channels, scaled sizes, the decoder."""
-    text = hashlib.sha256(repr((FORMAT, pillow, fast_decode)).encode())
+    """A name for all that decides the bytes: files with their sizes and dates, channels, scaled sizes, the decoder.
+
+    And for the machine: those that share a folder do not see each other's mapped memory in time.
+    """
+    text = hashlib.sha256(repr((FORMAT, pillow, fast_decode, socket.gethostname())).encode())
     for file, slot in layout.items():
         status = os.stat(file.path)
         text.update(repr((os.path.abspath(file.path), status.st_size, status.st_mtime_ns, file.channels, slot)).encode())

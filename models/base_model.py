@@ -30,7 +30,7 @@ class Update:
     """One optimizer step: the named `nets` learn from scale * sum(losses(images)); all others are frozen.
 
     recall: more images for the losses, from a memory of earlier steps. It decides at random on the host, so that it is never
-    part of a recorded step; the losses are.
+    part of a recorded step; the losses are. Not for the first update.
     """
 
     nets: tuple[str, ...]

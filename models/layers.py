@@ -36,6 +36,7 @@ class SyncBatchNorm(nn.SyncBatchNorm):
         return super().forward(x) if x.is_cuda else self._on_cpu(x)
 
     def _on_cpu(self, x: Tensor) -> Tensor:
+        kind, x = x.dtype, x if x.dtype == torch.float64 else x.float()  # 16 bits cannot count
         count = x.new_tensor([x.numel() / x.shape[1]])
         sums = _SumOverProcesses.apply(torch.cat([x.sum((0, 2, 3)), count]))
         count = sums[-1].detach()
@@ -46,7 +47,7 @@ class SyncBatchNorm(nn.SyncBatchNorm):
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
         scale = self.weight * (variance + self.eps).rsqrt()
-        return centred * scale[:, None, None] + self.bias[:, None, None]
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(kind)
 
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("data", "models", "options", "util")
-NETWORK_FILES = ("generators", "discriminators", "layers", "losses")
+NETWORK_FILES = ("generators", "discriminators", "layers", "fast_layers", "losses")
 ALLOWED = {
     "util": ("util",),
     "options": ("options",),

@@ -82,6 +82,7 @@ def test_nothing_is_learned_from_nan(model: str, plain: bool):
         engine.step(batch(math.nan)).require_finite()
     assert found.value.term == ("G_A" if model == "cycle_gan" else "D_real")
     assert all(torch.equal(p, before[name]) for name, p in engine.model.nets.named_parameters())
+    assert all(buffer.isfinite().all() for buffer in engine.model.nets.buffers())  # statistics of batch norms
     for pool in getattr(engine.model, "pools", {}).values():
         assert all(image.isfinite().all() for image in pool.images)
     engine.step(batch()).require_finite()
@@ -154,3 +155,29 @@ def test_translating_in_16_bits(train: Callable[..., Path], translate: Callable[
     near = {path.name: read_pixels(path).astype(int) for path in (translate("--model pix2pix --precision bf16") / "images").iterdir()}
     differences = {name: abs(exact[name] - near[name]) for name in exact if "fake" in name}
     assert differences and all(0 < d.max() <= 12 for d in differences.values())
+
+
+def test_compiled_networks_cannot_compute_activations_again(train: Callable[..., Path], failure: Callable):
+    code, said = failure(train, "--model template --compile --checkpoint_activations")
+    assert code == 2 and "leave out --checkpoint_activations" in said
+
+
+def test_a_step_that_was_skipped_does_not_hide_the_one_after(train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
+    """As on a GPU, where a NaN is told two steps later, when a good step is the newest."""
+    init, step = Engine.__init__, Engine.step
+    count = 0
+
+    def late(self: Engine, *args: object, **more: object) -> None:
+        init(self, *args, **more)
+        self.ahead = 2
+
+    def poisoned(self: Engine, *batches: dict) -> object:
+        nonlocal count
+        count += 1
+        return step(self, *[batch | {"A": batch["A"] * (math.nan if count == 2 else 1)} for batch in batches])
+    monkeypatch.setattr(Engine, "__init__", late)
+    monkeypatch.setattr(Engine, "step", poisoned)
+    run = train("--model pix2pix --on_nan skip --print_freq 3")
+    lines = [line for line in (run / "loss_log.txt").read_text().splitlines() if line.startswith("(")]
+    assert [line.partition("iters: ")[2].partition(",")[0] for line in lines] == ["3", "4"]
+    assert all("nan" not in line for line in lines)

@@ -49,7 +49,7 @@ class Stream:
 @pytest.fixture
 def graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
-    def record(graph, pool=None, stream=None):
+    def record(graph, pool=None, stream=None, capture_error_mode=""):
         Graph.recording = graph
         yield
         Graph.recording = None

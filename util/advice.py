@@ -18,6 +18,6 @@ def kind_machine(memory: str) -> Iterator[None]:
         if isinstance(error, MemoryError) or any(word in str(error) for word in OUT_OF_MEMORY):
             raise MachineError(f"there is too little memory: {reason}\n{memory}") from None
         if type(error).__module__.startswith(COMPILERS):
-            raise MachineError(f"--compile failed: {reason}\nIt needs a C++ compiler such as g++ on the CPU, Triton on a GPU; "
-                               "leave out --compile to go without") from None
+            raise MachineError(f"--compile failed: {reason}\nleave out --compile to go without. If a compiler is missing: on the "
+                               "CPU it needs g++, on a GPU Triton") from None
         raise

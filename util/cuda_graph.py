@@ -69,7 +69,8 @@ class RecordedStep:
             for optimizer in section.optimizers:
                 optimizer.zero_grad()  # the graph makes its own gradients
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self.graphs[0].pool() if self.graphs else None, stream=self.stream):
+            with torch.cuda.graph(graph, pool=self.graphs[0].pool() if self.graphs else None, stream=self.stream,
+                                  capture_error_mode="thread_local"):  # another thread pins memory meanwhile
                 self.finite = self.compute(section, [self.batch], [self.images], self.losses)
             graph.replay()
             self.graphs.append(graph)

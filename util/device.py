@@ -29,6 +29,7 @@ def choose_device(gpu_ids: str, asked_for: bool) -> torch.device:
         return torch.device("cpu")
     number = ids[0] if ids else 0
     if number < torch.cuda.device_count():
+        torch.cuda.set_device(number)  # streams and graphs are made there, too
         return torch.device("cuda", number)
     if torch.backends.mps.is_available() and number == 0:
         return torch.device("mps")

@@ -1,4 +1,5 @@
 """Runs any model that keeps the contract of models/base_model.py: device, precision, optimizers, steps. Knows none by name."""
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -47,8 +48,9 @@ class Engine:
 
     def _to_device(self) -> None:
         self.model.nets.to(self.device)
-        if self.device.type == "cuda" and self.precision in ("tf32", *HALF) and not self.plain:
-            self.model.nets.to(memory_format=torch.channels_last)  # the layout that tensor cores read
+        if self.device.type == "cuda" and not self.plain:  # tensor cores read channels_last; on a CPU the networks know best
+            tensor_cores = self.precision in ("tf32", *HALF)
+            self.model.nets.to(memory_format=torch.channels_last if tensor_cores else torch.contiguous_format)
 
     def prepare_training(self, lr: float, beta1: float, record: bool = False) -> None:
         """Adds the discriminators, and one Adam for each of the model's updates, betas beta1 and 0.999 as in both papers.
@@ -59,6 +61,8 @@ class Engine:
         self._to_device()
         fused = not self.plain and self.device.type in ("cpu", "cuda")
         record = record and fused and self.device.type == "cuda" and self.precision != "fp16" and world_size() == 1
+        if record:
+            warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")  # before it is recorded
         rate = torch.tensor(lr, device=self.device) if record else lr
         self.optimizers = [
             torch.optim.Adam([p for name in update.nets for p in self.model.nets[name].parameters()], rate, (beta1, 0.999),
@@ -119,21 +123,27 @@ class Engine:
         Returns whether all losses so far are finite in all processes.
         """
         samples = sum(len(batch["A"]) for batch in batches)
+        capturing = self.device.type == "cuda" and torch.cuda.is_current_stream_capturing()
+        before = [buffer.clone() for buffer in self.model.nets.buffers()]  # statistics of batch norms
         for update, optimizer in section.updates:
             optimizer.zero_grad()
             for batch, made in zip(batches, images, strict=True):
                 share = len(batch["A"]) / samples
-                with autocast(self.precision, self.device, cache=not self.recorded):
+                with autocast(self.precision, self.device, cache=not capturing):
                     made |= {} if made else self._forward(batch, several=len(batches) > 1)
                     with _frozen([net for name, net in self.model.nets.items() if name not in update.nets]):
                         terms = update.losses(made)
                         objective = update.scale * share * sum(terms.values())
+                if self.scaler.is_enabled() and losses:  # it knows only of NaN in gradients
+                    objective = objective.where(_finite(losses), torch.nan)
                 self.scaler.scale(objective).backward()
                 for name, term in terms.items():
                     losses[name] = losses.get(name, 0) + share * term.detach()
-            finite = everywhere(torch.stack(list(losses.values())).isfinite().all())
+            finite = everywhere(_finite(losses))
             average_gradients([p for group in optimizer.param_groups for p in group["params"]])
             self._learn(optimizer, finite)
+        for buffer, old in zip(self.model.nets.buffers(), before, strict=True):
+            buffer.copy_(buffer.where(finite, old))
         return finite
 
     def _forward(self, batch: Batch, several: bool) -> Mapping[str, Tensor]:
@@ -204,10 +214,16 @@ class Engine:
 
 
 def _sections(updates: Sequence[tuple[Any, torch.optim.Optimizer]]) -> list[Section]:
-    """The updates in as few sections as their `recall` allows."""
+    """The updates in as few sections as their `recall` allows. TypeError, a programming error, when the first has one."""
+    if updates and updates[0][0].recall:
+        raise TypeError("the first update cannot recall: there are no images yet")
     begins = [0] + [number for number, (update, _) in enumerate(updates) if number and update.recall]
     return [Section(tuple(updates[begin:end]), updates[begin][0].recall)
             for begin, end in zip(begins, [*begins[1:], len(updates)], strict=True)]
+
+
+def _finite(losses: Mapping[str, Tensor]) -> Tensor:
+    return torch.stack(list(losses.values())).isfinite().all()
 
 
 def _samples(batch: Batch) -> list[Batch]:

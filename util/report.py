@@ -24,8 +24,8 @@ class Report:
         values = torch.stack([loss.detach() for loss in losses.values()])  # a copy: a recorded step writes over its own
         self.losses = dict(zip(losses, values.unbind(), strict=True))
         self.images = {name: image.detach() for name, image in images.items()}
-        self._values = values.to("cpu", non_blocking=True)
-        self._finite = finite.to("cpu", non_blocking=True)
+        self._values = values.to("cpu", non_blocking=values.is_cuda)
+        self._finite = finite.to("cpu", non_blocking=values.is_cuda)
         self._arrived = torch.cuda.current_stream(values.device).record_event() if values.is_cuda else None
 
     def require_finite(self) -> None:

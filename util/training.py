@@ -111,7 +111,7 @@ class Training:
         log = self.moment.due(self.opt.print_freq)
         report = self.engine.step(*batches)
         self.unchecked.append((report, self.moment, [path for batch in batches for path in batch["A_paths"]]))
-        if not self._sound(recorder, unchecked=0 if log or last else self.engine.ahead):
+        if report in self._look_back(recorder, unchecked=0 if log or last else self.engine.ahead):
             return
         losses = mean(report.losses) if log or last else report.losses
         recorder.after_step(self.moment, lr, losses, partial(self.engine.model.visuals, report.images), last)
@@ -119,24 +119,24 @@ class Training:
             for warning in self.health.check({name: loss.item() for name, loss in losses.items()}, report.images):
                 recorder.warn(warning)
 
-    def _sound(self, recorder: Recorder, unchecked: int = 0) -> bool:
-        """Whether all steps but the newest `unchecked` learned something; says which did not, or raises MachineError."""
-        sound = True
+    def _look_back(self, recorder: Recorder, unchecked: int = 0) -> list[Report]:
+        """The steps, but for the newest `unchecked`, that learned nothing; says which they are, or raises MachineError."""
+        bad = []
         while len(self.unchecked) > unchecked:
             report, moment, paths = self.unchecked.popleft()
             try:
                 report.require_finite()
             except NotFinite as error:
                 own = f"{error} in epoch {moment.epoch} after {moment.images} images, with {', '.join(paths)}" if error.term else ""
-                said = next(filter(None, everyone(own)))
+                said = next(filter(None, everyone(own)), f"a loss in epoch {moment.epoch} is not finite")
                 if self.opt.on_nan == "stop":
                     raise MachineError(
                         f"{said}.\nThe last good state is kept in {self.folder}. Try a lower --lr, another --gan_mode or "
                         "--norm, look at these images, or leave such steps out with --on_nan skip") from None
                 self.skipped += 1
                 recorder.progress.say(f"warning: {said}; step left out, {self.skipped} so far")
-                sound = False
-        return sound
+                bad.append(report)
+        return bad
 
     def end_epoch(self, recorder: Recorder) -> None:
         """Go to the next epoch; save when this one is to be kept, or a save is due."""
@@ -151,7 +151,7 @@ class Training:
 
     def save(self, recorder: Recorder) -> None:
         """Write the latest weights, and everything needed to go on exactly; with --save_by_iter, iter_N weights too."""
-        self._sound(recorder)
+        self._look_back(recorder)
         engine = self.engine.state()
         ranks = gather({name: engine.pop(name) for name in OWN})
         if rank() > 0:
