@@ -65,9 +65,20 @@ def nan(engine: Engine) -> list[str]:
     return []
 
 
+def in_16_bits() -> dict:
+    """Batch norm over all processes in bf16: the running variances of a norm, which are counted in 32 bits."""
+    opt = parse(COMMAND, f"{SMALL} --model pix2pix --norm syncbatch".split())
+    torch.manual_seed(opt.seed)
+    engine = Engine(models.find(opt.model)(opt), torch.device("cpu"), "bf16")
+    engine.prepare_training(opt.lr, opt.beta1)
+    engine.step({name: image.float() for name, image in own_part(batches()[0]).items()}).require_finite()
+    return {name: value for name, value in engine.model.nets.state_dict().items() if name.endswith("running_var")}
+
+
 if __name__ == "__main__":
     with together():
         results = {case: steps(case) for case in CASES}
         weights = gather({case: result["weights"] for case, result in results.items()})
+        half = in_16_bits()
         if rank() == 0:
-            torch.save({"results": results, "weights": weights}, sys.argv[1])
+            torch.save({"results": results, "weights": weights, "half": half}, sys.argv[1])

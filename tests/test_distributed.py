@@ -42,6 +42,8 @@ def test_two_processes_learn_what_one_does(tmp_path: Path):
         code, out = ended(process)
     assert code == 0, out
     both = torch.load(tmp_path / "steps.pth")
+    for name, variance in distributed_steps.in_16_bits().items():  # of one process with the whole batch
+        assert torch.allclose(variance, both["half"][name], rtol=0.02, atol=0.005), name
     for case in distributed_steps.CASES:
         alone, two = distributed_steps.steps(case), both["results"][case]
         for one, other in zip(alone["losses"], two["losses"], strict=True):
