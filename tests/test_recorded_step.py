@@ -118,3 +118,19 @@ def test_recording_waits_until_sizes_stay_the_same(graphs: None):
         assert not engine.recorded.graphs
     engine.step(batch(9))
     assert len(engine.recorded.graphs) == 1
+
+
+def test_a_step_that_cannot_be_recorded_is_computed_all_the_same(graphs: None, capsys: pytest.CaptureFixture):
+    one_by_one, stubborn = start("--model pix2pix"), start("--model pix2pix")
+
+    def refuse(section, batches, images, losses):
+        if Graph.recording:
+            Graph.recording = None
+            raise RuntimeError("operation not permitted when stream is capturing\nand more")
+        return stubborn._compute(section, batches, images, losses)
+    stubborn.recorded = RecordedStep(stubborn.sections, refuse)
+    for seed in range(6):
+        ours, theirs = one_by_one.step(batch(seed)).losses, stubborn.step(batch(seed)).losses
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert not stubborn.recorded.graphs
+    assert capsys.readouterr().out.count("operation not permitted when stream is capturing); --cuda_graph off") == 1

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from util.errors import MachineError
+
 Images = dict[str, Tensor]
 Compute = Callable[[Any, Sequence[Mapping[str, Any]], list[Images], dict[str, Tensor]], Tensor]
 """compute(section, batches, images, losses): a section's work on the device; completes images and losses, and gives
@@ -27,6 +29,7 @@ class RecordedStep:
         self.stream = torch.cuda.Stream()
         self.shapes: dict[str, torch.Size] = {}
         self.steps = 0  # in a row with these shapes
+        self.possible = True
         self.graphs: list[torch.cuda.CUDAGraph] = []
         self.batch: dict[str, Any] = {}
         self.images: Images = {}
@@ -42,10 +45,22 @@ class RecordedStep:
         if not self.graphs:
             self.steps = self.steps + 1 if shapes == self.shapes else 1
             self.shapes = shapes
-            if self.steps > self.WARM_UP:
-                self._record(batch)
-                return self.losses, self.images, self.finite
+            if self.steps > self.WARM_UP and self.possible:
+                try:
+                    self._record(batch)
+                    return self.losses, self.images, self.finite
+                except RuntimeError as error:
+                    self._give_up(error)
         return self._one_by_one(batch)
+
+    def _give_up(self, error: RuntimeError) -> None:
+        """Go on without recording; MachineError when a part of this step has been computed already."""
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if self.graphs:
+            raise MachineError(f"the step could not be recorded: {reason}\ngive --cuda_graph off") from None
+        self.possible = False
+        self.batch, self.images, self.losses = {}, {}, {}
+        print(f"note: steps are not recorded ({reason}); --cuda_graph off does not try")
 
     def _one_by_one(self, batch: Mapping[str, Any]) -> Outcome:
         images: Images = {}
