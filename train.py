@@ -13,7 +13,7 @@ from options.groups import DataOptions, LoggingOptions, TrainingOptions, TrainRu
 from options.saved import differences, read_saved, refuse_other_structure
 from options.schema import OptionError, Options
 from util.errors import UserError, kind_exit
-from util.torchrun import rank, restarts, together
+from util.torchrun import rank, restarts, together, world_size
 
 if TYPE_CHECKING:  # --help answers without torch
     import torch
@@ -35,7 +35,7 @@ ORPHANS = 15  # seconds that loading processes may outlive a process that was ki
 
 def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after training; 2 for a wrong command line, data or folder; 1 when the machine has too
-    little memory or disk, or a loss is NaN; 128 + n after signal n; 75 when --max_minutes are over.
+    little memory or disk, or a loss is NaN; 128 + n after signal n; 75 when --max_minutes are over (0 under torchrun).
     """
     with kind_exit(UserError, OptionError), together():
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv)
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
         from util.stop import StopRequest
         with kind_machine(MEMORY_ADVICE), StopRequest(opt.max_minutes, Agreement()) as stop:
             train(opt, stop)
-        if stop.reason:
+        if stop.reason and not (stop.by_clock and world_size() > 1):  # torchrun would start them anew
             sys.exit(stop.exit_code)
 
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import machine, parser, report
+from common import machine, parser, positive, report
 
 from util.device import choose_device
 
@@ -26,9 +26,11 @@ def main() -> None:
     """Trains, translates and measures both ways; prints a table."""
     flags = parser(__doc__.splitlines()[0], rounds=1)
     flags.add_argument("--dataroot", type=Path, help="folder of pairs with train and test; left out: the toy set")
-    flags.add_argument("--images", type=int, default=4000, help="images to train with, each way")
+    flags.add_argument("--images", type=positive, default=4000, help="images to train with, each way")
     flags.add_argument("train_flags", nargs="*", metavar="-- FLAG", help="flags of both trainings")
     args = flags.parse_args()
+    if args.dataroot and not (args.dataroot / "train").is_dir():
+        flags.error(f"{args.dataroot}/train is not there; expected a folder of pairs with train and test")
     with tempfile.TemporaryDirectory() as folder:
         dataroot = args.dataroot or toy_set(Path(folder), args.quick)
         images = 8 if args.quick else args.images

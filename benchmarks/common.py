@@ -22,10 +22,18 @@ Times = dict[str, list[float]]
 def parser(description: str, rounds: int) -> argparse.ArgumentParser:
     """The flags that every benchmark has."""
     flags = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    flags.add_argument("--rounds", type=int, default=rounds, help="interleaved runs of each contestant; medians are shown")
+    flags.add_argument("--rounds", type=positive, default=rounds, help="interleaved runs of each contestant; medians are shown")
     flags.add_argument("--json", type=Path, help="also write the numbers to this file")
     flags.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs; its numbers say nothing")
     return flags
+
+
+def positive(text: str) -> int:
+    """The type of a flag that is a whole number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is too small, expected at least 1")
+    return number
 
 
 def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1) -> Times:
@@ -80,8 +88,8 @@ def machine(device: torch.device) -> dict[str, str]:
     return {
         "date": time.strftime("%Y-%m-%d"),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{cpu}, {torch.get_num_threads()} threads",
-        "torch": torch.__version__,
-        "python": platform.python_version(),
+        "torch": f"torch {torch.__version__}",
+        "python": f"Python {platform.python_version()}",
     }
 
 

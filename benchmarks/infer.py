@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from unittest.mock import patch
 
-from common import machine, parser, race, ratio, report  # first: it finds the project
+from common import machine, parser, positive, race, ratio, report  # first: it finds the project
 
 import torch
 
@@ -34,10 +34,10 @@ translate = runpy.run_path(str(ROOT / "test.py"))["main"]  # `import test` is Py
 def main(argv: list[str] | None = None) -> None:
     """Print seconds, images/s and how many times faster than plain."""
     flags = parser(__doc__.splitlines()[0], rounds=3)
-    flags.add_argument("--images", type=int, default=100, help="how many are translated")
+    flags.add_argument("--images", type=positive, default=100, help="how many are translated")
     flags.add_argument("--size", type=int, default=256, help="their side in pixels")
     flags.add_argument("--ngf", type=int, default=64, help="width of the generator, resnet_9blocks")
-    flags.add_argument("--batch_size", type=int, default=8, help="of the contestants that translate in batches")
+    flags.add_argument("--batch_size", type=positive, default=8, help="of the contestants that translate in batches")
     args = flags.parse_args(argv)
     if args.quick:
         args.images, args.size, args.ngf, args.rounds = 3, 32, 4, 1

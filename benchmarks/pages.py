@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from common import machine, parser, race, ratio, report  # first: it finds the project
+from common import machine, parser, positive, race, ratio, report  # first: it finds the project
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ LABELS = {"real_A": "A", "fake_B": "B", "real_B": "B"}
 def main(argv: list[str] | None = None) -> None:
     """Print seconds, milliseconds a row, and how many times faster than one by one."""
     flags = parser(__doc__.splitlines()[0], rounds=3)
-    flags.add_argument("--rows", type=int, default=2000, help="how many")
+    flags.add_argument("--rows", type=positive, default=2000, help="how many")
     flags.add_argument("--size", type=int, default=256, help="side of a picture in pixels")
     args = flags.parse_args(argv)
     if args.quick:

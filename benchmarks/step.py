@@ -30,12 +30,14 @@ def main() -> None:
     flags.add_argument("--compile", action="store_true", help="also race compiled networks (slow first steps)")
     flags.add_argument("--only", default="", help="a part of the names of the works to measure")
     args = flags.parse_args()
+    works = {work: line for work, line in (QUICK if args.quick else WORK).items() if args.only in work}
+    if not works:
+        flags.error(f"--only {args.only!r} is in none of the names: {'; '.join(QUICK if args.quick else WORK)}")
     device = choose_device("0", asked_for=False)
     rows = []
-    for work, line in (QUICK if args.quick else WORK).items():
-        if args.only in work:
-            ceilings = {"fp32": ceiling(device), "bf16": ceiling(device, torch.bfloat16)}  # beside it: machines change
-            rows += measure(work, line, variants(device, args.compile), device, 1 if args.quick else args.rounds, ceilings)
+    for work, line in works.items():
+        ceilings = {"fp32": ceiling(device), "bf16": ceiling(device, torch.bfloat16)}  # beside it: machines change
+        rows += measure(work, line, variants(device, args.compile), device, 1 if args.quick else args.rounds, ceilings)
     report("Training steps", machine(device), rows, args.json)
 
 

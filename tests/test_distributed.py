@@ -113,3 +113,12 @@ def test_another_number_of_processes_goes_on_with_a_notice(whole: Path, dataset:
     out = capsys.readouterr().out
     assert "note: this training ran in 2 processes and goes on in 1: it learns on from here" in out
     assert read_state(whole.with_name("one") / LATEST)["moment"]["total"] == 30
+
+
+def test_the_clock_stops_all_and_torchrun_starts_none_anew(dataset: Path):
+    line = train_line(dataset, "clock", "--n_epochs 1000 --max_minutes 0.01")
+    with started(torchrun(f"{TWO} --max_restarts 1", *line), dataset) as process:
+        code, out = ended(process)
+    assert code == 0, out
+    assert out.count("stopped by --max_minutes 0.01; --continue_train goes on from here") == 1, out
+    assert (dataset / "checkpoints/clock/latest_state.pth").is_file()

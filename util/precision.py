@@ -17,7 +17,7 @@ def choose_precision(asked: str, device: torch.device, plain: bool = False) -> s
         return "bf16" if not plain and has_bf16_units(device) else "fp32"  # torch's own settings are left alone
     if asked == "tf32" and not (device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8):
         raise UserError(f"--precision tf32 is arithmetic of NVIDIA GPUs from Ampere on, and this is {device}; "
-                        "leave out --precision for the best there is, or give --precision fp32")
+                        "give --precision auto for the best there is, or --precision fp32")
     if asked in ("fp32", "tf32"):
         kind = "ieee" if asked == "fp32" else "tf32"
         torch.backends.cudnn.conv.fp32_precision = torch.backends.cuda.matmul.fp32_precision = kind

@@ -47,6 +47,11 @@ class StopRequest:
         return signal.Signals(self.agreed).name if self.agreed else ""
 
     @property
+    def by_clock(self) -> bool:
+        """Whether --max_minutes are the reason."""
+        return self.agreed == REQUEUE
+
+    @property
     def exit_code(self) -> int:
         """128 + the signal's number, as a shell reports it; 75 (try again) when the time is up."""
         return REQUEUE if self.agreed == REQUEUE else 128 + self.agreed
