@@ -40,11 +40,11 @@ def ended(process: subprocess.Popen) -> tuple[int, str]:
     return process.returncode, out
 
 
-def ranks(agent: int) -> dict[int, int]:
+def ranks(launcher: int) -> dict[int, int]:
     """The process ids of what this torchrun started, by rank."""
     found = {}
     try:
-        for pid in Path(f"/proc/{agent}/task/{agent}/children").read_text().split():
+        for pid in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
             rank = re.search(r"\0RANK=(\d+)", Path(f"/proc/{pid}/environ").read_text())
             if rank:
                 found[int(rank[1])] = int(pid)

@@ -2,7 +2,6 @@
 import copy
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
