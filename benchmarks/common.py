@@ -1,7 +1,6 @@
 """What all benchmarks share: interleaved runs, the machine's description and ceiling, tables, JSON."""
 import argparse
 import json
-import os
 import platform
 import statistics
 import sys
@@ -13,7 +12,6 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the project, from any folder
-os.environ.setdefault("KINETO_LOG_LEVEL", "5")
 
 Times = dict[str, list[float]]
 """Seconds of each round, by contestant."""

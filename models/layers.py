@@ -10,7 +10,10 @@ from torch.utils.checkpoint import checkpoint
 
 
 class _SumOverProcesses(torch.autograd.Function):
-    """The sum of a tensor over all processes; its gradient is the sum of their gradients."""
+    """The sum of a tensor over all processes; its gradient is the sum of their gradients.
+
+    torch.distributed.nn.functional has the same, deprecated since torch 2.14 for one that is not public.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -101,7 +104,7 @@ class Block(nn.Module):
     recompute = False
 
     def run(self, part: nn.Module, x: Tensor) -> Tensor:
-        """part(x)."""
+        """part(x). Shapes: those of `part`; the same numbers with and without `recompute`."""
         if not (self.recompute and self.training):
             return part(x)
         return checkpoint(part, x, use_reentrant=False, context_fn=lambda: (nullcontext(), same_statistics(part)))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import models
 import train as train_command
+from models.base_model import Update
 from options.command_line import parse
 from train import COMMAND
 from util.engine import Engine
@@ -181,3 +182,27 @@ def test_a_step_that_was_skipped_does_not_hide_the_one_after(train: Callable[...
     lines = [line for line in (run / "loss_log.txt").read_text().splitlines() if line.startswith("(")]
     assert [line.partition("iters: ")[2].partition(",")[0] for line in lines] == ["3", "4"]
     assert all("nan" not in line for line in lines)
+
+
+def test_with_fp16_too_one_network_does_not_learn_when_the_other_cannot(monkeypatch: pytest.MonkeyPatch):
+    kind = models.find("pix2pix")
+    losses_D = kind.losses_D
+    monkeypatch.setattr(kind, "losses_D", lambda self, images: losses_D(self, images) | {"D_real": images["real_A"].sum() * math.inf})
+    engine = start("--model pix2pix", "fp16")
+    engine.scaler = torch.amp.GradScaler("cpu", init_scale=8)  # the usual one would overflow in the first step
+    before = {name: p.clone() for name, p in engine.model.nets.named_parameters()}
+    with pytest.raises(NotFinite):
+        engine.step(batch()).require_finite()
+    assert all(torch.equal(p, before[name]) for name, p in engine.model.nets.named_parameters())
+    monkeypatch.setattr(kind, "losses_D", losses_D)
+    able = start("--model pix2pix", "fp16")
+    able.scaler = torch.amp.GradScaler("cpu", init_scale=8)
+    able.step(batch()).require_finite()
+    assert not any(torch.equal(p, before[name]) for name, p in able.model.nets.named_parameters() if "weight" in name)
+
+
+def test_the_first_update_has_nothing_to_recall(monkeypatch: pytest.MonkeyPatch):
+    kind = models.find("template")
+    monkeypatch.setattr(kind, "updates", property(lambda self: (Update(("G",), self.losses_G, recall=dict),)))
+    with pytest.raises(TypeError, match="first update"):
+        start("--model template")

@@ -134,8 +134,8 @@ class Engine:
                     with _frozen([net for name, net in self.model.nets.items() if name not in update.nets]):
                         terms = update.losses(made)
                         objective = update.scale * share * sum(terms.values())
-                if self.scaler.is_enabled() and losses:  # it knows only of NaN in gradients
-                    objective = objective.where(_finite(losses), torch.nan)
+                if self.scaler.is_enabled():  # it looks for NaN in gradients, not in losses
+                    objective = objective * torch.ones_like(objective).where(_finite(losses | terms), torch.nan)
                 self.scaler.scale(objective).backward()
                 for name, term in terms.items():
                     losses[name] = losses.get(name, 0) + share * term.detach()

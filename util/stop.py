@@ -42,7 +42,7 @@ class StopRequest:
     @property
     def reason(self) -> str:
         """Why the training should stop now, or ''."""
-        if self.agreed == REQUEUE:
+        if self.by_clock:
             return f"--max_minutes {self.max_minutes:g}"
         return signal.Signals(self.agreed).name if self.agreed else ""
 
@@ -54,7 +54,7 @@ class StopRequest:
     @property
     def exit_code(self) -> int:
         """128 + the signal's number, as a shell reports it; 75 (try again) when the time is up."""
-        return REQUEUE if self.agreed == REQUEUE else 128 + self.agreed
+        return REQUEUE if self.by_clock else 128 + self.agreed
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self.process:
