@@ -34,7 +34,7 @@ demo: install
 	$(BIN)/python evaluate.py $(RESULTS)
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 clean:
 	rm -rf .venv *.egg-info

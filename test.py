@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import data
 import models
+from engine.processes import joined_processes
 from options.command_line import Command, parse
 from options.groups import TestDataOptions, TestRunOptions, TestSpeedOptions
 from options.saved import adopt, read_saved
 from options.schema import OptionError, Options
 from util.errors import UserError, kind_exit
-from util.torchrun import rank, together, world_size
+from util.torchrun import rank, world_size
 
 if TYPE_CHECKING:  # --help answers without torch
     from data.loader import Loader
-    from util.engine import Engine
-    from util.html import Images
-    from util.shared_results import SharedNames
+    from engine.engine import Engine
+    from pages.results_page import Images
+    from runs.shared_results import SharedNames
 
     Row = tuple[str, Images]  # of the page: title and pictures
 
@@ -34,9 +35,9 @@ MEMORY_ADVICE = "these make it need less: a smaller --batch_size, or a smaller -
 
 def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after translating, 2 for a wrong command line, data or weights, 1 for too little memory."""
-    with kind_exit(UserError, OptionError), together():
+    with kind_exit(UserError, OptionError), joined_processes():
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, adopt_run)
-        from util.advice import kind_machine  # torch is imported only from here on, so that --help answers at once
+        from engine.shortage import kind_machine  # torch is imported only from here on, so that --help answers at once
         with kind_machine(MEMORY_ADVICE):
             test(opt)
 
@@ -46,12 +47,12 @@ def test(opt: Options) -> None:
     import torch
 
     from data.loader import open_loader
-    from models.networks import image_sizes
-    from util.checkpoint import load_nets, prefix
-    from util.device import choose_device
-    from util.engine import Engine
-    from util.precision import choose_precision
-    from util.shared_results import SharedNames
+    from engine.device import choose_device
+    from engine.engine import Engine
+    from engine.precision import choose_precision
+    from models.network_options import image_sizes
+    from runs.shared_results import SharedNames
+    from runs.weight_files import load_nets, prefix
 
     torch.manual_seed(opt.seed + rank())
     device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
@@ -79,9 +80,9 @@ def test(opt: Options) -> None:
 def translate_all(opt: Options, loader: Loader, engine: Engine, images: Path, names: SharedNames
                   ) -> tuple[list[str], list[tuple[str, Row]]]:
     """Translate this process's share and write its pictures; their labels, and (name, row of the page) for each."""
-    from util.loggers import Progress
-    from util.picture_writer import PictureWriter
-    from util.visuals import pictures, save_visuals
+    from pages.picture_writer import PictureWriter
+    from pages.pictures import pictures, save_visuals
+    from runs.recorder import Progress
 
     labels: list[str] = []
     rows: list[tuple[str, Row]] = []
@@ -101,11 +102,11 @@ def translate_all(opt: Options, loader: Loader, engine: Engine, images: Path, na
 
 def write_results(opt: Options, folder: Path, labels: list[str], rows: list[tuple[str, Row]]) -> None:
     """The page, the options and the names of a test in its folder."""
-    from util.checkpoint import prefix
+    from pages.pictures import facts
+    from pages.results_folder import write_names
+    from pages.results_page import ResultsPage
+    from runs.weight_files import prefix
     from util.files import write_atomically
-    from util.html import ResultsPage
-    from util.results_folder import write_names
-    from util.visuals import facts
 
     header = facts(opt.model, opt.dataroot, prefix(opt.epoch, opt.load_iter), opt.changed(), time.strftime("%Y-%m-%d %H:%M"))
     page = ResultsPage(folder, f"{opt.name}: {opt.phase}", header, opt.display_winsize)
@@ -149,7 +150,7 @@ def adopt_run(opt: Options) -> dict:
 
 def choose_generator(opt: Options, folder: Path, trained_direction: str) -> str:
     """The suffix of the generator to load: '' for G; of a CycleGAN tested with --model test, _A, or _B for the way back."""
-    from util.checkpoint import prefix, weights_file
+    from runs.weight_files import prefix, weights_file
 
     saved = prefix(opt.epoch, opt.load_iter)
     if opt.model != "test":
@@ -163,7 +164,7 @@ def choose_generator(opt: Options, folder: Path, trained_direction: str) -> str:
 
 def describe_weights(state) -> str:
     """What the weights in a file belong to, as the flags that would fit them, or why they fit none."""
-    from models.recognize import recognize_generator
+    from networks.recognize import recognize_generator
 
     try:
         return " ".join(f"--{name} {value}" for name, value in recognize_generator(state).items())
@@ -173,8 +174,8 @@ def describe_weights(state) -> str:
 
 def recognize(opt: Options, folder: Path, suffix: str) -> tuple[dict, str]:
     """The architecture of the first generator in a folder without saved options, and its file."""
-    from models.recognize import recognize_generator
-    from util.checkpoint import describe_saves, prefix, read_weights, weights_file
+    from networks.recognize import recognize_generator
+    from runs.weight_files import describe_saves, prefix, read_weights, weights_file
 
     saved = prefix(opt.epoch, opt.load_iter)
     for name in (f"G{suffix}", "G", "G_A"):

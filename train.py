@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 
 import data
 import models
+from engine.processes import joined_processes
 from options.command_line import Command, parse
 from options.groups import DataOptions, LoggingOptions, TrainingOptions, TrainRunOptions, TrainSpeedOptions
 from options.saved import differences, read_saved, refuse_other_structure
 from options.schema import OptionError, Options
 from util.errors import UserError, kind_exit
-from util.torchrun import rank, restarts, together, world_size
+from util.torchrun import rank, restarts, world_size
 
 if TYPE_CHECKING:  # --help answers without torch
     import torch
 
     from data.loader import Loader
-    from util.engine import Engine
-    from util.stop import StopRequest
+    from engine.engine import Engine
+    from runs.stop import StopRequest
 
 COMMAND = Command(
     program="train.py", phase="train", description="Train an image-to-image translation model.",
@@ -37,11 +38,11 @@ def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after training; 2 for a wrong command line, data or folder; 1 when the machine has too
     little memory or disk, or a loss is NaN; 128 + n after signal n; 75 when --max_minutes are over (0 under torchrun).
     """
-    with kind_exit(UserError, OptionError), together():
+    with kind_exit(UserError, OptionError), joined_processes():
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv)
-        from util.advice import kind_machine  # torch is imported only from here on, so that --help answers at once
-        from util.distributed import Agreement
-        from util.stop import StopRequest
+        from engine.distributed import Agreement
+        from engine.shortage import kind_machine  # torch is imported only from here on, so that --help answers at once
+        from runs.stop import StopRequest
         with kind_machine(MEMORY_ADVICE), StopRequest(opt.max_minutes, Agreement()) as stop:
             train(opt, stop)
         if stop.reason and not (stop.by_clock and world_size() > 1):  # torchrun would start them anew
@@ -51,10 +52,10 @@ def main(argv: list[str] | None = None) -> None:
 def train(opt: Options, stop: StopRequest) -> None:
     """Check the data, then train in the run's folder, which no other training may use meanwhile."""
     from data.loader import open_loader, open_validation
-    from models.networks import image_sizes
-    from util.device import choose_device
-    from util.lock import run_lock
-    from util.training import find_in_rank_0
+    from engine.device import choose_device
+    from models.network_options import image_sizes
+    from runs.lock import run_lock
+    from runs.training import find_in_rank_0
 
     device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
     needs, sizes = models.find(opt.model).needs, image_sizes(opt, training=True)
@@ -83,12 +84,12 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
 
     validation: the images that --lr_policy plateau measures on; state: what to go on from.
     """
-    from util.distributed import gather
-    from util.feed import groups, prefetched
-    from util.loggers import open_recorder
-    from util.schedule import lr_factor
-    from util.silent_recorder import SilentRecorder
-    from util.training import Training
+    from engine.distributed import gather
+    from engine.feed import groups, prefetched
+    from engine.schedule import lr_factor
+    from runs.recorder import open_recorder
+    from runs.silent_recorder import SilentRecorder
+    from runs.training import Training
 
     engine = make_engine(opt, device)
     print(engine.describe(opt.verbose))
@@ -129,8 +130,8 @@ def make_engine(opt: Options, device: torch.device) -> Engine:
     """The model that the options name, with weights that depend on the seed, ready to train."""
     import torch
 
-    from util.engine import Engine
-    from util.precision import choose_precision
+    from engine.engine import Engine
+    from engine.precision import choose_precision
 
     if opt.compile and opt.checkpoint_activations:
         raise OptionError("--compile cannot compute activations again: leave out --checkpoint_activations, or --compile")
@@ -146,7 +147,7 @@ def make_engine(opt: Options, device: torch.device) -> Engine:
 
 def find_start(opt: Options, folder: Path) -> dict | None:
     """The state to go on from, None to start. Raises UserError or OptionError when neither may be."""
-    from util.run_folder import can_go_on, clear_run, find_state, holds_a_run, refuse_to_overwrite
+    from runs.run_folder import can_go_on, clear_run, find_state, holds_a_run, refuse_to_overwrite
 
     before, _ = read_saved(folder, opt.declared)
     changed = differences(opt, before)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from common import machine, parser, positive, report
 
-from util.device import choose_device
+from engine.device import choose_device
 
 ROOT = Path(__file__).parents[1]
 WAYS = {"plain": ["--plain"], "fast": []}

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 import torch  # noqa: E402
 
 import train  # noqa: E402
-from util.state_file import LATEST, PREVIOUS, DamagedState, read_state  # noqa: E402
+from runs.state_file import LATEST, PREVIOUS, DamagedState, read_state  # noqa: E402
 
 LINE = ("--model cycle_gan --netG resnet_6blocks --ngf 4 --ndf 4 --load_size 36 --crop_size 32 --pool_size 3 --num_threads 0 "
         "--no_dropout false --display_id 0 --gpu_ids -1 --print_freq 1 --save_latest_freq 1 --resume auto")

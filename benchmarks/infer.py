@@ -17,15 +17,14 @@ from pathlib import Path
 from statistics import median
 from unittest.mock import patch
 
+import torch
 from common import machine, parser, positive, race, ratio, report  # first: it finds the project
 
-import torch
-
-from models.generators import GENERATORS
-from util.checkpoint import save_nets
-from util.picture_writer import PictureWriter
-from util.precision import has_bf16_units
-from util.visuals import save_picture
+from engine.precision import has_bf16_units
+from networks.generators import GENERATORS
+from pages.picture_writer import PictureWriter
+from pages.pictures import save_picture
+from runs.weight_files import save_nets
 
 ROOT = Path(__file__).parents[1]
 translate = runpy.run_path(str(ROOT / "test.py"))["main"]  # `import test` is Python's own suite

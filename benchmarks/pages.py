@@ -11,15 +11,14 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from common import machine, parser, positive, race, ratio, report  # first: it finds the project
-
 import numpy as np
 import torch
+from common import machine, parser, positive, race, ratio, report  # first: it finds the project
 from PIL import Image
 
-from util.html import ResultsPage
-from util.picture_writer import PictureWriter
-from util.visuals import Save, save_picture, save_visuals
+from pages.picture_writer import PictureWriter
+from pages.pictures import Save, save_picture, save_visuals
+from pages.results_page import ResultsPage
 
 ROOT = Path(__file__).parents[1]
 LABELS = {"real_A": "A", "fake_B": "B", "real_B": "B"}

@@ -13,17 +13,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import machine, parser, race, report, seconds
 import torch
+from common import machine, parser, race, report, seconds
 from PIL import Image
 from step import stepper
 
 from data.loader import open_loader
+from engine.device import choose_device
+from engine.processes import joined_processes
 from options.command_line import parse
 from train import COMMAND as TRAIN
 from train import make_engine
-from util.device import choose_device
-from util.torchrun import rank, together, world_size
+from util.torchrun import rank, world_size
 
 BASE = {"crop_size": 128, "ngf": 32, "batch_size": 1}
 AXES = {"crop_size": (64, 128, 256), "ngf": (16, 32, 64), "batch_size": (1, 2, 4)}
@@ -106,7 +107,7 @@ def measure_processes(counts: list[int], rounds: int) -> list[dict[str, object]]
 
 def measure_together(out: Path, rounds: int) -> None:
     """Under torchrun: the median seconds of a step, gradients averaged over the processes; process 0 writes it."""
-    with together():
+    with joined_processes():
         step = stepper(line(), choose_device("0", asked_for=False))
         for _ in range(3):
             step()

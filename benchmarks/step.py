@@ -6,14 +6,14 @@ On a GPU the variants with a recorded step (--cuda_graph) come as well.
 import statistics
 from collections.abc import Callable
 
-from common import ceiling, machine, parser, race, ratio, report
 import torch
+from common import ceiling, machine, parser, race, ratio, report
 from torch.utils.flop_counter import FlopCounterMode
 
+from engine.device import choose_device
+from engine.precision import has_bf16_units
 from options.command_line import parse
 from train import COMMAND, make_engine
-from util.device import choose_device
-from util.precision import has_bf16_units
 
 WORK = {
     "CycleGAN, resnet_9blocks, 256": "--model cycle_gan --netG resnet_9blocks --crop_size 256",

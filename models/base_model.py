@@ -4,39 +4,16 @@ A model is one file models/xyz_model.py with a class XyzModel; `--model xyz` fin
 models/template_model.py is a worked example.
 """
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
-from models.layers import Block, same_statistics
-from models.networks import NetworkOptions, samples_alone
+from models.contract import Batch, Images, Translation, Update
+from models.network_options import NetworkOptions, samples_alone
+from networks.layers import Block, same_statistics
 from options.schema import Group, Options
 from util.errors import UserError
-from util.health import Translation
-
-Batch = Mapping[str, Any]
-"""What a dataset gives: 'A' (B, C, H, W) in [-1, 1], the source; 'B' the target; 'A_paths', 'B_paths'."""
-Images = dict[str, Tensor]
-"""Named images, each (B, C, H, W) in [-1, 1]."""
-Losses = dict[str, Tensor]
-"""Named scalars, already weighted: their sum is the objective."""
-
-
-@dataclass(frozen=True)
-class Update:
-    """One optimizer step: the named `nets` learn from scale * sum(losses(images)); all others are frozen.
-
-    recall: more images for the losses, from a memory of earlier steps. It decides at random on the host, so that it is never
-    part of a recorded step; the losses are. Not for the first update.
-    """
-
-    nets: tuple[str, ...]
-    losses: Callable[[Images], Losses]
-    scale: float = 1.0
-    recall: Callable[[Images], Images] | None = None
 
 
 class BaseModel(ABC):

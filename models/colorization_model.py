@@ -3,7 +3,7 @@ import torch
 from kornia.color import lab_to_rgb
 from torch import Tensor
 
-from models.base_model import Images
+from models.contract import Images
 from models.pix2pix_model import Pix2PixModel
 
 

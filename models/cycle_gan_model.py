@@ -7,13 +7,13 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.base_model import BaseModel, Batch, Images, Losses, Update
-from models.losses import discriminator_terms, gan_loss, passes
-from models.networks import define_D, define_G
+from models.base_model import BaseModel
+from models.contract import Batch, Images, Losses, Translation, Update
+from models.image_pool import ImagePool
+from models.network_options import define_D, define_G
+from networks.losses import discriminator_terms, gan_loss, passes
 from options.schema import Group, Options, option
 from util.errors import UserError
-from util.health import Translation
-from util.image_pool import ImagePool
 
 
 class CycleGANModel(BaseModel):

@@ -3,11 +3,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.base_model import BaseModel, Batch, Images, Losses, Update
-from models.losses import discriminator_terms, gan_loss
-from models.networks import define_D, define_G
+from models.base_model import BaseModel
+from models.contract import Batch, Images, Losses, Translation, Update
+from models.network_options import define_D, define_G
+from networks.losses import discriminator_terms, gan_loss
 from options.schema import Group, option
-from util.health import Translation
 
 
 class Pix2PixModel(BaseModel):

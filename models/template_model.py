@@ -6,10 +6,10 @@ To add your own: copy this file to models/xyz_model.py and rename the class to X
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.base_model import BaseModel, Batch, Images, Losses, Update
-from models.networks import define_G
+from models.base_model import BaseModel
+from models.contract import Batch, Images, Losses, Translation, Update
+from models.network_options import define_G
 from options.schema import Group, option
-from util.health import Translation
 
 
 class TemplateModel(BaseModel):
@@ -22,7 +22,7 @@ class TemplateModel(BaseModel):
 
     shared_defaults = {"dataset_mode": "aligned"}  # defaults of shared options that suit this model
     visual_names = ("real_A", "fake_B", "real_B")  # what the pages show, in order
-    translations = (Translation("real_A", "fake_B", "real_B", paired=True),)  # watched over, see util/health.py
+    translations = (Translation("real_A", "fake_B", "real_B", paired=True),)  # watched over, see runs/health.py
 
     def generators(self) -> dict[str, nn.Module]:
         """The networks by name; the name is part of the weight file's: latest_net_G.pth."""

@@ -1,8 +1,9 @@
 """One generator, one direction: translate a folder of images."""
 from torch import nn
 
-from models.base_model import BaseModel, Batch, Images, Update
-from models.networks import define_G
+from models.base_model import BaseModel
+from models.contract import Batch, Images, Update
+from models.network_options import define_G
 from options.schema import Group, option
 from util.errors import UserError
 

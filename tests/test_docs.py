@@ -3,9 +3,9 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, load_command
 
 import models
+from helpers.commands import ROOT, load_command
 from options.classic import RENAMED
 from options.command_line import parse
 

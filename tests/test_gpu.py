@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, read_pixels
 from torch import Tensor
 
 import models
 import train as train_command
+from engine.engine import Engine
+from engine.feed import prefetched
+from engine.shortage import kind_machine
+from engine.step_result import NotFinite
+from helpers.commands import TINY
+from helpers.images import read_pixels
 from options.command_line import parse
 from train import COMMAND
-from util.advice import kind_machine
-from util.engine import Engine
 from util.errors import MachineError
-from util.feed import prefetched
-from util.report import NotFinite
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 ON_GPU = TINY.replace("--gpu_ids -1", "--gpu_ids 0")

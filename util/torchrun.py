@@ -1,8 +1,5 @@
 """What torchrun says of this process and the others, read off the environment. Needs no torch."""
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 
 
 def rank() -> int:
@@ -28,19 +25,3 @@ def local_world_size() -> int:
 def restarts() -> int:
     """How often torchrun has started the processes anew since the first time (--max_restarts)."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
-
-
-@contextmanager
-def together() -> Iterator[None]:
-    """In this block the processes that torchrun started can speak to each other; alone, nothing happens.
-
-    All leave it with the same exit code: when one fails it says why, and the others end without a word. Only process 0
-    prints. Raises MachineError when another process has gone.
-    """
-    if world_size() == 1:
-        yield
-        return
-    from util.distributed import joined
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, joined(), \
-            redirect_stdout(nowhere if rank() > 0 else sys.stdout):
-        yield

@@ -1,0 +1,39 @@
+"""How batches reach the device."""
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.device import on_device
+
+Batch = Mapping[str, Any]
+
+
+def groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    """Lists of `size` batches; the last may hold fewer."""
+    batches = iter(batches)
+    while group := list(islice(batches, size)):
+        yield group
+
+
+def prefetched(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
+    """The same batches on the device. A GPU is sent the next one, on a stream of its own, while it computes with this one."""
+    if device.type != "cuda":
+        yield from batches
+        return
+    stream = torch.cuda.Stream(device)
+    ready = None
+    for batch in batches:
+        with torch.cuda.stream(stream):
+            moved = on_device(batch, device)
+        if ready is not None:
+            yield ready
+        torch.cuda.current_stream(device).wait_stream(stream)
+        for value in moved.values():
+            if isinstance(value, Tensor):
+                value.record_stream(torch.cuda.current_stream(device))  # its memory is not reused before this stream is done
+        ready = moved
+    if ready is not None:
+        yield ready

@@ -1,0 +1,49 @@
+"""From options to networks: the only place where both are known."""
+from torch import nn
+
+from networks.discriminators import DISCRIMINATORS, min_size
+from networks.fast_layers import accelerate
+from networks.generators import GENERATORS
+from networks.layers import INITS, NORMS, init_weights
+from options.schema import Group, Options, option
+
+
+class NetworkOptions(Group):
+    """networks"""
+
+    netG: str = option("resnet_9blocks", "generator", choices=GENERATORS, common=True)
+    ngf: int = option(64, "filters of the generator's first layer", least=1)
+    netD: str = option("basic", "discriminator: basic is the 70x70 PatchGAN", choices=DISCRIMINATORS)
+    n_layers_D: int = option(3, "layers of --netD n_layers: 1..5 judge patches of 16, 34, 70, 142, 286 pixels", least=1)
+    ndf: int = option(64, "filters of the discriminator's first layer", least=1)
+    norm: str = option("instance", "normalisation", choices=NORMS)
+    no_dropout: bool = option(False, "no dropout in the generator")
+    init_type: str = option("normal", "initial weights", choices=INITS)
+    init_gain: float = option(0.02, "their scale, for normal, xavier and orthogonal")
+
+
+def define_G(opt: Options, input_nc: int, output_nc: int) -> nn.Module:
+    """The generator of `opt`, initialised. Shapes: (B, input_nc, H, W) -> (B, output_nc, H, W) in (-1, 1)."""
+    return _finished(GENERATORS[opt.netG].build(input_nc, output_nc, opt.ngf, opt.norm, not opt.no_dropout), opt)
+
+
+def define_D(opt: Options, input_nc: int) -> nn.Module:
+    """The discriminator of `opt`, initialised. Shapes: (B, input_nc, H, W) -> (B, 1, h, w) logits."""
+    return _finished(DISCRIMINATORS[opt.netD](input_nc, opt.ndf, opt.n_layers_D, opt.norm), opt)
+
+
+def _finished(net: nn.Module, opt: Options) -> nn.Module:
+    net = init_weights(net, opt.init_type, opt.init_gain)
+    return net if opt.plain else accelerate(net)
+
+
+def image_sizes(opt: Options, training: bool) -> tuple[int, int]:
+    """(multiple, least) in pixels: the image sides that the generator and, in training, the discriminator accept."""
+    kind = GENERATORS[opt.netG]
+    least = min_size(opt.netD, opt.n_layers_D) if training else 1
+    return kind.size_multiple, max(kind.min_size, least)
+
+
+def samples_alone(opt: Options) -> bool:
+    """Whether the networks look at each sample of a batch by itself, so that a pass may hold samples of any kind."""
+    return opt.norm in ("instance", "none")

@@ -1,0 +1,141 @@
+"""The page of a training run: its loss curves above the pictures of each epoch.
+
+A save costs the same at epoch 10 and at epoch 10,000: the curves have a bounded size, `index.html` keeps the
+newest rows, and the older ones move in blocks to pages of their own that are written once and then only linked.
+"""
+
+import json
+import re
+import warnings
+from pathlib import Path
+
+from dominate import tags
+
+from pages.loss_curves import Curve, charts
+from pages.results_page import Images, page, picture_row
+from util.files import write_atomically
+
+MOST_ROWS = 40
+BLOCK = 20
+RELOAD_SECONDS = 30
+
+_BLOCK_NAME = re.compile(r"epochs_(\d+)-(\d+)\.html")
+
+
+class TrainingPage:
+    """`index.html` of a training run, the pages of its older epochs, and `page.json` to go on from."""
+
+    def __init__(self, web_dir: Path, title: str, facts: dict[str, str], image_width: int, resume: bool = False):
+        """web_dir: holds the pages, and the pictures in `images/`; facts: shown as a list of terms below the title;
+        image_width: width at which a picture is shown, in CSS pixels; resume: go on from the `page.json` in web_dir.
+        """
+        self.web_dir = Path(web_dir)
+        self.title = title
+        self.facts = facts
+        self.image_width = image_width
+        self.curves: dict[str, Curve] = {}
+        self.rows: dict[int, Images] = {}  # epoch -> images, in rising order of epochs
+        self.older: str | None = None  # the newest of the pages with older epochs
+        if resume:
+            self._read_state()
+
+    def add_losses(self, epoch: float, losses: dict[str, float]) -> None:
+        """Add a value to each named curve. epoch: the place on the x axis, 1.25 after one epoch and a quarter."""
+        for name, value in losses.items():
+            self.curves.setdefault(name, Curve()).add(epoch, value)
+
+    def add_pictures(self, epoch: int, images: Images) -> None:
+        """Set the row of an epoch. Rows of the same and of later epochs, left by a run that resumed, give way.
+
+        images: (label, file relative to `images/`), in the order to show.
+        """
+        self.rows = {earlier: row for earlier, row in self.rows.items() if earlier < epoch}
+        self.rows[epoch] = images
+        if self.older and _epochs(self.older)[0] >= epoch:
+            self.older = self._block_before(epoch)
+
+    def save(self, running: bool = True, finished: bool = True) -> Path:
+        """Write `index.html` and what it needs, and return its path. Raises OSError.
+
+        running: the page reloads itself until the last save says False; finished: whether training came to its end then.
+        """
+        while len(self.rows) > MOST_ROWS:
+            self._move_oldest_rows()
+        state = {
+            "curves": {name: vars(curve) for name, curve in self.curves.items()},
+            "rows": list(self.rows.items()),
+            "older": self.older,
+        }
+        write_atomically(self.web_dir / "page.json", json.dumps(state))
+        body = _status(running, finished) + charts(self.curves) + self._rows(self.rows)
+        reload_seconds = RELOAD_SECONDS if running else None
+        path = self.web_dir / "index.html"
+        write_atomically(path, page(self.title, self.facts, body, self.image_width, reload_seconds))
+        return path
+
+    def _move_oldest_rows(self) -> None:
+        """Write the oldest block of rows as a page that links to the page before it."""
+        block = dict(list(self.rows.items())[:BLOCK])
+        first, last = min(block), max(block)
+        name = f"epochs_{first:04d}-{last:04d}.html"
+        title = f"{self.title}, epochs {first}–{last}"
+        content = page(title, self.facts, self._rows(block, "index.html"), self.image_width)
+        write_atomically(self.web_dir / name, content)
+        self.rows = {epoch: row for epoch, row in self.rows.items() if epoch not in block}
+        self.older = name
+
+    def _rows(self, rows: dict[int, Images], newest: str | None = None) -> str:
+        """Return the rows, newest first, between links to the page of the newest epochs and to the next older one."""
+        if not rows:
+            return ""
+        links = tags.nav(tags.b(f"{_span(min(rows), max(rows))}, newest first"))
+        if newest:
+            links.add(tags.a("Newest epochs", href=newest))
+        if self.older:
+            links.add(tags.a(f"Older: {_span(*_epochs(self.older)).lower()}", href=self.older))
+        nav = links.render(pretty=False) + "\n"
+        newest_first = sorted(rows.items(), reverse=True)
+        pictures = [picture_row(f"epoch {epoch}", images, self.image_width) for epoch, images in newest_first]
+        return nav + "".join(pictures) + nav
+
+    def _block_before(self, epoch: int) -> str | None:
+        """Return the newest page on disk that begins before this epoch.
+
+        Every link of the chain leads to an earlier beginning, so a run that goes back cannot close it to a ring.
+        """
+        names = [file.name for file in self.web_dir.iterdir() if _BLOCK_NAME.fullmatch(file.name)]
+        return max((name for name in names if _epochs(name)[0] < epoch), key=_epochs, default=None)
+
+    def _read_state(self) -> None:
+        path = self.web_dir / "page.json"
+        try:
+            state = json.loads(path.read_bytes())
+            curves = {name: Curve.from_state(curve) for name, curve in state["curves"].items()}
+            rows = {int(epoch): [(str(label), str(file)) for label, file in row] for epoch, row in state["rows"]}
+            older = state["older"]
+            if older is not None:
+                _epochs(older)
+        except FileNotFoundError:
+            return
+        except Exception as error:  # whatever is wrong with the file, it must not stop a training
+            warnings.warn(f"The page of the earlier epochs starts anew: {path} cannot be used ({error!r}).")
+            return
+        self.curves, self.rows, self.older = curves, rows, older
+
+
+def _epochs(name: str) -> tuple[int, int]:
+    """Return the first and the last epoch of a page by its name, "epochs_0001-0020.html". Raises ValueError."""
+    match = _BLOCK_NAME.fullmatch(name)
+    if not match:
+        raise ValueError(f"{name!r} is not named as a page of epochs")
+    return int(match[1]), int(match[2])
+
+
+def _span(first: int, last: int) -> str:
+    return f"Epoch {first}" if first == last else f"Epochs {first}–{last}"
+
+
+def _status(running: bool, finished: bool) -> str:
+    ended = "Training has finished." if finished else "Training was stopped before its end; --continue_train goes on."
+    text = f"Training is running; this page reloads every {RELOAD_SECONDS} s." if running else ended
+    return tags.p(text, cls="status").render(pretty=False) + "\n"

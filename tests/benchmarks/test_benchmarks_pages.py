@@ -1,0 +1,22 @@
+"""The benchmarks of inference and pages run, and write what they measured."""
+import json
+import subprocess
+import sys
+
+import pytest
+
+from helpers.commands import ROOT
+
+
+@pytest.mark.parametrize("name, column, contestants", [
+    ("infer", "contestant", ["plain", "batch 1", "batch 8"]),
+    ("pages", "what", ["pictures, one by one", "pictures, in threads", "html", "page: pictures in threads, html"]),
+])
+def test_a_quick_run_reports_all_contestants(name, column, contestants, tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--quick", "--json", tmp_path / "out.json"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    written = json.loads((tmp_path / "out.json").read_text())
+    found = [row[column] for row in written["rows"]]
+    assert found[:len(contestants)] == contestants  # more follow where there are units for bf16
+    assert all(row["seconds"] > 0 and row["times faster"] > 0 for row in written["rows"])
+    assert list(tmp_path.iterdir()) == [tmp_path / "out.json"]

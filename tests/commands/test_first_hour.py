@@ -1,0 +1,260 @@
+"""What goes wrong in the first hour: each time a message that says what to do, and the right exit code."""
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import train as train_command
+from helpers.commands import ROOT
+from helpers.images import answer_by_hand, read_pixels, write_image, write_pairs
+from networks.generators import GENERATORS
+
+PIX2PIX_TREE = """\
+    {root}/
+      train/            pairs A|B side by side in one file
+  or  train/A/, train/B/   or   trainA/, trainB/   pairs with equal names"""
+CYCLE_TREE = """\
+    {root}/
+      trainA/   images of domain A
+      trainB/   images of domain B"""
+
+
+# The wrong dataroot
+
+def test_a_dataroot_that_is_not_there(dataroot, train, failure):
+    code, said = failure(train, f"--model pix2pix --dataroot {dataroot.parent}/datset")
+    assert code == 2
+    assert f"--dataroot {dataroot.parent}/datset does not exist; beside it there are: dataset.\n" in said
+    assert PIX2PIX_TREE.format(root=f"{dataroot.parent}/datset") in said
+
+
+@pytest.mark.parametrize("model, tree", [("pix2pix", PIX2PIX_TREE), ("cycle_gan", CYCLE_TREE)])
+def test_a_dataroot_without_images(tmp_path, train, failure, model, tree):
+    root = tmp_path / "empty"
+    (root / "photos").mkdir(parents=True)
+    (root / "photos" / "notes.txt").write_text("no image")
+    code, said = failure(train, f"--model {model} --dataroot {root}")
+    assert code == 2
+    assert f"no images for this dataset in --dataroot {root}.\nfound:\n  empty/  no files\n    photos/  1 other files" in said
+    assert f"expected:\n{tree.format(root=root)}" in said
+
+
+def test_unpaired_folders_for_pix2pix_and_pairs_for_cycle_gan(tmp_path, train, failure):
+    unpaired, pairs = tmp_path / "unpaired", tmp_path / "pairs"
+    write_image(unpaired / "trainA" / "x.png")
+    write_image(unpaired / "trainB" / "y.png")
+    write_pairs(pairs / "train", 1)
+    code, said = failure(train, f"--model pix2pix --dataroot {unpaired}")
+    assert code == 2 and "have no partner of the same name" in said and "train without pairs: --model cycle_gan" in said
+    code, said = failure(train, f"--model cycle_gan --dataroot {pairs}")
+    assert code == 2 and "looks like pairs A|B: --model pix2pix or --dataset_mode aligned reads them" in said
+
+
+# No visdom server
+
+def test_no_visdom_server_is_one_line_and_training_goes_on(train, capsys):
+    pytest.importorskip("visdom")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = train(f"--model template --display_id 1 --display_server http://127.0.0.1 --display_port {port}")
+    said = [line for line in capsys.readouterr().out.splitlines() if "visdom" in line]
+    assert len(said) == 1
+    assert f"no visdom server answers at http://127.0.0.1:{port}, training goes on without it" in said[0]
+    assert (folder / "1_net_G.pth").is_file()
+
+
+# One's own CycleGAN with --model test
+
+@pytest.mark.parametrize("trained, asked, source, generator", [
+    ("AtoB", "", "testA", "G_A"),
+    ("AtoB", "--direction AtoB", "testA", "G_A"),
+    ("AtoB", "--direction BtoA", "testB", "G_B"),
+    ("BtoA", "", "testB", "G_A"),
+    ("BtoA", "--direction AtoB", "testA", "G_B"),
+])
+def test_model_test_takes_the_generator_of_the_direction(train, translate, dataroot, trained, asked, source, generator):
+    nc = {"A": 3, "B": 1} if trained == "AtoB" else {"A": 1, "B": 3}
+    run = train(f"--model cycle_gan --direction {trained} --input_nc 3 --output_nc 1 --lambda_identity 0 "
+                "--init_type xavier --init_gain 1")
+    folder = translate(f"--model test --dataroot {dataroot / source} {asked}")
+    side = source[-1]
+    net = GENERATORS["resnet_6blocks"].build(nc[side], 4 - nc[side], 4, "instance", False)
+    net.load_state_dict(torch.load(run / f"latest_net_{generator}.pth", weights_only=True))
+    given = read_pixels(folder / "images" / "2_real.png")  # gray where the network takes one channel
+    expected = answer_by_hand(net, given if nc[side] == 3 else given[:, :, 0])
+    got = read_pixels(folder / "images" / "2_fake.png").astype(int)
+    np.testing.assert_allclose(got, np.broadcast_to(expected, got.shape), atol=1)
+    assert got.std() > 10
+
+
+# Image sizes
+
+def test_a_size_the_network_cannot_take_is_adjusted_with_one_notice(train, translate, capsys):
+    size = "--preprocess none --netG unet_128"
+    train(f"--model pix2pix {size}")
+    assert capsys.readouterr().out.count(
+        "note: images are resized to what the networks accept (multiples of 128, at least 128 pixels), "
+        "for example 32x32 to 128x128\n") == 1
+    folder = translate("--model pix2pix --preprocess none")
+    assert capsys.readouterr().out.count("note: images are resized") == 1
+    assert read_pixels(folder / "images" / "1_fake_B.png").shape == (128, 128, 3)
+
+
+def test_images_smaller_than_the_crop_are_listed(train, dataroot, failure):
+    write_image(dataroot / "trainA" / "large.png", 64, 64)
+    code, said = failure(train, "--model cycle_gan --preprocess crop --crop_size 48")
+    assert code == 2
+    assert "8 images are smaller than --crop_size 48:\n" in said
+    assert f"  {dataroot}/trainB/4.png  32x32\n" in said and "large.png" not in said
+    assert "give --crop_size 32 or --preprocess resize_and_crop" in said
+
+
+def test_load_size_below_crop_size(train, failure):
+    code, said = failure(train, "--model template --load_size 30 --crop_size 32")
+    assert (code, said) == (2, "error: --load_size 30 is smaller than --crop_size 32: give --load_size 32 or more\n")
+
+
+# Too little of the machine
+
+def test_too_little_memory_names_the_flags_that_help(train, failure):
+    code, said = failure(train, "--model pix2pix --netG unet_128 --ngf 200000")  # 164 TB: more than can be addressed
+    assert code == 1
+    assert "there is too little memory: " in said and "can't allocate memory" in said
+    assert all(flag in said for flag in ("--batch_size", "--crop_size", "--load_size", "--ngf", "--ndf", "--netG"))
+
+
+def test_too_little_memory_in_testing(train, translate, failure):
+    train("--model template")
+    code, said = failure(translate, "--model test --dataset_mode aligned --crop_size 600000000")
+    assert code == 1
+    assert "there is too little memory" in said and "--batch_size" in said and "--load_size" in said
+
+
+def test_workers_that_cannot_start(train, failure, monkeypatch):
+    def refuse(process):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", refuse)
+    code, said = failure(train, "--model template --num_threads 2")
+    assert code == 1
+    assert "the worker processes of --num_threads failed: [Errno 11] Resource temporarily unavailable" in said
+    assert "or --num_threads 0 to load images in the main process" in said
+
+
+@pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="only a forked worker sees the patch")
+def test_workers_that_die(train, failure, monkeypatch):
+    from data.aligned_dataset import AlignedDataset
+
+    monkeypatch.setattr(AlignedDataset, "sample", lambda *_: os.kill(os.getpid(), signal.SIGKILL))  # as when memory ends
+    code, said = failure(train, "--model template --num_threads 2")
+    assert code == 1
+    assert re.search(r"the worker processes of --num_threads failed: DataLoader worker .*(killed|exited)", said), said
+    assert "give a smaller --num_threads" in said
+
+
+# Runs, flags, devices, Ctrl-C
+
+def test_a_missing_run_names_those_there_are(train, translate, failure):
+    train("--model template")
+    shutil.copytree("checkpoints/run", "checkpoints/other")
+    code, said = failure(translate, "--model template --name rum")
+    assert code == 2
+    assert "there is no run checkpoints/rum; runs in checkpoints: other, run. " in said
+    code, said = failure(translate, "--model template --checkpoints_dir elsewhere")
+    assert code == 2 and "there is no run elsewhere/run; runs in elsewhere: none. " in said
+
+
+@pytest.mark.parametrize("model, first", [("pix2pix", "7_net_G.pth"), ("cycle_gan", "7_net_G_A.pth")])
+def test_a_missing_epoch_names_the_weights_there_are(train, translate, failure, model, first):
+    train(f"--model {model}")
+    code, said = failure(translate, f"--model {model} --epoch 7")
+    assert code == 2
+    assert f"{first} does not exist. checkpoints/run holds: 1_net_" in said and "latest_net_G" in said
+
+
+def test_a_mistyped_flag_gets_the_near_one(train, translate, failure):
+    code, said = failure(train, "--model cycle_gan --lamda_A 5")
+    assert code == 2 and "--lamda_A is not an option here (did you mean --lambda_A?)" in said
+    train("--model template")
+    code, said = failure(translate, "--model template --num_tests 5")
+    assert code == 2 and "--num_tests is not an option here (did you mean --num_test?)" in said
+
+
+@pytest.mark.parametrize("command", ["train", "translate"])
+def test_a_wrong_model_lists_them_all(command, failure, request):
+    code, said = failure(request.getfixturevalue(command), "--model cyclegan")
+    assert code == 2
+    assert ("--model 'cyclegan' is not known (did you mean cycle_gan?). "
+            "Known: colorization, cycle_gan, pix2pix, template, test") in said
+
+
+def test_model_test_cannot_be_trained(train, failure):
+    code, said = failure(train, "--model test")
+    assert code == 2 and "--model test translates and cannot be trained; train with --model pix2pix or cycle_gan" in said
+
+
+def test_colours_without_their_model(train, failure):
+    code, said = failure(train, "--model pix2pix --dataset_mode colorization")
+    assert code == 2 and "an image of 2 channels cannot be shown" in said and "need --model colorization" in said
+
+
+def test_a_folder_that_cannot_be_written(train, translate, dataroot, failure):
+    train("--model template")
+    code, said = failure(translate, f"--model template --results_dir {dataroot}/test/1.png")
+    assert code == 1 and said.endswith(f"error: [Errno 20] Not a directory: '{dataroot}/test/1.png/run/test_latest/images'\n")
+    code, said = failure(train, f"--model template --checkpoints_dir {dataroot}/test/1.png")
+    assert code == 1 and said.endswith(f"error: [Errno 20] Not a directory: '{dataroot}/test/1.png/run'\n")
+
+
+def test_no_dataroot_at_all(failure):
+    code, said = failure(lambda line: train_command.main(line.split()), "--model pix2pix")
+    assert code == 2
+    assert "--dataroot is missing. For example: train.py --dataroot ./datasets/toy_maps --model pix2pix" in said
+
+
+def test_a_gpu_that_is_not_there(train, failure, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    code, said = failure(train, "--model template --gpu_ids 0")
+    assert code == 2
+    assert f"--gpu_ids 0: torch {torch.__version__} sees 0 CUDA GPUs here" in said
+    assert "leave out --gpu_ids" in said and "--gpu_ids -1 for the CPU" in said
+
+
+def test_several_gpus_are_for_torchrun(train, failure):
+    code, said = failure(train, "--model template --gpu_ids 0,1")
+    assert code == 2 and "start `torchrun --nproc_per_node 2 train.py ...` without --gpu_ids" in said
+
+
+def test_ctrl_c_ends_quietly(dataroot, tmp_path):
+    line = (f"train.py --dataroot {dataroot} --checkpoints_dir {tmp_path} --name run --model template --gpu_ids -1 --ngf 2 "
+            "--netG resnet_6blocks --load_size 16 --crop_size 16 --display_id 0 --num_threads 2 --print_freq 1 --no_html")
+    process = subprocess.Popen([sys.executable, *line.split()], cwd=ROOT, text=True, start_new_session=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        for line in process.stdout:
+            if line.startswith("(epoch: 2"):
+                break
+        os.killpg(process.pid, signal.SIGINT)  # as the terminal does: to the workers too
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130 and said.count("stopping after this step") == 1 and "Traceback" not in said
+
+
+@pytest.mark.parametrize("line, said", [
+    ("--ngf 0", "--ngf: 0 is too small, expected at least 1"),
+    ("--epoch_count 0", "--epoch_count: 0 is too small, expected at least 1"),
+    ("--model pix2pix --dataset_mode single", "--model pix2pix needs A and B, and --dataset_mode single gives only A"),
+])
+def test_options_that_cannot_work_are_refused(train, failure, line, said):
+    code, found = failure(train, line)
+    assert code == 2 and said in found

@@ -1,0 +1,30 @@
+"""--compile: the same networks, files and numbers."""
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers.images import read_pixels
+
+pytestmark = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler (g++) on the CPU")
+
+
+def test_compiled_networks_keep_their_files_and_numbers(train: Callable[..., Path], translate: Callable[..., Path], tmp_path: Path):
+    line = "--model template --no_dropout --max_dataset_size 1"
+    plain = shutil.copytree(train(line), tmp_path / "plain")
+    exact = read_pixels(translate("--model template --num_test 1") / "images" / "1_fake_B.png").astype(int)
+    run = train(f"{line} --compile")
+    ours, theirs = (torch.load(folder / "latest_net_G.pth", weights_only=True) for folder in (run, plain))
+    assert list(ours) == list(theirs)
+    assert all((ours[key] - theirs[key]).abs().mean() < 1e-4 for key in ours if key.endswith("weight"))
+    near = read_pixels(translate("--model template --num_test 1") / "images" / "1_fake_B.png").astype(int)
+    assert abs(exact - near).max() <= 3
+
+
+def test_a_missing_compiler_is_told_kindly(train: Callable[..., Path], failure: Callable, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    monkeypatch.setattr("torch._inductor.config.force_disable_caches", True)
+    code, said = failure(train, "--model template --netG resnet_6blocks --ngf 2 --max_dataset_size 1 --compile")
+    assert code == 1 and "leave out --compile" in said

@@ -1,0 +1,125 @@
+"""Several processes train as one would, end together, and go on after one of them has died."""
+import json
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers import distributed_steps
+from helpers.commands import ROOT, load_command
+from helpers.images import read_pixels, write_pairs
+from helpers.several import ended, ranks, started, torchrun, train_line, wait_for
+from helpers.trainings import fingerprint, same
+from runs.state_file import LATEST, read_state
+
+TWO = "--standalone --nproc_per_node 2"
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("several")
+    write_pairs(root / "train", 5)
+    write_pairs(root / "test", 5)
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Path) -> Path:
+    """The folder of a training in two processes that nobody stopped."""
+    with started(torchrun(TWO, *train_line(dataset, "whole")), dataset) as process:
+        code, out = ended(process)
+    assert code == 0, out
+    (dataset / "whole.txt").write_text(out)
+    return dataset / "checkpoints/whole"
+
+
+def test_two_processes_learn_what_one_does(tmp_path: Path):
+    with started(torchrun(TWO, ROOT / "tests/helpers/distributed_steps.py", tmp_path / "steps.pth"),
+                 tmp_path) as process:
+        code, out = ended(process)
+    assert code == 0, out
+    both = torch.load(tmp_path / "steps.pth")
+    for name, variance in distributed_steps.in_16_bits().items():  # of one process with the whole batch
+        assert torch.allclose(variance, both["half"][name], rtol=0.02, atol=0.005), name
+    for case in distributed_steps.CASES:
+        alone, two = distributed_steps.steps(case), both["results"][case]
+        for one, other in zip(alone["losses"], two["losses"], strict=True):
+            assert one.keys() == other.keys()
+            assert all(torch.allclose(one[name], other[name], rtol=0, atol=1e-9) for name in one), (case, one, other)
+        for weights in both["weights"]:
+            far = {name: (value - weights[case][name]).abs().max().item() for name, value in alone["weights"].items()}
+            assert max(far.values()) < 1e-9, (case, far)
+        assert abs(alone["validation"] - two["validation"]) < 1e-9
+        assert two["nan"] == ([alone["nan"][0]] * 2 if "syncbatch" in case else ["", alone["nan"][0]])  # it spreads NaN
+
+
+def test_one_process_writes_and_prints(whole: Path, dataset: Path):
+    out = (dataset / "whole.txt").read_text()
+    assert out.count("batch: 2 images (2 processes x 1)") == out.count("device: cpu") == 1
+    assert out.count("weights: checkpoints/whole") == 1
+    rows = [json.loads(row) for row in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert [row["images"] for row in rows] == [2, 4, 5] * 5
+    assert "module." not in str(list(torch.load(whole / "latest_net_G.pth")))
+    assert not any(path.suffix == ".tmp" for path in whole.iterdir())
+    state = read_state(whole / LATEST)
+    assert len(state["ranks"]) == 2 and not torch.equal(*(own["rng"] for own in state["ranks"]))
+
+
+def test_killed_started_anew_stopped_and_gone_on_with(whole: Path, dataset: Path):
+    folder = dataset / "checkpoints/parts"
+    with started(torchrun(f"{TWO} --max_restarts 1", *train_line(dataset, "parts")), dataset) as process:
+        wait_for(folder, 4, process)
+        os.kill(ranks(process.pid)[0], signal.SIGKILL)
+        wait_for(folder, 8, process)
+        process.send_signal(signal.SIGTERM)
+        code, out = ended(process)
+    assert code != 0
+    assert out.count("error: the connection to another process is lost") == 1, out  # from the one that was not killed
+    assert 'train.py", line' not in out  # no traceback of ours
+    assert out.count("going on with checkpoints/parts in epoch") == 1, out
+    assert out.count("stopped by SIGTERM; --continue_train goes on from here") == 1, out
+    assert 10 <= read_state(folder / LATEST)["moment"]["total"] < 25
+
+    with started(torchrun(TWO, *train_line(dataset, "parts", "--continue_train")), dataset) as process:
+        code, out = ended(process)
+    assert code == 0, out
+    assert same(fingerprint(whole), fingerprint(folder))
+
+
+def test_two_processes_translate_what_one_does(whole: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch):
+    line = (f"--dataroot {dataset} --name whole --model pix2pix --eval --num_threads 0 --gpu_ids -1 --num_test 5 "
+            "--results_dir").split()
+    monkeypatch.chdir(dataset)
+    load_command("test").main([*line, "alone"])
+    with started(torchrun(TWO, ROOT / "test.py", *line, "together"), dataset) as process:
+        code, out = ended(process)
+    assert code == 0 and out.count("page: together/whole/test_latest/index.html") == 1, out
+    alone, both = (dataset / name / "whole/test_latest" for name in ("alone", "together"))
+    files = sorted(path.relative_to(alone) for path in alone.rglob("*.png"))
+    assert len(files) == 15 and files == sorted(path.relative_to(both) for path in both.rglob("*.png"))
+    assert all((read_pixels(alone / file) == read_pixels(both / file)).all() for file in files)
+    assert (alone / "names.json").read_text() == (both / "names.json").read_text()
+    rows = [re.findall("<h2>.*?</h2>|src=.*?png", (folder / "index.html").read_text()) for folder in (alone, both)]
+    assert len(rows[0]) == 20 and rows[0] == rows[1]
+
+
+def test_another_number_of_processes_goes_on_with_a_notice(whole: Path, dataset: Path, monkeypatch, capsys):
+    monkeypatch.chdir(dataset)
+    shutil.copytree(whole, whole.with_name("one"))
+    load_command("train").main([str(word) for word in train_line(dataset, "one", "--continue_train --n_epochs 6")[1:]])
+    out = capsys.readouterr().out
+    assert "note: this training ran in 2 processes and goes on in 1: it learns on from here" in out
+    assert read_state(whole.with_name("one") / LATEST)["moment"]["total"] == 30
+
+
+def test_the_clock_stops_all_and_torchrun_starts_none_anew(dataset: Path):
+    line = train_line(dataset, "clock", "--n_epochs 1000 --max_minutes 0.01")
+    with started(torchrun(f"{TWO} --max_restarts 1", *line), dataset) as process:
+        code, out = ended(process)
+    assert code == 0, out
+    assert out.count("stopped by --max_minutes 0.01; --continue_train goes on from here") == 1, out
+    assert (dataset / "checkpoints/clock/latest_state.pth").is_file()

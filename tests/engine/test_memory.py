@@ -1,0 +1,26 @@
+"""Memory stays flat over the epochs of a training."""
+import gc
+
+import torch
+
+from runs.training import Training
+
+
+def test_memory_is_flat_over_epochs(train, monkeypatch):
+    """Counts what is alive, which neither the allocator nor other programs disturb."""
+    tensors, numbers, objects = [], [], []
+    end_epoch = Training.end_epoch
+
+    def look(*args):
+        end_epoch(*args)
+        gc.collect()
+        alive = gc.get_objects()
+        mine = [thing for thing in alive if type(thing) in (torch.Tensor, torch.nn.Parameter)]
+        tensors.append(len(mine))
+        numbers.append(sum(tensor.numel() for tensor in mine))
+        objects.append(len(alive))
+    monkeypatch.setattr(Training, "end_epoch", look)
+    train("--model cycle_gan --n_epochs 9 --pool_size 3 --print_freq 1 --save_epoch_freq 1")
+    assert len(tensors) == 9
+    assert len(set(tensors[3:])) == len(set(numbers[3:])) == 1, (tensors, numbers)  # the pools are full by then
+    assert objects[-1] - objects[3] < 80, objects  # the page gains a row an epoch; a step must leave nothing

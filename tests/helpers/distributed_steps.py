@@ -1,0 +1,85 @@
+"""Run by torchrun in test_distributed.py: training steps in float64, each process on its part of the batch."""
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+
+sys.path[:0] = [str(Path(__file__).parents[2])]
+
+import models
+from engine.distributed import everyone, gather
+from engine.engine import Engine
+from engine.processes import joined_processes
+from engine.step_result import NotFinite
+from networks.losses import gradient_penalty
+from options.command_line import parse
+from train import COMMAND
+from util.torchrun import rank, world_size
+
+SMALL = "--dataroot x --netG resnet_6blocks --ngf 2 --ndf 2 --crop_size 32 --no_dropout --pool_size 0 --seed 3"
+CASES = ("--model cycle_gan", "--model pix2pix --norm instance", "--model pix2pix --norm syncbatch",
+         "--model pix2pix --norm syncbatch --gan_mode wgangp --netD pixel")
+GLOBAL_BATCH, STEPS = 4, 3
+
+
+def own_part(batch: dict) -> dict:
+    """This process's slice of a batch."""
+    size = GLOBAL_BATCH // world_size()
+    return {name: image[rank() * size:][:size] for name, image in batch.items()}
+
+
+def batches() -> list[dict]:
+    source = torch.Generator().manual_seed(1)
+    return [{side: torch.rand(GLOBAL_BATCH, 3, 32, 32, generator=source, dtype=torch.float64) * 2 - 1 for side in "AB"}
+            for _ in range(STEPS)]
+
+
+def steps(case: str) -> dict:
+    """Weights, and the losses of each step, meaned over the processes."""
+    from engine.distributed import mean, same_everywhere
+
+    opt = parse(COMMAND, f"{SMALL} {case}".split())
+    torch.manual_seed(opt.seed + rank())  # other weights in each process, until they are made the same
+    model = models.find(opt.model)(opt)
+    engine = Engine(model, torch.device("cpu"))
+    engine.prepare_training(opt.lr, opt.beta1)
+    model.nets.double()
+    same_everywhere(model.nets)
+    with patch("networks.losses.gradient_penalty", lambda *images: gradient_penalty(*images[:3], torch.tensor(0.3))):
+        losses = [mean(engine.step(own_part(batch)).losses) for batch in batches()]
+    before = {name: value.clone() for name, value in model.nets.state_dict().items()}
+    validation = engine.validate([own_part(batch) for batch in batches()][:2])
+    return {"losses": losses, "weights": before, "validation": validation, "nan": nan(engine)}
+
+
+def nan(engine: Engine) -> list[str]:
+    """What each process says when a loss of the last one is NaN; and that nobody learned from it."""
+    batch = own_part(batches()[0])
+    batch["A"] = batch["A"] * (float("nan") if rank() == world_size() - 1 else 1)
+    before = {name: value.clone() for name, value in engine.model.nets.named_parameters()}
+    try:
+        engine.step(batch).require_finite()
+    except NotFinite as error:
+        assert all(torch.equal(value, before[name]) for name, value in engine.model.nets.named_parameters())
+        return everyone(error.term)
+    return []
+
+
+def in_16_bits() -> dict:
+    """Batch norm over all processes in bf16: the running variances of a norm, which are counted in 32 bits."""
+    opt = parse(COMMAND, f"{SMALL} --model pix2pix --norm syncbatch".split())
+    torch.manual_seed(opt.seed)
+    engine = Engine(models.find(opt.model)(opt), torch.device("cpu"), "bf16")
+    engine.prepare_training(opt.lr, opt.beta1)
+    engine.step({name: image.float() for name, image in own_part(batches()[0]).items()}).require_finite()
+    return {name: value for name, value in engine.model.nets.state_dict().items() if name.endswith("running_var")}
+
+
+if __name__ == "__main__":
+    with joined_processes():
+        results = {case: steps(case) for case in CASES}
+        weights = gather({case: result["weights"] for case, result in results.items()})
+        half = in_16_bits()
+        if rank() == 0:
+            torch.save({"results": results, "weights": weights, "half": half}, sys.argv[1])

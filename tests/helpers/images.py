@@ -1,0 +1,38 @@
+"""Small pictures to train on, and what a network makes of one."""
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+
+def write_image(path: Path, width: int = 32, height: int = 32, seed: int = 0) -> Path:
+    """A smooth, colourful RGB image, different for each seed."""
+    rng = np.random.default_rng(seed)
+    corners = Image.fromarray(rng.integers(0, 256, (4, 4, 3), np.uint8))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    corners.resize((width, height), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+def write_pairs(folder: Path, count: int, side: int = 32) -> Path:
+    """Aligned images A|B of side x side each, named 1.png, 2.png, ..."""
+    for number in range(1, count + 1):
+        write_image(folder / f"{number}.png", 2 * side, side, seed=number)
+    return folder
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """The image as uint8 (H, W, 3)."""
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def answer_by_hand(net: Any, image: np.ndarray) -> np.ndarray:
+    """What a generator makes of an image, both uint8 (H, W, 3) or (H, W)."""
+    import torch
+
+    x = torch.from_numpy(image.astype(np.float32) / 127.5 - 1)
+    x = x[None, None] if x.ndim == 2 else x.permute(2, 0, 1)[None]
+    with torch.no_grad():
+        y = net(x)[0]
+    return ((y + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()

@@ -1,0 +1,45 @@
+"""What a training left, bit by bit, and trainings in processes of their own."""
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+
+def fingerprint(folder: Path) -> dict:
+    """All that must be the same: every bit of the weights, and the logs without their times."""
+    weights = {path.name: torch.load(path, weights_only=True) for path in sorted(folder.glob("latest_net_*.pth"))}
+    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for line in metrics:
+        del line["time"], line["data"], line["images_per_s"], line["eta_s"]
+    log = re.sub(r"time: [\d.]+, data: [\d.]+|\(... ... .*\)", "", (folder / "loss_log.txt").read_text())
+    return {"weights": weights, "metrics": metrics, "log": log}
+
+
+def same(one: dict, other: dict) -> bool:
+    bits = all(torch.equal(value, other["weights"][file][key])
+               for file, state in one["weights"].items() for key, value in state.items())
+    return bits and one["metrics"] == other["metrics"] and one["log"] == other["log"]
+
+
+def in_child(action: Callable[[], None]) -> int:
+    """Runs `action` in a forked process (torch is imported already); returns the process id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        torch.set_num_threads(1)
+        action()
+        os._exit(0)
+    except SystemExit as left:
+        os._exit(left.code or 0)
+    finally:
+        os._exit(99)
+
+
+def exit_code(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

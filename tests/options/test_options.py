@@ -1,0 +1,190 @@
+"""Declared once, parsed once, frozen: flags, defaults, precedence, old spellings, help, saved options."""
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+import models
+from helpers.commands import load_command
+from options.classic import RENAMED
+from options.command_line import parse
+from options.saved import adopt, read_saved
+from options.schema import Group, OptionError, Options, assemble, option
+
+CLASSIC = json.loads((Path(__file__).parents[1] / "fixtures" / "classic_flags.json").read_text())
+COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")}
+TYPES = {"int": int, "float": float, "str": str, "flag": bool, None: str}
+
+
+def read(line: str, phase: str = "train") -> Options:
+    return parse(COMMANDS[phase], f"--dataroot ./images {line}".split())
+
+
+@pytest.mark.parametrize("case", CLASSIC)
+def test_every_classic_flag_has_its_type_and_default(case: str):
+    phase, model = case.split("/")
+    opt = read(f"--model {model}", phase)
+    for name, (kind, default, required) in CLASSIC[case].items():
+        declared = opt.declared[name]
+        if name == "max_dataset_size":
+            kind, default = None, math.inf
+        elif name == "model":  # given on this line
+            default = declared.default
+        elif name == "load_iter":
+            default = int(default)
+        assert declared.required == required, name
+        assert declared.default == default, name
+        assert name == "max_dataset_size" or declared.type is TYPES[kind], name
+
+
+@pytest.mark.parametrize("phase, model", [("train", "cycle_gan"), ("test", "test")])
+def test_the_classic_default_models(phase: str, model: str):
+    assert read("", phase).model == model
+
+
+@pytest.mark.parametrize("line", [
+    "train --dataroot ./datasets/maps --name maps_cyclegan --model cycle_gan --display_id 0 --gpu_ids -1",
+    "train --dataroot ./datasets/facades --name facades_pix2pix --model pix2pix --direction BtoA --netG unet_256 "
+    "--lambda_L1 100 --dataset_mode aligned --norm batch --pool_size 0 --niter 100 --niter_decay 100",
+    "test --dataroot ./datasets/maps --name maps_cyclegan --model cycle_gan --phase test --no_dropout",
+    "test --dataroot ./datasets/facades --direction BtoA --model pix2pix --name facades_pix2pix --how_many 50",
+    "test --dataroot datasets/horse2zebra/testA --name horse2zebra_pretrained --model test --no_dropout",
+    "test --dataroot ./datasets/x --name x --model test --netG unet_256 --direction BtoA --dataset_mode single --norm batch",
+])
+def test_classic_command_lines_are_accepted(line: str):
+    phase, *words = line.split()
+    opt = parse(COMMANDS[phase], words)
+    for flag, value in zip(words, words[1:]):
+        if flag.startswith("--") and not value.startswith("--"):
+            name = RENAMED.get(flag[2:], flag[2:])
+            assert str(getattr(opt, name)) == value or float(getattr(opt, name)) == float(value)
+
+
+@pytest.mark.parametrize("old, new", RENAMED.items())
+def test_the_spellings_of_2017_say_their_new_name_once(old: str, new: str, capsys: pytest.CaptureFixture):
+    phase = "test" if new == "num_test" else "train"
+    value = {"direction": "BtoA", "preprocess": "crop", "netG": "unet_256", "netD": "pixel"}.get(new, "7")
+    opt = read(f"--{old} {value} --{old}={value}", phase)
+    assert str(getattr(opt, new)) in (value, f"{value}.0")
+    assert capsys.readouterr().out == f"note: --{old} is now called --{new}\n"
+
+
+def test_no_lsgan_is_vanilla(capsys: pytest.CaptureFixture):
+    assert read("--no_lsgan").gan_mode == "vanilla"
+    assert "--gan_mode vanilla" in capsys.readouterr().out
+
+
+def test_precedence_and_sources(tmp_path: Path):
+    recipe = tmp_path / "recipe.txt"
+    recipe.write_text("# a comment\n--model pix2pix --ngf 8\n--ndf 8  # another\n")
+    opt = read(f"--ndf 4 @{recipe} --ngf 16")
+    rows = {name: (getattr(opt, name), opt.sources[name]) for name in ("norm", "lr", "ngf", "ndf", "model")}
+    assert rows == {
+        "norm": ("batch", "model default"),
+        "lr": (0.0002, "default"),
+        "ngf": (16, "command line"),  # the later one wins
+        "ndf": (8, f"@{recipe}"),
+        "model": ("pix2pix", f"@{recipe}"),
+    }
+    assert (opt.given("ndf"), opt.given("norm")) == (True, False)
+    assert read("--dataset_mode template").sources["no_flip"] == "dataset default"
+    assert set(opt.changed()) == {"model", "ngf", "ndf", "dataroot"}  # norm batch is pix2pix's own default
+
+
+def test_flags_take_an_optional_value():
+    assert read("--model cycle_gan").no_dropout is True
+    assert read("--model cycle_gan --no_dropout false").no_dropout is False
+    assert read("--no_flip").no_flip is True
+
+
+@pytest.mark.parametrize("line, said", [
+    ("--batchsize 4", "did you mean --batch_size?"),
+    ("--lambda_identiti 4", "did you mean --lambda_identity?"),
+    ("--n_epoch 4", "did you mean --n_epochs or --n_epochs_decay?"),
+    ("--ngf many", "'many' is not a whole number"),
+    ("--lr fast", "'fast' is not a number"),
+    ("--no_flip maybe", "'maybe' is not true or false"),
+    ("--netG unet_265", "did you mean unet_256?"),
+    ("--norm layer", "Known: batch, instance, syncbatch, none"),
+    ("--direction AtoC", "Known: AtoB, BtoA"),
+    ("--suffix {nonsense}", "nonsense"),
+    ("@/no/such/file", "@/no/such/file cannot be read"),
+])
+def test_wrong_lines_are_named(line: str, said: str):
+    with pytest.raises(OptionError, match=said.replace("?", r"\?").replace("{", r"\{")):
+        read(line)
+
+
+def test_a_missing_dataroot_is_named():
+    with pytest.raises(OptionError, match="--dataroot is missing"):
+        parse(COMMANDS["train"], [])
+
+
+def test_options_are_frozen_and_replaced_by_copies():
+    opt = read("--ngf 8")
+    with pytest.raises(AttributeError, match="frozen"):
+        opt.ngf = 4
+    assert (opt.replace(phase="val").phase, opt.phase) == ("val", "train")
+
+
+def test_suffix_names_the_run():
+    assert read("--name run --suffix {netG}_{load_size}").name == "run_resnet_9blocks_286"
+
+
+def test_declaring_twice_is_a_programming_error():
+    class Once(Group):
+        ngf: int = option(1, "")
+
+    class Twice(Group):
+        ngf: int = option(2, "")
+
+    with pytest.raises(TypeError, match="--ngf is declared in 'Once' and again in 'Twice'"):
+        assemble([Once, Twice])
+
+
+@pytest.mark.parametrize("phase", COMMANDS)
+@pytest.mark.parametrize("model", models.names())
+def test_help_of_a_model_shows_every_option_with_its_default(model: str, phase: str, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit) as left:
+        parse(COMMANDS[phase], ["--model", model, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert left.value.code == 0
+    for name, declared in read(f"--model {model}", phase).declared.items():
+        assert f"--{name} " in shown
+        assert declared.help.split()[0] in shown
+        if name != "model" and not declared.required and declared.default != "":
+            assert f"(default: {declared.default})" in shown, name
+
+
+def test_saved_options_come_back(tmp_path: Path):
+    opt = read("--ngf 8 --max_dataset_size 10 --model pix2pix")
+    (tmp_path / "train_opt.json").write_text(opt.as_json())
+    values, where = read_saved(tmp_path, opt.declared)
+    assert (values, where) == (opt.as_dict(), str(tmp_path / "train_opt.json"))
+    rows = json.loads(opt.as_json())
+    assert rows["ngf"] == {"value": 8, "source": "command line"}
+    assert rows["norm"] == {"value": "batch", "source": "model default"}
+
+
+def test_the_classic_text_file_comes_back(tmp_path: Path):
+    opt = read("--ngf 8 --model pix2pix --suffix {norm}")
+    text = opt.as_classic_text()
+    assert "                      ngf: 8                             \t[default: 64]\n" in text
+    assert text.startswith("----------------- Options ---------------\n")
+    (tmp_path / "train_opt.txt").write_text(text)
+    values, _ = read_saved(tmp_path, opt.declared)
+    assert {name: values[name] for name in ("ngf", "norm", "no_dropout", "lr", "max_dataset_size")} == {
+        "ngf": 8, "norm": "batch", "no_dropout": False, "lr": 0.0002, "max_dataset_size": math.inf}
+
+
+def test_testing_adopts_the_architecture_and_refuses_to_contradict_it():
+    trained = read("--ngf 8 --netG unet_128 --crop_size 128 --direction BtoA").as_dict()
+    adopted = adopt(read("", "test"), trained, "file")
+    assert {name: value for name, (value, _) in adopted.items()} == {
+        "netG": "unet_128", "ngf": 8, "norm": "instance", "no_dropout": True, "input_nc": 3, "output_nc": 3,
+        "crop_size": 128, "load_size": 128, "direction": "BtoA"}
+    assert "ngf" not in adopt(read("--ngf 8", "test"), trained, "file")
+    with pytest.raises(OptionError, match="--netG unet_256 does not fit .* netG unet_128 .file."):
+        adopt(read("--netG unet_256", "test"), trained, "file")
+    assert adopt(read("--crop_size 512", "test"), trained, "file")["load_size"][0] == 512

@@ -1,0 +1,130 @@
+"""The results of a test: pictures written in threads, nothing left of an earlier test, rows that name both files."""
+import json
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.images import read_pixels, write_image
+from helpers.trainings import exit_code, in_child
+from pages import picture_writer
+from pages.picture_writer import PictureWriter
+from pages.pictures import pictures, save_picture
+from util.errors import UserError
+
+
+def noise(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (16, 16, 3), np.uint8)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder / "images").as_posix() for path in (folder / "images").rglob("*.png")}
+
+
+def titles(folder: Path) -> list[str]:
+    return [part.split("</h2>")[0] for part in (folder / "index.html").read_text().split("<h2>")[1:]]
+
+
+def test_a_batch_becomes_pictures_by_sample():
+    gray = torch.tensor([-1.0, 1.0]).reshape(2, 1, 1, 1).expand(2, 1, 4, 4)
+    color = torch.linspace(-1.2, 1.2, 2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    first, second = pictures({"gray": gray, "color": color})
+    assert (first["gray"] == np.zeros((4, 4, 3), np.uint8)).all() and (second["gray"] == 255).all()
+    expected = ((color[1].clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(second["color"], expected)
+    with pytest.raises(UserError, match="2 channels cannot be shown"):
+        pictures({"ab": torch.zeros(1, 2, 4, 4)})
+
+
+def test_pictures_are_on_disk_when_the_writer_is_left_and_few_ever_wait(tmp_path, monkeypatch):
+    monkeypatch.setattr(picture_writer, "MOST_WAITING", 3)
+    with PictureWriter() as writer:
+        for seed in range(20):
+            writer.save(tmp_path / "threads" / f"{seed}.png", noise(seed), 2.0)
+            assert len(writer._waiting) <= 3
+    for seed in range(20):
+        save_picture(tmp_path / "plain.png", noise(seed), 2.0)
+        assert (tmp_path / "threads" / f"{seed}.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+
+
+def test_a_picture_that_cannot_be_written_ends_the_writing(tmp_path, monkeypatch):
+    monkeypatch.setattr(picture_writer, "MOST_WAITING", 1)
+    (tmp_path / "file").write_text("no folder")
+    saved = []
+    with pytest.raises(OSError), PictureWriter() as writer:
+        for number in range(10):
+            writer.save(tmp_path / "file" / f"{number}.png", noise(0))
+            saved.append(number)
+    assert saved == [0]
+    with pytest.raises(OSError), PictureWriter() as writer:  # the last picture of a test is no exception
+        writer.save(tmp_path / "file" / "last.png", noise(0))
+
+
+def test_a_full_disk_ends_the_test_with_its_reason(train, translate, tmp_path):
+    train("--model template")
+    said = tmp_path / "said"
+
+    def run():
+        sys.stderr = open(said, "w", buffering=1)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
+        translate("--model template")
+    assert exit_code(in_child(run)) == 1
+    assert "error: [Errno 27] File too large" in said.read_text() and "Traceback" not in said.read_text()
+    assert not list((tmp_path / "results").rglob(".*.tmp"))
+
+
+def test_pictures_of_an_earlier_test_are_removed_and_nothing_else(train, translate, tmp_path):
+    train("--model cycle_gan")
+    folder = translate("--model cycle_gan")
+    (folder / "images" / "mine.png").write_text("not from a test")
+    shown = json.loads((folder / "names.json").read_text())
+    outside = tmp_path / "outside_fake_A.png"
+    outside.write_text("not a result")
+    shown["names"] += ["../../../../outside", str(tmp_path / "outside")]
+    (folder / "names.json").write_text(json.dumps(shown))
+    translate("--model cycle_gan --num_test 2")
+    labels = ("real_A", "fake_B", "rec_A", "real_B", "fake_A", "rec_B")
+    assert files(folder) == {f"{stem}_{label}.png" for stem in "12" for label in labels} | {"mine.png"}
+    assert outside.exists()
+
+
+@pytest.mark.parametrize("damaged", [
+    "", "{", "[]", "null", '{"labels": 3, "names": ["a"]}', '{"labels": ["a"], "names": ["\\u0000"]}',
+])
+def test_a_damaged_list_of_an_earlier_test_removes_nothing(train, translate, damaged):
+    train("--model template")
+    folder = translate("--model template")
+    (folder / "names.json").write_text(damaged)
+    translate("--model template --num_test 1")
+    assert {f"{stem}_fake_B.png" for stem in "1234"} <= files(folder)
+    assert json.loads((folder / "names.json").read_text())["names"] == ["1"]
+
+
+def test_only_the_images_that_are_translated_are_looked_at(train, translate, dataroot, failure, capsys):
+    train("--model template")
+    (dataroot / "test" / "4.png").write_bytes(b"")
+    folder = translate("--model template --num_test 2")
+    assert titles(folder) == ["1", "2"]
+    assert "note: the first 2 images are translated; a larger --num_test takes more" in capsys.readouterr().out
+    code, said = failure(translate, "--model template --num_test 4")
+    assert code == 2 and "4.png" in said
+
+
+def test_the_row_of_an_unpaired_test_names_both_files(train, translate, dataroot):
+    train("--model cycle_gan")
+    renamed = (dataroot / "testB" / "2.png").rename(dataroot / "testB" / "9 <&>.png")
+    folder = translate("--model cycle_gan")
+    assert titles(folder) == ["1", "2 · B: 3.png", "3 · B: 4.png", "4 · B: 9 &lt;&amp;&gt;.png"]
+    assert json.loads((folder / "names.json").read_text())["names"] == ["1", "2", "3", "4"]
+    np.testing.assert_array_equal(read_pixels(folder / "images" / "4_real_B.png"), read_pixels(renamed))
+
+
+def test_one_direction_names_no_file_of_B(train, translate, tmp_path):
+    train("--model template")
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / "photos" / name)
+    folder = translate(f"--model test --dataroot {tmp_path / 'photos'}")
+    assert titles(folder) == ["a", "b"]

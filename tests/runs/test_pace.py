@@ -1,0 +1,52 @@
+"""The pace of a training: means over all steps since the last line, by a clock that the tests turn themselves."""
+import json
+import re
+
+import pytest
+
+from runs import pace
+from runs.pace import Pace, Stopwatch
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 0.0
+
+        def pass_by(self, seconds: float) -> None:
+            self.now += seconds
+    clock = Clock()
+    monkeypatch.setattr(pace.time, "perf_counter", lambda: clock.now)
+    return clock
+
+
+def test_a_lap_is_the_mean_of_its_steps(clock):
+    def batches():
+        for seconds in (1, 2, 6):
+            clock.pass_by(seconds)
+            yield "batch"
+
+    watch = Stopwatch()
+    laps = []
+    for step, _ in enumerate(watch.watch(batches())):
+        clock.pass_by(0.5)
+        if step != 0:
+            laps.append(watch.lap(images=4, left=40))
+    assert laps == [Pace(compute=1 / 4, data=3 / 4, left=40), Pace(compute=0.5 / 4, data=6 / 4, left=40)]
+
+
+def test_the_pace_in_words():
+    shown = Pace(compute=0.3, data=0.1, left=10_000)
+    assert (shown.images_per_s, shown.eta_s) == (pytest.approx(2.5), pytest.approx(4000))
+    assert str(shown) == "2.5 images/s, 25% waiting for data, 1:06:40 left"
+
+
+def test_the_console_and_the_metrics_tell_the_pace(train, capsys):
+    folder = train("--model template --print_freq 2 --n_epochs 2")
+    said = re.findall(r"iters: \d.* G: [\d.]+  ([\d.]+) images/s, \d+% waiting for data, [\d:]+ left", capsys.readouterr().out)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert said == [f"{row['images_per_s']:.3g}" for row in rows]
+    assert [row["total"] for row in rows] == [2, 4, 6, 8]
+    assert [row["eta_s"] * row["images_per_s"] for row in rows] == pytest.approx([6, 4, 2, 0])
+    assert [1 / (row["time"] + row["data"]) for row in rows] == pytest.approx([row["images_per_s"] for row in rows])
+    assert "images/s" not in (folder / "loss_log.txt").read_text()
