@@ -14,7 +14,8 @@ COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")}
 OLD = (*RENAMED, "no_lsgan")
 NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
-            "local_addr", "master_addr")  # torchrun
+            "local_addr", "master_addr",  # torchrun
+            "dist")  # pytest
 
 
 def read(phase: str, words: list[str]):
@@ -32,7 +33,7 @@ def test_every_flag_in_the_docs_exists(page: Path):
 def test_every_link_and_file_in_the_docs_exists(page: Path):
     text = page.read_text()
     links = [page.parent / link for link in re.findall(r'\]\(([^)#:"]+)\)', text)]
-    named = [ROOT / name for name in re.findall(r"`((?:models|data|options|util|tests|docs|recipes|datasets)/[\w/.]+\.\w+)`",
+    named = [ROOT / name for name in re.findall(r"`((?:data|datasets|docs|engine|models|networks|options|pages|recipes|runs|tests|util)/[\w/.]+\.\w+)`",
                                                 text) if "xyz" not in name]
     assert [str(path) for path in links + named if not path.exists()] == []
 
