@@ -11,7 +11,7 @@ import data
 import models
 from engine.processes import joined_processes
 from options.command_line import Command, parse
-from options.groups import TestDataOptions, TestRunOptions, TestSpeedOptions
+from options.groups import TestCommandOptions
 from options.saved import adopt, read_saved
 from options.schema import OptionError, Options
 from util.errors import UserError, kind_exit
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # --help answers without torch
 
 COMMAND = Command(
     program="test.py", phase="test", description="Translate images with a trained model and write a page of them.",
-    groups=(TestRunOptions, TestDataOptions, TestSpeedOptions),
+    groups=(TestCommandOptions,),
     find_model=models.find, find_dataset=data.find, model_names=models.names)
 
 MEMORY_ADVICE = "these make it need less: a smaller --batch_size, or a smaller --load_size with --crop_size"

@@ -10,7 +10,7 @@ import data
 import models
 from engine.processes import joined_processes
 from options.command_line import Command, parse
-from options.groups import DataOptions, LoggingOptions, TrainingOptions, TrainRunOptions, TrainSpeedOptions
+from options.groups import TrainCommandOptions
 from options.saved import differences, read_saved, refuse_other_structure
 from options.schema import OptionError, Options
 from util.errors import UserError, kind_exit
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # --help answers without torch
 
 COMMAND = Command(
     program="train.py", phase="train", description="Train an image-to-image translation model.",
-    groups=(TrainRunOptions, DataOptions, TrainingOptions, TrainSpeedOptions, LoggingOptions),
+    groups=(TrainCommandOptions,),
     find_model=models.find, find_dataset=data.find, model_names=models.names)
 
 MEMORY_ADVICE = ("these make it need less: a smaller --batch_size (with --grad_accum for the same effect), "

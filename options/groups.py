@@ -22,6 +22,7 @@ class DataOptions(Group):
     """data"""
 
     dataroot: str = option(None, "folder of the images (their layout: see README)", required=True, common=True)
+    phase: str = option("train", "folder of the dataset to use: train, val, test, ...")
     dataset_mode: str = option("unaligned", "how images are found and paired; a wrong name lists them all")
     direction: str = option("AtoB", "which domain is translated into which", choices=("AtoB", "BtoA"), common=True)
     input_nc: int = option(3, "channels of an input image: 3 RGB, 1 gray", least=1)
@@ -73,7 +74,6 @@ class TestSpeedOptions(SpeedOptions):
 class TrainRunOptions(RunOptions):
     """run"""
 
-    phase: str = option("train", "folder of the dataset to use: train, val, test, ...")
     continue_train: bool = option(False, "go on exactly where this run stopped; from its weights if it left no state")
     resume: str = option("", "auto: go on if the run's folder holds something, else start", choices=("", "auto"))
     overwrite: bool = option(False, "start anew in a folder that holds a run, and remove that run")
@@ -118,7 +118,6 @@ class TestRunOptions(RunOptions):
     """run"""
 
     model: str = option("test", "what to run: test (one generator) or the model that was trained", common=True)
-    phase: str = option("test", "folder of the dataset to use: train, val, test, ...", common=True)
     results_dir: str = option("./results/", "folder of all result pages")
     num_test: int = option(50, "how many images to translate at most", common=True, least=1)
     eval: bool = option(False, "freeze dropout and use the trained statistics of batch norm")
@@ -128,4 +127,13 @@ class TestRunOptions(RunOptions):
 class TestDataOptions(DataOptions):
     """data"""
 
+    phase: str = option("test", "folder of the dataset to use: train, val, test, ...", common=True)
     load_size: int = option(256, "side, or width, in pixels that images are scaled to; left out: as --crop_size", least=1)
+
+
+class TrainCommandOptions(TrainRunOptions, DataOptions, TrainingOptions, TrainSpeedOptions, LoggingOptions):
+    """train.py"""
+
+
+class TestCommandOptions(TestRunOptions, TestDataOptions, TestSpeedOptions):
+    """test.py"""

@@ -8,9 +8,11 @@ import difflib
 import json
 import math
 from argparse import ArgumentTypeError
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
+
+G = TypeVar("G", bound="Group")
 
 
 class OptionError(Exception):
@@ -42,7 +44,7 @@ class Option:
     most: float | None = None
     name: str = ""
     group: str = ""
-    type: type = str
+    type: Any = str
 
     @property
     def is_flag(self) -> bool:
@@ -50,7 +52,7 @@ class Option:
 
     def read(self, text: str) -> Any:
         """The value that `text` stands for; ArgumentTypeError (argparse's) when it stands for none."""
-        reader = {bool: true_or_false, int | float: count_or_inf}.get(self.type, self.type)
+        reader: Callable[[str], Any] = _READERS.get(self.type, self.type)
         try:
             value = reader(text)
         except (ValueError, KeyError):
@@ -67,7 +69,8 @@ class Option:
         return value
 
 
-_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", int | float: "a whole number or inf"}
+_READERS: dict[Any, Callable[[str], Any]] = {bool: true_or_false, int | float: count_or_inf}
+_TYPE_NAMES: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", int | float: "a whole number or inf"}
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
@@ -85,34 +88,47 @@ def option(default: Any, help: str, *, choices: Iterable[str] = (), required: bo
 class Group:
     """Options that belong together; the first line of the docstring is their title in --help.
 
-    Annotate with bool (a flag), int, float, str, or int | float (a whole number or inf).
+    Annotate with bool (a flag), int, float, str, or int | float (a whole number or inf). A group may inherit others: an
+    option has the title of the class in whose body it stands, and a body that says it anew replaces that of its base.
     """
-
-    @classmethod
-    def options(cls) -> list[Option]:
-        """The options declared in this class and its bases, in order of declaration."""
-        title = (cls.__doc__ or cls.__name__).splitlines()[0]
-        types = get_type_hints(cls)
-        declared = {}
-        for base in reversed(cls.__mro__):
-            declared |= {name: value for name, value in vars(base).items() if isinstance(value, Option)}
-        return [replace(value, name=name, group=title, type=types[name]) for name, value in declared.items()]
 
 
 def assemble(groups: Iterable[type[Group]]) -> dict[str, Option]:
-    """All options of the groups by name. TypeError, a programming error, when one is declared twice."""
+    """All options of the groups and of their bases by name; a class that is reached in several ways counts once.
+
+    TypeError, a programming error, when unrelated classes declare one name, or a name is one of Options' own.
+    """
     declared: dict[str, Option] = {}
-    for group in groups:
-        for opt in group.options():
-            if opt.name in declared:
-                raise TypeError(f"--{opt.name} is declared in {declared[opt.name].group!r} and again in {opt.group!r}")
-            declared[opt.name] = opt
+    owners: dict[str, type[Group]] = {}
+    for owner in _bodies(groups):
+        title, types = (owner.__doc__ or owner.__name__).splitlines()[0], get_type_hints(owner)
+        for name, value in vars(owner).items():
+            if not isinstance(value, Option):
+                continue
+            if name in owners and not issubclass(owner, owners[name]):
+                raise TypeError(f"--{name} is declared in {declared[name].group!r} and again in {title!r}")
+            if name in RESERVED:
+                raise TypeError(f"--{name}, declared in {title!r}, is a name that Options has for itself")
+            declared[name] = replace(value, name=name, group=title, type=types[name])
+            owners[name] = owner
     return declared
+
+
+def _bodies(groups: Iterable[type[Group]]) -> dict[type[Group], None]:
+    """The groups and their bases, each once: bases first, in the order in which they are written."""
+    def with_bases(group: type) -> Iterator[type[Group]]:
+        for base in group.__bases__:
+            yield from with_bases(base)
+        if issubclass(group, Group):
+            yield group
+
+    return dict.fromkeys(body for group in groups for body in with_bases(group))
 
 
 class Options:
     """The parsed options, read as attributes (`opt.lambda_A`). Frozen; picklable.
 
+    What reads them asks for the group that declares them: `opt.view(TrainingOptions).lr` is known to a type checker.
     `declared`: the options with their effective defaults; `sources`: where each value came from
     ('default', 'model default', 'dataset default', 'trained run ...', 'command line' or an @file's name).
     """
@@ -126,6 +142,10 @@ class Options:
 
     def __contains__(self, name: str) -> bool:
         return name in self._names
+
+    def view(self, group: type[G]) -> G:
+        """These same options, for a type checker an object of `group`."""
+        return cast(G, self)
 
     def replace(self, **values: Any) -> "Options":
         """A copy with other values."""
@@ -157,6 +177,9 @@ class Options:
             comment = f"\t[default: {_one_line(default)}]" if value != default else ""
             lines.append(f"{name:>25}: {_one_line(value):<30}{comment}")
         return "\n".join(lines + ["----------------- End -------------------"]) + "\n"
+
+
+RESERVED = {"declared", "sources", *vars(Options)}
 
 
 def _one_line(value: Any) -> str:

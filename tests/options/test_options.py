@@ -1,14 +1,17 @@
 """Declared once, parsed once, frozen: flags, defaults, precedence, old spellings, help, saved options."""
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import models
-from helpers.commands import load_command
+from helpers.commands import ROOT, load_command
 from options.classic import RENAMED
 from options.command_line import parse
+from options.groups import TrainingOptions
 from options.saved import adopt, read_saved
 from options.schema import Group, OptionError, Options, assemble, option
 
@@ -141,6 +144,82 @@ def test_declaring_twice_is_a_programming_error():
 
     with pytest.raises(TypeError, match="--ngf is declared in 'Once' and again in 'Twice'"):
         assemble([Once, Twice])
+
+
+class Sizes(Group):
+    """sizes"""
+
+    width: int = option(1, "")
+    height: int = option(1, "")
+
+
+class Wide(Sizes):
+    """wide"""
+
+    width: int = option(9, "")
+    depth: int = option(3, "")
+
+
+class Both(Wide, TrainingOptions):
+    """both"""
+
+
+def test_a_group_reached_in_several_ways_counts_once():
+    declared = assemble([Sizes, Both, TrainingOptions, Wide])
+    assert list(declared)[:4] == ["width", "height", "depth", "n_epochs"]
+    assert len(declared) == 3 + len(assemble([TrainingOptions]))
+    titles = [declared[name].group for name in ("width", "height", "depth", "lr")]
+    assert titles == ["wide", "sizes", "wide", "training"]  # of the class in whose body it stands
+    assert declared["width"].default == assemble([Wide, Sizes])["width"].default == 9
+
+
+def test_a_class_cannot_inherit_two_declarations_of_one_name():
+    class High(Group):
+        """high"""
+        height: int = option(5, "")
+
+    class Mixed(Sizes, High):
+        pass
+
+    with pytest.raises(TypeError, match="--height is declared in 'sizes' and again in 'high'"):
+        assemble([Mixed])
+
+
+def test_a_name_of_the_options_themselves_is_a_programming_error():
+    class Bad(Group):
+        """bad"""
+        replace: bool = option(False, "")
+
+    with pytest.raises(TypeError, match="--replace, declared in 'bad', is a name that Options has for itself"):
+        assemble([Bad])
+
+
+def test_a_view_is_the_same_frozen_object():
+    opt = read("--lr 0.5 --ngf 8")
+    training = opt.view(TrainingOptions)
+    assert training is opt and training.lr == opt.lr == 0.5
+    with pytest.raises(AttributeError, match="frozen"):
+        training.lr = 1.0
+
+
+def test_a_type_checker_knows_the_fields_of_a_view(tmp_path: Path):
+    pytest.importorskip("mypy")
+    (tmp_path / "reader.py").write_text("""\
+from options.groups import TrainCommandOptions
+from options.schema import Options
+
+def read(opt: Options) -> str:
+    seen = opt.view(TrainCommandOptions)
+    reveal_type(seen.lr)
+    reveal_type(seen.max_dataset_size)
+    seen.learning_rate
+    return opt.lr
+""")
+    done = subprocess.run([sys.executable, "-m", "mypy", "--config-file=", str(tmp_path / "reader.py")], cwd=ROOT,
+                          capture_output=True, text=True)
+    said = [line.partition(": ")[2] for line in done.stdout.splitlines() if "reader.py" in line]
+    assert said[:2] == ['note: Revealed type is "float"', 'note: Revealed type is "int | float"']
+    assert 'has no attribute "learning_rate"' in said[2] and '"Options" has no attribute "lr"' in said[3]
 
 
 @pytest.mark.parametrize("phase", COMMANDS)
