@@ -29,8 +29,8 @@ COMMAND = Command(
     find_model=models.find, find_dataset=data.find, model_names=models.names)
 
 MEMORY_ADVICE = ("these make it need less: a smaller --batch_size (with --grad_accum for the same effect), "
-                 "--checkpoint_activations, --precision bf16, --cuda_graph off; a smaller --crop_size (with --load_size), --ngf or --ndf; "
-                 "--netG resnet_6blocks or unet_128")
+                 "--checkpoint_activations, --precision bf16, --cuda_graph off; a smaller --crop_size (with "
+                 "--load_size), --ngf or --ndf; --netG resnet_6blocks or unet_128")
 ORPHANS = 15  # seconds that loading processes may outlive a process that was killed, and keep its lock
 
 
@@ -80,47 +80,29 @@ def train(opt: Options, stop: StopRequest) -> None:
 
 def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, validation: Loader | None,
              state: dict | None, stop: StopRequest) -> None:
-    """Train for n_epochs + n_epochs_decay epochs, or until `stop` has a reason; logs and saves on the way.
+    """Train from `state`, or from the beginning, until the last epoch or until `stop` has a reason.
 
-    validation: the images that --lr_policy plateau measures on; state: what to go on from.
+    validation: the images that --lr_policy plateau measures on.
     """
     from engine.distributed import gather
-    from engine.feed import groups, prefetched
-    from engine.schedule import lr_factor
+    from engine.schedule import Schedule
+    from runs.progress import Progress
     from runs.recorder import open_recorder
     from runs.silent_recorder import SilentRecorder
     from runs.training import Training
 
     engine = make_engine(opt, device)
     print(engine.describe(opt.verbose))
-    training = Training(engine, folder, opt, loader.images)
-    training.begin(state)
+    schedule = Schedule(opt.lr, opt.lr_policy, opt.n_epochs, opt.n_epochs_decay, opt.lr_decay_iters)
+    training = Training(engine, folder, opt, schedule, loader.images)
+    for notice in training.begin(state):
+        print(notice)
 
     with closing(SilentRecorder() if rank() > 0 else
-                 open_recorder(opt, folder, training.images_in_all, training.moment, state)) as recorder:
-        for epoch in range(training.moment.epoch, training.last_epoch + 1):
-            lr = opt.lr * lr_factor(opt.lr_policy, epoch, opt.n_epochs, opt.n_epochs_decay, opt.lr_decay_iters,
-                                    training.val_losses)
-            engine.set_lr(lr)
-            batches = prefetched(loader.epoch(epoch, skip=training.moment.images), device)
-            for several in recorder.clock.watch(groups(batches, opt.grad_accum)):
-                training.step(several, lr, recorder)
-                stop.check()
-                if training.in_epoch and training.moment.due(opt.save_latest_freq):
-                    training.save(recorder)
-                if training.in_epoch and stop.reason:
-                    break
-            else:  # the epoch is complete
-                if validation:
-                    training.val_losses.append(engine.validate(validation.first(validation.images)))
-                recorder.progress.say(f"End of epoch {epoch} / {training.last_epoch}, learning rate {lr:.7f}")
-                training.end_epoch(recorder)
-                stop.check()
-            if stop.reason:
-                training.save(recorder)
-                recorder.progress.say(f"stopped by {stop.reason}; --continue_train goes on from here")
-                break
-    skipped = sum(gather(loader.skipped), [])
+                 open_recorder(opt, schedule, folder, Progress(training.images_in_all, training.moment.total), state)
+                 ) as recorder:
+        training.run(loader, validation, recorder, stop)
+    skipped = [said for own in gather(loader.skipped) for said in own]
     if skipped:
         print(f"note: {len(skipped)} samples could not be read and were left out, the last because {skipped[-1]}")
     print(f"weights: {folder}" + ("" if opt.no_html else f"\npage: {folder / 'web' / 'index.html'}"))
@@ -132,14 +114,20 @@ def make_engine(opt: Options, device: torch.device) -> Engine:
 
     from engine.engine import Engine
     from engine.precision import choose_precision
+    from engine.recorded_step import can_record
 
     if opt.compile and opt.checkpoint_activations:
-        raise OptionError("--compile cannot compute activations again: leave out --checkpoint_activations, or --compile")
+        raise OptionError("--compile cannot compute activations again: leave out --checkpoint_activations, or "
+                          "--compile")
     torch.manual_seed(opt.seed)
-    engine = Engine(models.find(opt.model)(opt), device, choose_precision(opt.precision, device, opt.plain), opt.plain)
-    record = (opt.cuda_graph == "auto" and opt.preprocess not in ("scale_width", "none")  # images of one size
-              and opt.grad_accum == 1 and not opt.checkpoint_activations)
-    engine.prepare_training(opt.lr, opt.beta1, record)
+    model, precision = models.find(opt.model)(opt), choose_precision(opt.precision, device, opt.plain)
+    if opt.lr_policy == "plateau" and not model.measures:
+        raise OptionError(f"--lr_policy plateau follows a metric, and --model {opt.model} defines none; "
+                          "choose --lr_policy linear, step or cosine")
+    engine = Engine(model, device, precision, opt.plain, opt.seed)
+    one_size = opt.preprocess not in ("scale_width", "none")
+    engine.prepare_training(opt.lr, opt.beta1, opt.cuda_graph == "auto" and can_record(
+        device, precision, opt.plain, one_size, opt.grad_accum, opt.checkpoint_activations))
     if opt.compile:
         engine.compile()
     return engine

@@ -43,13 +43,13 @@ def _of_several(gpu_ids: str, asked_for: bool, named: bool) -> torch.device:
     """The device of this one of several processes."""
     gpus, here = torch.cuda.device_count(), local_world_size()
     if asked_for and named:
-        raise UserError(f"--gpu_ids {gpu_ids}: torchrun started {here} processes on this machine, and each takes the GPU of "
-                        "its own number; leave out --gpu_ids, or give --gpu_ids -1 for the CPU")
+        raise UserError(f"--gpu_ids {gpu_ids}: torchrun started {here} processes on this machine, and each takes the "
+                        "GPU of its own number; leave out --gpu_ids, or give --gpu_ids -1 for the CPU")
     if asked_for or not gpus:
         return torch.device("cpu")
     if gpus < here:
-        raise UserError(f"torchrun started {here} processes on this machine, and torch {torch.__version__} sees {gpus} CUDA "
-                        f"GPUs; give torchrun --nproc_per_node {gpus}, or train.py --gpu_ids -1 for the CPU")
+        raise UserError(f"torchrun started {here} processes on this machine, and torch {torch.__version__} sees {gpus} "
+                        f"CUDA GPUs; give torchrun --nproc_per_node {gpus}, or train.py --gpu_ids -1 for the CPU")
     device = torch.device("cuda", local_rank())
     torch.cuda.set_device(device)
     return device
@@ -64,4 +64,5 @@ def describe_device(device: torch.device) -> str:
 
 def on_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
     """The batch with its tensors on the device; from pinned memory without waiting for them."""
-    return {name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value for name, value in batch.items()}
+    return {name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+            for name, value in batch.items()}

@@ -1,4 +1,4 @@
-"""What the processes that torchrun started do together. Alone, every function here does nothing, so callers need not ask."""
+"""What the processes that torchrun started do together. Alone, each function does nothing: callers need not ask."""
 import io
 import os
 import secrets
@@ -41,7 +41,8 @@ def joined() -> Iterator[None]:
             raise SystemExit(code) from None
         if _is_lost_connection(error):
             reason = str(error).split(". This is")[0].splitlines()[0]
-            raise MachineError(f"the connection to another process is lost, as it has ended: {reason}.\n{GO_ON}") from None
+            raise MachineError(f"the connection to another process is lost, as it has ended: {reason}.\n{GO_ON}"
+                               ) from None
         raise
     dist.destroy_process_group()
     if leaving:
@@ -51,8 +52,8 @@ def joined() -> Iterator[None]:
 def _join() -> Heartbeat:
     missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
     if missing:
-        raise UserError(f"WORLD_SIZE is {world_size()} in the environment, but {' and '.join(missing)} is not set: start "
-                        "with torchrun, or unset WORLD_SIZE")
+        raise UserError(f"WORLD_SIZE is {world_size()} in the environment, but {' and '.join(missing)} is not set: "
+                        "start with torchrun, or unset WORLD_SIZE")
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     hosted = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # by torchrun, else by process 0
@@ -63,7 +64,8 @@ def _join() -> Heartbeat:
                                 timeout=PATIENCE)
         return Heartbeat(host, port, start, rank(), world_size())
     except RuntimeError as error:
-        raise MachineError(f"the {world_size()} processes did not find each other: {str(error).splitlines()[0]}") from None
+        reason = str(error).splitlines()[0]
+        raise MachineError(f"the {world_size()} processes did not find each other: {reason}") from None
 
 
 def _name_of_this_start(store: dist.TCPStore) -> str:
@@ -90,14 +92,13 @@ def _exit_code(error: BaseException) -> int:
 
 
 def _is_lost_connection(error: BaseException) -> bool:
-    return isinstance(error, dist.DistError) or isinstance(error, RuntimeError) and "gloo" in str(error)
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
 
 
-def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Replaces each gradient by its mean over the processes; the same parameters must have one in all."""
+def average_gradients(gradients: Sequence[Tensor]) -> None:
+    """Replaces each gradient by its mean over the processes, which must have the same ones."""
     if world_size() == 1:
         return
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
     flat /= world_size()
@@ -160,12 +161,12 @@ def gather(value: T) -> list[T]:
 
 def from_rank_0(action: Callable[[], T]) -> T:
     """Calls `action` in process 0 alone; all get what it gave, tensors on the CPU."""
-    value = action() if rank() == 0 else None
     if world_size() == 1:
-        return value
-    packed = [_packed(value)]
+        return action()
+    packed = [_packed(action())] if rank() == 0 else [b""]
     dist.broadcast_object_list(packed)
-    return value if rank() == 0 else _unpacked(packed[0])
+    value: T = _unpacked(packed[0])
+    return value
 
 
 def hand_out(values: Sequence[T]) -> T:

@@ -1,76 +1,68 @@
-"""Runs any model that keeps the contract of models/base_model.py: device, precision, optimizers, steps. Knows none by name."""
+"""Runs any model that keeps the contract of models/contract.py: device, precision, optimizers, steps. Knows none."""
+import random
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from engine.averaged import averaged_copy, follow
 from engine.device import describe_device, on_device
 from engine.distributed import average_gradients, everywhere, same_everywhere, total
+from engine.optimizers import Optimizers, gradients_of, learn
 from engine.precision import HALF, autocast, loss_scaler
 from engine.recorded_step import RecordedStep
-from engine.step_result import Report
-from util.torchrun import world_size
-
-Batch = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Section:
-    """Updates, each with its optimizer, whose work the device does without asking the host. recall: see the model's Update."""
-
-    updates: tuple[tuple[Any, torch.optim.Optimizer], ...]
-    recall: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None
-
-    @property
-    def optimizers(self) -> list[torch.optim.Optimizer]:
-        return [optimizer for _, optimizer in self.updates]
+from engine.section import Section, Work, sections
+from engine.step_result import StepResult, finite_gradients, finite_scalars
+from models.contract import Batch, Clock, Images, Model, Update
+from networks.fast_layers import best_layout
+from util.torchrun import rank
 
 
 class Engine:
     """A model on a device: ready to translate, and after `prepare_training` to train.
 
-    precision: 'fp32', 'tf32', 'bf16' or 'fp16', see engine/precision.py. plain: the textbook step, nothing fused or recorded.
+    precision: 'fp32', 'tf32', 'bf16' or 'fp16', see engine/precision.py. plain: the textbook step, nothing fused or
+    recorded. seed: of all random numbers of the steps.
     """
 
-    def __init__(self, model: Any, device: torch.device, precision: str = "fp32", plain: bool = False):
-        self.model, self.device, self.precision, self.plain = model, device, precision, plain
-        self.generators = tuple(model.nets)  # the discriminators are added later
+    def __init__(self, model: Model, device: torch.device, precision: str = "fp32", plain: bool = False, seed: int = 0):
+        self.model, self.device, self.precision, self.plain, self.seed = model, device, precision, plain, seed
+        self.generators = tuple(model.nets)  # the networks that only training needs are added later
         self.ahead = 2 if device.type == "cuda" else 0  # steps to go on before the host asks whether a loss was NaN
-        self.optimizers: list[torch.optim.Optimizer] = []
+        self.draws = torch.Generator()  # for what a step decides on the host
         self.scaler = loss_scaler(precision, device)
         self.recorded: RecordedStep | None = None
         self._to_device()
 
     def _to_device(self) -> None:
-        self.model.nets.to(self.device)
-        if self.device.type == "cuda" and not self.plain:  # tensor cores read channels_last; on a CPU the networks know best
-            tensor_cores = self.precision in ("tf32", *HALF)
-            self.model.nets.to(memory_format=torch.channels_last if tensor_cores else torch.contiguous_format)
+        tensor_cores = self.precision in ("tf32", *HALF)
+        for nets in (self.model.nets, self.model.frozen):
+            nets.to(self.device)
+            for net in nets.values() if not self.plain else ():
+                net.to(memory_format=best_layout(net, self.device.type, tensor_cores))
 
     def prepare_training(self, lr: float, beta1: float, record: bool = False) -> None:
-        """Adds the discriminators, and one Adam for each of the model's updates, betas beta1 and 0.999 as in both papers.
+        """Adds what only training needs, and an Adam for each set of networks, betas beta1 and 0.999 as in both papers.
 
-        record: on a GPU, record a step and replay it; for images of one size.
+        record: record a step and replay it, where engine.recorded_step.can_record allows it.
+        TypeError, a programming error, when the model's updates contradict each other.
         """
-        self.model.add_discriminators()
+        model = self.model
+        model.prepare_training()
         self._to_device()
-        fused = not self.plain and self.device.type in ("cpu", "cuda")
-        record = record and fused and self.device.type == "cuda" and self.precision != "fp16" and world_size() == 1
+        model.averaged.update({name: averaged_copy(model.nets[name]) for name in model.averages})
+        model.clock = Clock(self.device)
         if record:
-            warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")  # before it is recorded
-        rate = torch.tensor(lr, device=self.device) if record else lr
-        self.optimizers = [
-            torch.optim.Adam([p for name in update.nets for p in self.model.nets[name].parameters()], rate, (beta1, 0.999),
-                             fused=fused or None, capturable=record)
-            for update in self.model.updates
-        ]
-        self.sections = _sections(list(zip(self.model.updates, self.optimizers, strict=True)))
-        self.recorded = RecordedStep(self.sections, self._compute) if record else None
+            warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")
+        fused = not self.plain and self.device.type in ("cpu", "cuda")
+        self.optimizers = Optimizers(model.updates, model.nets, lr, beta1, fused, self.device if record else None)
+        self.sections = sections(self.optimizers.updates)
+        self.tellers: dict[str, str] = {}  # which update tells a loss of that name
+        self.recorded = RecordedStep(self.sections, self._compute, self._recall, self.device) if record else None
 
     def compile(self) -> None:
         """Compile every network when it is first used; the names of its parameters stay."""
@@ -85,160 +77,179 @@ class Engine:
             lines += [str(net)] if verbose else []
         return "\n".join(lines)
 
-    def set_lr(self, lr: float) -> None:
-        """The learning rate of all optimizers from now on."""
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                if isinstance(group["lr"], Tensor):  # a recorded step reads it there
-                    group["lr"].fill_(lr)
-                else:
-                    group["lr"] = lr
-
-    def step(self, *batches: Batch) -> Report:
+    def step(self, *batches: Batch, epoch: int, images: int) -> StepResult:
         """One training step from one batch, or from several whose gradients are averaged over all samples.
 
-        When a loss is NaN or infinite, in any process, the weights stay; the report says so when it is asked.
+        epoch, images: where the training is, images done in all before this step. With the seed and the number of the
+        process they decide all random numbers of the step, so that nobody needs to remember any.
+        An update whose loss or gradient is NaN or infinite, in any process, moves nothing, nor do those behind it in
+        the step; those before it stand. The result says so when it is asked.
         """
-        batches = [on_device(batch, self.device) for batch in batches]
+        torch.manual_seed(step_seed(self.seed, rank(), images))
+        self.draws.manual_seed(step_seed(self.seed, rank(), images, "drawn"))
+        self.model.clock.set(epoch, images)
+        batches = tuple(on_device({**batch, **self.model.draw(batch, self.draws)}, self.device) for batch in batches)
         if self.recorded and len(batches) == 1:
-            return Report(*self.recorded.step(batches[0]))
-        images: list[dict[str, Tensor]] = [{} for _ in batches]
-        losses: dict[str, Tensor] = {}
-        for section in self.sections:
-            if section.recall:
-                for made in images:
-                    made |= section.recall(made)
-            finite = self._compute(section, batches, images, losses)
-            if self.device.type != "cuda" and not finite:
-                break  # the image pools must not remember such fakes; on a GPU they mend them
-        if self.scaler.is_enabled():
-            self.scaler.update()
-        return Report(losses, images[-1], finite)
+            work = self.recorded.step(batches[0])
+        else:
+            work = Work.begin(self.device)
+            for section in self.sections:
+                work = work.remembering([self._recall(section, made) for made in work.images])
+                work = self._compute(section, batches, work)
+                if self.device.type != "cuda" and not work.finite:
+                    break  # the image pools must not remember such fakes; on a GPU they mend them
+        return StepResult(work.losses, work.images[-1], work.finite)
 
-    def _compute(self, section: Section, batches: Sequence[Batch], images: list[dict[str, Tensor]], losses: dict[str, Tensor]
-                 ) -> Tensor:
-        """The device's work for a section: images where there are none yet, losses, gradients, new weights.
+    def notices(self) -> list[str]:
+        """What the user should know, since this was last asked."""
+        if not self.recorded:
+            return []
+        said, self.recorded.notices = self.recorded.notices, []
+        return said
 
-        images: by name, for each batch; losses: averaged over the samples of all batches. Both are completed here.
-        Returns whether all losses so far are finite in all processes.
+    def _recall(self, section: Section, images: Images) -> Images:
+        """What the section's updates remember of earlier steps: decided on the host."""
+        return section.recall(images, self.draws) if section.recall else {}
+
+    def _compute(self, section: Section, batches: Sequence[Batch], work: Work) -> Work:
+        """The device's work for a section: images where there are none yet, losses, gradients, new weights."""
+        buffers = list(self.model.nets.buffers())  # statistics of batch norms
+        done = []  # the buffers before each update, whether all was finite up to it, whether its networks moved
+        for update in section.updates:
+            before = [buffer.clone() for buffer in buffers]
+            images, losses = self._differentiate(update, batches, work.images)
+            finite, moved = self._learn(update, losses, work.finite)
+            done.append((update, before, finite, moved))
+            work = work.after(images, losses, finite)
+        for _, before, finite, _ in reversed(done):  # not earlier: gradients need them as they are
+            for buffer, old in zip(buffers, before, strict=True):
+                buffer.copy_(buffer.where(finite, old))
+        for update, _, _, moved in done:
+            for name in set(update.nets) & set(self.model.averages):
+                follow(self.model.averaged[name], self.model.nets[name], self.model.averages[name], moved)
+        return work
+
+    def _differentiate(self, update: Update, batches: Sequence[Batch], made: Sequence[Images]
+                       ) -> tuple[list[Images], dict[str, Tensor]]:
+        """The images of each batch and the update's losses over all samples; gradients are where optimizers look.
+
+        made: the images of each batch where there are some already.
         """
+        self.optimizers.of[update.nets].zero_grad()
         samples = sum(len(batch["A"]) for batch in batches)
-        capturing = self.device.type == "cuda" and torch.cuda.is_current_stream_capturing()
-        before = [buffer.clone() for buffer in self.model.nets.buffers()]  # statistics of batch norms
-        for update, optimizer in section.updates:
-            optimizer.zero_grad()
-            for batch, made in zip(batches, images, strict=True):
-                share = len(batch["A"]) / samples
-                with autocast(self.precision, self.device, cache=not capturing):
-                    made |= {} if made else self._forward(batch, several=len(batches) > 1)
-                    with _frozen([net for name, net in self.model.nets.items() if name not in update.nets]):
-                        terms = update.losses(made)
-                        objective = update.scale * share * sum(terms.values())
-                if self.scaler.is_enabled():  # it looks for NaN in gradients, not in losses
-                    objective = objective * torch.ones_like(objective).where(_finite(losses | terms), torch.nan)
-                self.scaler.scale(objective).backward()
-                for name, term in terms.items():
-                    losses[name] = losses.get(name, 0) + share * term.detach()
-            finite = everywhere(_finite(losses))
-            average_gradients([p for group in optimizer.param_groups for p in group["params"]])
-            self._learn(optimizer, finite)
-        for buffer, old in zip(self.model.nets.buffers(), before, strict=True):
-            buffer.copy_(buffer.where(finite, old))
-        return finite
+        all_images: list[Images] = []
+        losses: dict[str, Tensor] = {}
+        for number, batch in enumerate(batches):
+            share = len(batch["A"]) / samples
+            with self._autocast():
+                images = made[number] if made else self._forward(batch, several=len(batches) > 1)
+                with _frozen(net for name, net in self.model.nets.items() if name not in update.nets):
+                    terms = update.losses(images)
+                    self._refuse_second_tellers(update, terms)
+                    objective = update.scale * share * torch.stack(list(terms.values())).sum()
+            self.scaler.scale(objective).backward()
+            all_images.append(images)
+            for name, term in terms.items():
+                losses[name] = losses.get(name, term.new_zeros(())) + share * term.detach()
+        return all_images, losses
 
-    def _forward(self, batch: Batch, several: bool) -> Mapping[str, Tensor]:
-        """The model's images. When others of `several` batches come before the generators learn, they are computed again then."""
-        if several and not set(self.generators) & set(self.model.updates[0].nets):
+    def _learn(self, update: Update, losses: Mapping[str, Tensor], finite: Tensor) -> tuple[Tensor, Tensor]:
+        """Moves the update's networks unless a loss up to now or a gradient is not finite.
+
+        Returns whether all was finite, and whether they moved: boolean scalars on the device. Both are the same but for
+        fp16, where a gradient beyond its range is no fault as long as the scale can be made smaller.
+        """
+        optimizer = self.optimizers.of[update.nets]
+        average_gradients(gradients_of(optimizer))
+        finite = finite & everywhere(finite_scalars(losses.values()))
+        if not self.scaler.is_enabled():
+            finite = finite & finite_gradients(gradients_of(optimizer))
+            learn(optimizer, finite)
+            return finite, finite
+        self.scaler.unscale_(optimizer)
+        within = finite_gradients(gradients_of(optimizer))
+        learn(optimizer, moved := finite & within)
+        small = self.scaler.scale(torch.ones((), device=self.device)) <= 1
+        self.scaler.update()
+        return finite & (within | ~small), moved
+
+    def _refuse_second_tellers(self, update: Update, losses: Iterable[str]) -> None:
+        for name in losses:
+            teller = self.tellers.setdefault(name, update.name)
+            if teller != update.name:
+                raise TypeError(f"the updates {teller!r} and {update.name!r} both have a loss {name!r}; "
+                                "give each a name of its own")
+
+    def _forward(self, batch: Batch, several: bool) -> Images:
+        """The model's images; computed again when others of `several` batches come before the generators learn."""
+        if several and not set(self.generators) & set(self.optimizers.updates[0].nets):
             return checkpoint(self.model.forward, batch, use_reentrant=False,
                               context_fn=lambda: (nullcontext(), self.model.same_statistics()))
         return self.model.forward(batch)
 
-    def _learn(self, optimizer: torch.optim.Optimizer, finite: Tensor) -> None:
-        """One step of the optimizer if `finite`, a boolean scalar, is true: decided on the device where it can."""
-        if self.scaler.is_enabled():
-            self.scaler.step(optimizer)
-        elif optimizer.defaults["fused"]:
-            optimizer.grad_scale, optimizer.found_inf = None, (~finite).float()  # how torch tells a fused optimizer
-            optimizer.step()
-        elif finite:
-            optimizer.step()
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return autocast(self.precision, self.device, cache=self.recorded is None)  # no cache outlives a recording
 
     @torch.no_grad()
-    def translate(self, batch: Batch) -> dict[str, Tensor]:
+    def translate(self, batch: Batch) -> Images:
         """The images that the model makes of a batch, by name."""
         batch = on_device(batch, self.device)
-        alone = self.device.type == "cpu" and self.model.together  # what a batch needs does not fit into a CPU's caches
-        with autocast(self.precision, self.device):
+        alone = self.device.type == "cpu" and self.model.merge and self.model.samples_alone  # caches are small there
+        with self._autocast():
             made = [self.model.translate(part) for part in (_samples(batch) if alone else [batch])]
         return {name: torch.cat([images[name] for images in made]) for name in made[0]}
 
     @torch.no_grad()
-    def validate(self, batches: Iterable[Batch]) -> float:
-        """The mean of the model's validation loss over all images, in eval mode: training is not touched by it.
+    def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """The mean over all images of each of the model's metrics, in eval mode: training is not touched by it.
 
         batches: of several processes, each has its share.
         """
-        same_everywhere(self.model.nets)  # also the statistics of batch norm
-        self.model.nets.eval()
-        loss = images = 0
+        nets = self.model.nets
+        same_everywhere(dict(nets.items()))  # also the statistics of batch norm
+        modes = {module: module.training for module in nets.modules()}
+        nets.eval()
+        images, sums = 0, dict[str, float]()
         for batch in batches:
-            loss += self.model.validation_loss(self.translate(batch)).item() * len(batch["A"])
             images += len(batch["A"])
-        self.model.nets.train()
-        loss, images = total(loss, images)
-        return loss / images
+            for name, values in self.model.metrics(self.translate(batch)).items():
+                sums[name] = sums.get(name, 0.0) + values.sum().item()
+        for module, mode in modes.items():
+            module.training = mode
+        in_all, *summed = total(images, *sums.values())
+        return {name: value / in_all for name, value in zip(sums, summed, strict=True)}
 
     def state(self) -> dict[str, Any]:
-        """Everything to go on exactly: networks, optimizers, what the model remembers, and the random state."""
+        """Everything to go on exactly: networks, their running means, optimizers, and what the model remembers."""
         return {
             "nets": {name: net.state_dict() for name, net in self.model.nets.items()},
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "averaged": {name: net.state_dict() for name, net in self.model.averaged.items()},
+            "optimizers": self.optimizers.state(),
             "scaler": self.scaler.state_dict(),
             "model": self.model.extra_state(),
-            "rng": torch.get_rng_state(),
-            "cuda_rng": [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else [],
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what `state` gave, on any device and with any flags of speed."""
         for name, net in self.model.nets.items():
             net.load_state_dict(state["nets"][name])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            _load_optimizer(optimizer, saved)
+        for name, net in self.model.averaged.items():  # which an older state may lack
+            net.load_state_dict(state.get("averaged", {}).get(name, state["nets"][name]))
+        self.optimizers.load_state(state["optimizers"])
         if self.scaler.is_enabled() and state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
         self.model.load_extra_state(state["model"])
-        torch.set_rng_state(state["rng"])
-        if self.device.type == "cuda" and state["cuda_rng"]:
-            torch.cuda.set_rng_state(state["cuda_rng"][0], self.device)
 
 
-def _sections(updates: Sequence[tuple[Any, torch.optim.Optimizer]]) -> list[Section]:
-    """The updates in as few sections as their `recall` allows. TypeError, a programming error, when the first has one."""
-    if updates and updates[0][0].recall:
-        raise TypeError("the first update cannot recall: there are no images yet")
-    begins = [0] + [number for number, (update, _) in enumerate(updates) if number and update.recall]
-    return [Section(tuple(updates[begin:end]), updates[begin][0].recall)
-            for begin, end in zip(begins, [*begins[1:], len(updates)], strict=True)]
-
-
-def _finite(losses: Mapping[str, Tensor]) -> Tensor:
-    return torch.stack(list(losses.values())).isfinite().all()
+def step_seed(*where: object) -> int:
+    """A seed of 63 bits for a step that is described by `where`."""
+    return random.Random(" ".join(map(str, where))).getrandbits(63)
 
 
 def _samples(batch: Batch) -> list[Batch]:
     """A batch for each sample."""
     return [{name: value[number:number + 1] for name, value in batch.items() if isinstance(value, Tensor)}
             for number in range(len(batch["A"]))]
-
-
-def _load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> None:
-    """Restores moments and steps; how the optimizer computes stays as it was made, and memory keeps the weights' layout."""
-    optimizer.load_state_dict({**saved, "param_groups": optimizer.state_dict()["param_groups"]})
-    for parameter, moments in optimizer.state.items():
-        for name, value in moments.items():
-            if value.shape == parameter.shape:
-                moments[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 @contextmanager

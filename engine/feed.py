@@ -1,14 +1,12 @@
 """How batches reach the device."""
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.device import on_device
-
-Batch = Mapping[str, Any]
+from models.contract import Batch
 
 
 def groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
@@ -19,7 +17,7 @@ def groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
 
 
 def prefetched(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
-    """The same batches on the device. A GPU is sent the next one, on a stream of its own, while it computes with this one."""
+    """The same batches on the device. A GPU is sent the next one, on a stream of its own, while it computes."""
     if device.type != "cuda":
         yield from batches
         return
@@ -33,7 +31,8 @@ def prefetched(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch
         torch.cuda.current_stream(device).wait_stream(stream)
         for value in moved.values():
             if isinstance(value, Tensor):
-                value.record_stream(torch.cuda.current_stream(device))  # its memory is not reused before this stream is done
+                # its memory is not reused before this stream is done
+                value.record_stream(torch.cuda.current_stream(device))
         ready = moved
     if ready is not None:
         yield ready

@@ -16,14 +16,15 @@ GO_ON = "What was saved last is kept; train.py --resume auto goes on from it"
 class Heartbeat:
     """A thread that gives a sign of life every second to a store all processes share, and looks for those of others.
 
-    Process 0 looks at all, the others look at process 0, so that n processes send about 3n messages a second. Silence is
-    counted in own beats: suspending a whole machine harms nobody. A process at work is never silent, however long it takes,
-    as the thread goes on beside it.
+    Process 0 looks at all, the others look at process 0, so that n processes send about 3n messages a second. Silence
+    is counted in own beats: suspending a whole machine harms nobody. A process at work is never silent, however long it
+    takes, as the thread goes on beside it.
     """
 
     def __init__(self, host: str, port: int, start: str, rank: int, world_size: int):
-        """host, port: of the TCPStore that torchrun, or process 0, keeps; start: the same in all, another at each start."""
-        self.store = PrefixStore(f"heartbeat {start}", TCPStore(host, port, is_master=False, timeout=timedelta(minutes=1)))
+        """host, port: of the TCPStore that torchrun, or process 0, keeps; start: the same in all, new at each start."""
+        store = TCPStore(host, port, is_master=False, timeout=timedelta(minutes=1))
+        self.store = PrefixStore(f"heartbeat {start}", store)
         self.where, self.rank = f"{host}:{port}", rank
         self.watched = range(1, world_size) if rank == 0 else range(1)
         self.counts = dict.fromkeys(self.watched, 0)
@@ -56,7 +57,8 @@ class Heartbeat:
                 self._look()
             except RuntimeError as error:
                 reason = str(error).splitlines()[0]
-                self._fail(f"the connection to {self.where}, where torchrun keeps the processes together, is lost: {reason}")
+                self._fail(f"the connection to {self.where}, where torchrun keeps the processes together, is lost: "
+                           f"{reason}")
             self.unanswered = 0
 
     def _look(self) -> None:
@@ -72,8 +74,8 @@ class Heartbeat:
             self.counts[other] = count
             if self.silent[other] > SILENT:
                 host = self.store.get(f"host {other}").decode()
-                self._fail(f"process {other} on {host} has been silent for {SILENT * BEAT:.0f} seconds: it was killed or is "
-                           "frozen, or its machine has gone")
+                self._fail(f"process {other} on {host} has been silent for {SILENT * BEAT:.0f} seconds: it was "
+                           "killed or is frozen, or its machine has gone")
 
     def _guard(self) -> None:
         """The store itself may be silent, when its machine has gone; `_beat` then waits for ever."""

@@ -11,7 +11,8 @@ HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 def choose_precision(asked: str, device: torch.device, plain: bool = False) -> str:
     """'fp32', 'tf32', 'bf16' or 'fp16' for what was asked for; 'auto' is bf16 where the hardware has units for it.
 
-    plain: 'auto' is fp32. Sets how torch multiplies 32-bit matrices on NVIDIA GPUs. UserError when the device cannot do it.
+    plain: 'auto' is fp32. Sets how torch multiplies 32-bit matrices on NVIDIA GPUs. UserError when the device
+    cannot do it.
     """
     if asked == "auto":
         return "bf16" if not plain and has_bf16_units(device) else "fp32"  # torch's own settings are left alone
@@ -20,7 +21,8 @@ def choose_precision(asked: str, device: torch.device, plain: bool = False) -> s
                         "give --precision auto for the best there is, or --precision fp32")
     if asked in ("fp32", "tf32"):
         kind = "ieee" if asked == "fp32" else "tf32"
-        torch.backends.cudnn.conv.fp32_precision = torch.backends.cuda.matmul.fp32_precision = kind
+        torch.backends.cudnn.conv.fp32_precision = kind  # type: ignore[attr-defined]
+        torch.backends.cuda.matmul.fp32_precision = kind
     return asked
 
 
@@ -42,5 +44,5 @@ def autocast(precision: str, device: torch.device, cache: bool = True) -> Abstra
 
 
 def loss_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler:
-    """Keeps the small gradients of fp16 above zero (Micikevicius et al. 2018, section 3.2); does nothing for the others."""
+    """Keeps the small gradients of fp16 above zero (Micikevicius et al. 2018, section 3.2); nothing for the others."""
     return torch.amp.GradScaler(device.type, enabled=precision == "fp16")

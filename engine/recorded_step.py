@@ -1,101 +1,143 @@
 """A training step recorded as CUDA graphs: the GPU repeats hundreds of kernels without being told each of them."""
+import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from util.errors import MachineError
+from engine.section import Section, Work
+from models.contract import Batch, Images
+from util.torchrun import world_size
 
-Images = dict[str, Tensor]
-Compute = Callable[[Any, Sequence[Mapping[str, Any]], list[Images], dict[str, Tensor]], Tensor]
-"""compute(section, batches, images, losses): a section's work on the device; completes images and losses, and gives
-whether all losses so far are finite."""
-Outcome = tuple[dict[str, Tensor], Images, Tensor]
+Compute = Callable[[Section, Sequence[Batch], Work], Work]
+"""A section's work on the device, from what the step has made so far."""
+Recall = Callable[[Section, Images], Images]
+"""What a section's updates remember of earlier steps."""
+
+
+class HostRandomness(RuntimeError):
+    """A step drew random numbers on the host, which a recording would repeat for ever."""
+
+
+def can_record(device: torch.device, precision: str, plain: bool, one_size: bool, batches: int, recompute: bool
+               ) -> bool:
+    """Whether steps may be recorded: on an NVIDIA GPU, where every step does the same.
+
+    one_size: all images have one size; batches: of a step; recompute: activations are computed again for the gradient.
+    fp16 asks the host after each step whether its scale was too large, and processes exchange gradients by the host.
+    """
+    return (device.type == "cuda" and not plain and precision != "fp16" and world_size() == 1
+            and one_size and batches == 1 and not recompute)
 
 
 class RecordedStep:
-    """Computes the first steps one kernel at a time; records the next one, section by section, and replays it from then on.
+    """Computes the first steps one kernel at a time; records the next one, section by section, and replays it then.
 
     What a section's `recall` decides on the host happens between two graphs. Batches of another size than the recorded
-    one, such as the last of an epoch, are computed one kernel at a time.
+    one, such as the last of an epoch, are computed one kernel at a time; so is everything when recording fails.
     """
 
     WARM_UP = 3  # steps in which libraries choose their algorithms and optimizers make their state
 
-    def __init__(self, sections: Sequence[Any], compute: Compute):
-        self.sections, self.compute = sections, compute
-        torch.backends.cudnn.benchmark = True  # tries the algorithms for each size, of which there are few
+    def __init__(self, sections: Sequence[Section], compute: Compute, recall: Recall, device: torch.device):
+        self.sections, self.compute, self.recall, self.device = sections, compute, recall, device
         self.stream = torch.cuda.Stream()
         self.shapes: dict[str, torch.Size] = {}
         self.steps = 0  # in a row with these shapes
         self.possible = True
-        self.graphs: list[torch.cuda.CUDAGraph] = []
+        self.notices: list[str] = []  # for the user, since they were last read
         self.batch: dict[str, Any] = {}
-        self.images: Images = {}
-        self.losses: dict[str, Tensor] = {}
-        self.finite = torch.tensor(True)
+        self.graphs: list[torch.cuda.CUDAGraph] = []
+        self.before: list[Work] = []  # what each graph begins with
+        self.after: list[Work] = []  # what each graph writes
 
-    def step(self, batch: Mapping[str, Any]) -> Outcome:
-        """One training step: (losses, images, whether the losses are finite). batch: tensors on the GPU."""
+    def step(self, batch: Batch) -> Work:
+        """One training step. batch: tensors on the GPU."""
         shapes = {name: value.shape for name, value in batch.items() if isinstance(value, Tensor)}
         if self.graphs and shapes == self.shapes:
-            self._replay(batch)
-            return self.losses, self.images, self.finite
+            return self._replay(batch)
         if not self.graphs:
             self.steps = self.steps + 1 if shapes == self.shapes else 1
             self.shapes = shapes
             if self.steps > self.WARM_UP and self.possible:
-                try:
-                    self._record(batch)
-                    return self.losses, self.images, self.finite
-                except RuntimeError as error:
-                    self._give_up(error)
-        return self._one_by_one(batch)
+                return self._record(batch)
+        return self._one_by_one(batch, Work.begin(self.device), self.sections)
 
-    def _give_up(self, error: RuntimeError) -> None:
-        """Go on without recording; MachineError when a part of this step has been computed already."""
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        if self.graphs:
-            raise MachineError(f"the step could not be recorded: {reason}\ngive --cuda_graph off") from None
-        self.possible = False
-        self.batch, self.images, self.losses = {}, {}, {}
-        print(f"note: steps are not recorded ({reason}); --cuda_graph off does not try")
-
-    def _one_by_one(self, batch: Mapping[str, Any]) -> Outcome:
-        images: Images = {}
-        losses: dict[str, Tensor] = {}
+    def _one_by_one(self, batch: Batch, work: Work, sections: Sequence[Section]) -> Work:
+        """The work of these sections, one kernel at a time, from what the step has made so far."""
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
-            for section in self.sections:
-                if section.recall:
-                    images |= section.recall(images)
-                finite = self.compute(section, [batch], [images], losses)
+            for section in sections:
+                work = work.remembering([self.recall(section, made) for made in work.images])
+                work = self.compute(section, [batch], work)
         torch.cuda.current_stream().wait_stream(self.stream)
-        return losses, images, finite
+        return work
 
-    def _record(self, batch: Mapping[str, Any]) -> None:
+    def _record(self, batch: Batch) -> Work:
         """Records each section and runs it once: this is a step like any other."""
-        self.batch = {name: value.clone() if isinstance(value, Tensor) else value for name, value in batch.items()}
-        self.images, self.losses = {}, {}
-        for section in self.sections:
-            if section.recall:
-                self.images |= {name: image.clone() for name, image in section.recall(self.images).items()}
-            for optimizer in section.optimizers:
-                optimizer.zero_grad()  # the graph makes its own gradients
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self.graphs[0].pool() if self.graphs else None, stream=self.stream,
-                                  capture_error_mode="thread_local"):  # another thread pins memory meanwhile
-                self.finite = self.compute(section, [self.batch], [self.images], self.losses)
+        self.batch = _copies(batch)
+        work = Work.begin(self.device)
+        for number, section in enumerate(self.sections):
+            work = work.remembering([_copies(self.recall(section, made)) for made in work.images])
+            try:
+                graph, after = self._capture(section, work)
+            except RuntimeError as error:
+                self._give_up(error)
+                return self._one_by_one(self.batch, work, [Section(section.updates, None), *self.sections[number + 1:]])
             graph.replay()
             self.graphs.append(graph)
+            self.before.append(work)
+            self.after.append(work := after)
+        return work
 
-    def _replay(self, batch: Mapping[str, Any]) -> None:
-        for name, value in batch.items():
-            if isinstance(value, Tensor):
-                self.batch[name].copy_(value, non_blocking=True)
-        for section, graph in zip(self.sections, self.graphs, strict=True):
-            if section.recall:
-                for name, image in section.recall(self.images).items():
-                    self.images[name].copy_(image, non_blocking=True)
+    def _capture(self, section: Section, work: Work) -> tuple[torch.cuda.CUDAGraph, Work]:
+        """A graph of a section's work, and what it will write. Raises RuntimeError when that cannot be recorded."""
+        graph, host = torch.cuda.CUDAGraph(), _host_randomness()
+        with torch.cuda.graph(graph, pool=self.graphs[0].pool() if self.graphs else None, stream=self.stream,
+                              capture_error_mode="thread_local"):  # another thread pins memory meanwhile
+            after = self.compute(section, [self.batch], work)
+        if _host_randomness() != host:
+            names = ", ".join(update.name for update in section.updates)
+            raise HostRandomness(f"{names}: random numbers were drawn on the host, which a recording would repeat; "
+                                 "Model.draw and Update.recall are the places for them")
+        return graph, after
+
+    def _give_up(self, error: RuntimeError) -> None:
+        """Go on without recording, and say so."""
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        self.possible = False
+        self.graphs, self.before, self.after = [], [], []
+        self.notices.append(f"note: steps are not recorded ({reason}); --cuda_graph off does not try")
+
+    def _replay(self, batch: Batch) -> Work:
+        _copy_into(self.batch, batch)
+        work = Work.begin(self.device)
+        for number, (section, graph) in enumerate(zip(self.sections, self.graphs, strict=True)):
+            recalled = [self.recall(section, made) for made in work.images]
+            known = self.before[number].images
+            if any(made[name].shape != image.shape for made, more in zip(known, recalled, strict=True)
+                   for name, image in more.items()):  # remembered from images of another size
+                rest = [Section(section.updates, None), *self.sections[number + 1:]]
+                return self._one_by_one(batch, work.remembering(recalled), rest)
+            for made, more in zip(known, recalled, strict=True):
+                _copy_into(made, more)
             graph.replay()
+            work = self.after[number]
+        return work
+
+
+def _copies(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.clone() if isinstance(value, Tensor) else value for name, value in values.items()}
+
+
+def _copy_into(own: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, Tensor):
+            own[name].copy_(value, non_blocking=True)
+
+
+def _host_randomness() -> tuple[object, ...]:
+    """What tells whether random numbers were drawn on the host in between."""
+    return torch.get_rng_state().numpy().tobytes(), random.getstate(), repr(np.random.get_state(legacy=False))

@@ -1,6 +1,7 @@
 """Learning rates as pure functions: the factor on --lr in an epoch (counted from 1)."""
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 def linear(epoch: int, n_epochs: int, n_epochs_decay: int) -> float:
@@ -46,3 +47,24 @@ def lr_factor(policy: str, epoch: int, n_epochs: int, n_epochs_decay: int, lr_de
     if policy == "plateau":
         return plateau(validation)
     raise ValueError(f"no learning rate policy {policy!r}")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a training is and which rate it has. lr: the initial rate; the others: as lr_factor takes them."""
+
+    lr: float
+    policy: str
+    n_epochs: int
+    n_epochs_decay: int
+    lr_decay_iters: int
+
+    @property
+    def last_epoch(self) -> int:
+        """The number of the last epoch, counted from 1."""
+        return self.n_epochs + self.n_epochs_decay
+
+    def rate(self, epoch: int, validation: Sequence[float] = ()) -> float:
+        """The learning rate of an epoch. validation: of each epoch so far, for the policy plateau."""
+        return self.lr * lr_factor(self.policy, epoch, self.n_epochs, self.n_epochs_decay, self.lr_decay_iters,
+                                   validation)

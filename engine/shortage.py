@@ -10,7 +10,10 @@ COMPILERS = ("torch._dynamo", "torch._inductor")
 
 @contextmanager
 def kind_machine(memory: str) -> Iterator[None]:
-    """Turns running out of memory, on any device, and a --compile that fails into a MachineError; memory: what spares it."""
+    """Turns running out of memory, on any device, and a --compile that fails into a MachineError.
+
+    memory: what spares it, in words.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -18,6 +21,6 @@ def kind_machine(memory: str) -> Iterator[None]:
         if isinstance(error, MemoryError) or any(word in str(error) for word in OUT_OF_MEMORY):
             raise MachineError(f"there is too little memory: {reason}\n{memory}") from None
         if type(error).__module__.startswith(COMPILERS):
-            raise MachineError(f"--compile failed: {reason}\nleave out --compile to go without. If a compiler is missing: on the "
-                               "CPU it needs g++, on a GPU Triton") from None
+            raise MachineError(f"--compile failed: {reason}\nleave out --compile to go without. If a compiler is "
+                               "missing: on the CPU it needs g++, on a GPU Triton") from None
         raise

@@ -10,7 +10,7 @@ from models.pix2pix_model import Pix2PixModel
 class ColorizationModel(Pix2PixModel):
     """A is L in [-1, 1] (1 channel), B is ab in [-1, 1] (2 channels); pages show RGB."""
 
-    shared_defaults = Pix2PixModel.shared_defaults | {"dataset_mode": "colorization"}
+    shared_defaults = {**Pix2PixModel.shared_defaults, "dataset_mode": "colorization"}
     channels = {"input_nc": (1,), "output_nc": (2,)}
 
     def visuals(self, images: Images) -> Images:

@@ -4,22 +4,30 @@ Names: G_A is the paper's G: A -> B, judged by D_A (the paper's D_Y); G_B is F: 
 """
 from typing import Any
 
+import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from models.base_model import BaseModel
 from models.contract import Batch, Images, Losses, Translation, Update
 from models.image_pool import ImagePool
-from models.network_options import define_D, define_G
-from networks.losses import discriminator_terms, gan_loss, passes
-from options.schema import Group, Options, option
+from models.network_options import TrainedModelOptions, define_D, define_G
+from networks.losses import GAN_MODES, discriminator_losses, generator_loss, l1_of_each, passes
+from options.schema import Options, option
 from util.errors import UserError
+
+REMEDIES = {
+    "winning": "a larger --pool_size",
+    "copying": "a lower --lambda_identity, or a lower --lambda_A and --lambda_B",
+    "collapsed": "a larger --pool_size",
+    "inverted": "--lambda_identity 0.5",
+}
 
 
 class CycleGANModel(BaseModel):
     """Learns from two piles of images without pairs: L_GAN(G, D_Y) + L_GAN(F, D_X) + lambda L_cyc(G, F) (eq. 3)."""
 
-    class TrainOptions(Group):
+    class TrainOptions(TrainedModelOptions):
         """CycleGAN"""
 
         lambda_A: float = option(10.0, "weight of the cycle loss A -> B -> A (eq. 2)")
@@ -27,20 +35,21 @@ class CycleGANModel(BaseModel):
         lambda_identity: float = option(0.5, "weight of the identity loss, relative to the cycle losses (section 5.2); "
                                              "0 switches it off; it needs input_nc = output_nc")
 
+    opt: TrainOptions
     shared_defaults = {"no_dropout": True, "dataset_mode": "unaligned"}
-    translations = (Translation("real_A", "fake_B", "real_B", paired=False, G="G_A", D=("D_A",)),
-                    Translation("real_B", "fake_A", "real_A", paired=False, G="G_B", D=("D_B",)))
+    translations = (Translation("real_A", "fake_B", "real_B", paired=False, G="G_A", D=("D_A",), remedies=REMEDIES),
+                    Translation("real_B", "fake_A", "real_A", paired=False, G="G_B", D=("D_B",), remedies=REMEDIES))
     visual_names = ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A")
 
-    def __init__(self, opt: Options):
-        super().__init__(opt)
+    def __init__(self, options: Options):
+        super().__init__(options)
         self.pools: dict[str, ImagePool] = {}
 
     def generators(self) -> dict[str, nn.Module]:
         opt = self.opt
         return {"G_A": define_G(opt, opt.input_nc, opt.output_nc), "G_B": define_G(opt, opt.output_nc, opt.input_nc)}
 
-    def discriminators(self) -> dict[str, nn.Module]:
+    def training_nets(self) -> dict[str, nn.Module]:
         opt = self.opt
         if opt.lambda_identity > 0 and opt.input_nc != opt.output_nc:
             raise UserError(f"the identity loss needs the same number of channels on both sides, found --input_nc "
@@ -55,9 +64,9 @@ class CycleGANModel(BaseModel):
     def forward(self, batch: Batch) -> Images:
         if self.opt.lambda_identity <= 0:
             return self.translate(batch)
-        fake_B, idt_A = passes(self.nets["G_A"], batch["A"], batch["B"], together=self.together)
-        fake_A, idt_B = passes(self.nets["G_B"], batch["B"], batch["A"], together=self.together)
-        return self._close_cycles(batch, fake_B, fake_A) | {"idt_A": idt_A, "idt_B": idt_B}
+        fake_B, idt_A = passes(self.nets["G_A"], batch["A"], batch["B"], merge=self.merge)
+        fake_A, idt_B = passes(self.nets["G_B"], batch["B"], batch["A"], merge=self.merge)
+        return {**self._close_cycles(batch, fake_B, fake_A), "idt_A": idt_A, "idt_B": idt_B}
 
     def _close_cycles(self, batch: Batch, fake_B: Tensor, fake_A: Tensor) -> Images:
         """All images of a batch, with the fakes translated back."""
@@ -67,19 +76,19 @@ class CycleGANModel(BaseModel):
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        return (Update(("G_A", "G_B"), self.losses_G),
-                Update(("D_A", "D_B"), self.losses_D, recall=self.recall))
+        return (Update("G", ("G_A", "G_B"), self.losses_G),
+                Update("D", ("D_A", "D_B"), self.losses_D, recall=self.recall))
 
-    def recall(self, images: Images) -> Images:
+    def recall(self, images: Images, generator: Generator) -> Images:
         """The fakes to show to the discriminators: half of the time earlier ones (section 4)."""
-        return {f"pool_{side}": self.pools[f"fake_{side}"].query(images[f"fake_{side}"]) for side in "BA"}
+        return {f"pool_{side}": self.pools[f"fake_{side}"].query(images[f"fake_{side}"], generator) for side in "BA"}
 
     def losses_G(self, images: Images) -> Losses:
         """Fool the discriminators (eq. 1), close the cycles (eq. 2), leave the target domain alone (section 5.2)."""
         opt, D_A, D_B = self.opt, self.nets["D_A"], self.nets["D_B"]
         losses = {
-            "G_A": gan_loss(D_A(images["fake_B"]), True, opt.gan_mode),
-            "G_B": gan_loss(D_B(images["fake_A"]), True, opt.gan_mode),
+            "G_A": generator_loss(D_A, images["fake_B"], images["real_B"], opt.gan_mode),
+            "G_B": generator_loss(D_B, images["fake_A"], images["real_A"], opt.gan_mode),
             "cycle_A": opt.lambda_A * F.l1_loss(images["rec_A"], images["real_A"]),
             "cycle_B": opt.lambda_B * F.l1_loss(images["rec_B"], images["real_B"]),
         }
@@ -96,11 +105,12 @@ class CycleGANModel(BaseModel):
         }
 
     def _loss_D(self, name: str, real: Tensor, fake: Tensor) -> Tensor:
-        if self.opt.gan_mode == "wgangp":  # its penalty mixes the two pixel by pixel, and unpaired images differ in size
+        if GAN_MODES[self.opt.gan_mode].penalised:  # pixel by pixel of both, and unpaired images differ in size
             from torchvision.transforms.v2.functional import center_crop  # torchvision costs a second to import
             size = [min(real.shape[side], fake.shape[side]) for side in (2, 3)]
             real, fake = center_crop(real, size), center_crop(fake, size)
-        return 0.5 * sum(discriminator_terms(self.nets[name], real, fake, self.opt.gan_mode, self.together).values())
+        terms = discriminator_losses(self.nets[name], real, fake, self.opt.gan_mode, self.merge)
+        return 0.5 * torch.stack(list(terms.values())).sum()
 
     def extra_state(self) -> dict[str, Any]:
         return {name: list(pool.images) for name, pool in self.pools.items()}
@@ -109,5 +119,6 @@ class CycleGANModel(BaseModel):
         for name, pool in self.pools.items():
             pool.images = list(state[name])
 
-    def validation_loss(self, images: Images) -> Tensor:
-        return F.l1_loss(images["rec_A"], images["real_A"]) + F.l1_loss(images["rec_B"], images["real_B"])
+    def metrics(self, images: Images) -> dict[str, Tensor]:
+        """How far both cycles are from closing (eq. 2)."""
+        return {"cycle": l1_of_each(images["rec_A"], images["real_A"]) + l1_of_each(images["rec_B"], images["real_B"])}

@@ -1,6 +1,6 @@
 """The history of generated images shown to a discriminator."""
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 
 class ImagePool:
@@ -13,19 +13,26 @@ class ImagePool:
         self.size = size
         self.images: list[Tensor] = []
 
-    def query(self, fakes: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W), detached: each fake itself, or one that was made earlier; NaN becomes 0."""
+    def query(self, fakes: Tensor, generator: Generator) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W), detached: each fake itself, or one that was made earlier; NaN becomes 0.
+
+        generator: decides which, drawn from on the CPU.
+        """
         fakes = fakes.detach()
         if self.size <= 0:
             return fakes
-        return torch.stack([self._exchange(fake).to(fakes) for fake in fakes.nan_to_num()])  # NaN must not come back later
+        fakes = fakes.nan_to_num()  # NaN must not come back later
+        answers = [self._exchange(fake, generator).to(fakes) for fake in fakes]
+        if len(fakes) > 1:  # of mixed sizes only one at a time can be shown
+            answers = [old if old.shape == fake.shape else fake for old, fake in zip(answers, fakes, strict=True)]
+        return torch.stack(answers)
 
-    def _exchange(self, fake: Tensor) -> Tensor:
+    def _exchange(self, fake: Tensor, generator: Generator) -> Tensor:
         if len(self.images) < self.size:
             self.images.append(fake.clone())  # a view would keep its whole batch in memory
             return fake
-        if torch.rand(()) < 0.5:
+        if torch.rand((), generator=generator) < 0.5:
             return fake
-        slot = int(torch.randint(self.size, ()))
+        slot = int(torch.randint(self.size, (), generator=generator))
         old, self.images[slot] = self.images[slot], fake.clone()
         return old

@@ -5,7 +5,8 @@ from networks.discriminators import DISCRIMINATORS, min_size
 from networks.fast_layers import accelerate
 from networks.generators import GENERATORS
 from networks.layers import INITS, NORMS, init_weights
-from options.schema import Group, Options, option
+from options.groups import DataOptions, RunOptions, SpeedOptions, TrainingOptions, TrainSpeedOptions
+from options.schema import Group, option
 
 
 class NetworkOptions(Group):
@@ -22,28 +23,31 @@ class NetworkOptions(Group):
     init_gain: float = option(0.02, "their scale, for normal, xavier and orthogonal")
 
 
-def define_G(opt: Options, input_nc: int, output_nc: int) -> nn.Module:
+class ModelOptions(NetworkOptions, RunOptions, DataOptions, SpeedOptions):
+    """What every model may read of the options; a model's SharedOptions begin here."""
+
+
+class TrainedModelOptions(ModelOptions, TrainingOptions, TrainSpeedOptions):
+    """The same in training; a model's TrainOptions begin here."""
+
+
+def define_G(opt: ModelOptions, input_nc: int, output_nc: int) -> nn.Module:
     """The generator of `opt`, initialised. Shapes: (B, input_nc, H, W) -> (B, output_nc, H, W) in (-1, 1)."""
     return _finished(GENERATORS[opt.netG].build(input_nc, output_nc, opt.ngf, opt.norm, not opt.no_dropout), opt)
 
 
-def define_D(opt: Options, input_nc: int) -> nn.Module:
+def define_D(opt: ModelOptions, input_nc: int) -> nn.Module:
     """The discriminator of `opt`, initialised. Shapes: (B, input_nc, H, W) -> (B, 1, h, w) logits."""
     return _finished(DISCRIMINATORS[opt.netD](input_nc, opt.ndf, opt.n_layers_D, opt.norm), opt)
 
 
-def _finished(net: nn.Module, opt: Options) -> nn.Module:
+def _finished(net: nn.Module, opt: ModelOptions) -> nn.Module:
     net = init_weights(net, opt.init_type, opt.init_gain)
     return net if opt.plain else accelerate(net)
 
 
-def image_sizes(opt: Options, training: bool) -> tuple[int, int]:
+def image_sizes(opt: ModelOptions, training: bool) -> tuple[int, int]:
     """(multiple, least) in pixels: the image sides that the generator and, in training, the discriminator accept."""
     kind = GENERATORS[opt.netG]
     least = min_size(opt.netD, opt.n_layers_D) if training else 1
     return kind.size_multiple, max(kind.min_size, least)
-
-
-def samples_alone(opt: Options) -> bool:
-    """Whether the networks look at each sample of a batch by itself, so that a pass may hold samples of any kind."""
-    return opt.norm in ("instance", "none")

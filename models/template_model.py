@@ -8,18 +8,20 @@ from torch import Tensor, nn
 
 from models.base_model import BaseModel
 from models.contract import Batch, Images, Losses, Translation, Update
-from models.network_options import define_G
-from options.schema import Group, option
+from models.network_options import TrainedModelOptions, define_G
+from networks.losses import l1_of_each
+from options.schema import option
 
 
 class TemplateModel(BaseModel):
     """Learns lambda_regression * |G(A) - B| from pairs."""
 
-    class TrainOptions(Group):  # options that only this model has; SharedOptions would also be there in testing
+    class TrainOptions(TrainedModelOptions):  # options that only this model has; SharedOptions are there in testing too
         """template"""
 
         lambda_regression: float = option(1.0, "weight of the regression loss")
 
+    opt: TrainOptions
     shared_defaults = {"dataset_mode": "aligned"}  # defaults of shared options that suit this model
     visual_names = ("real_A", "fake_B", "real_B")  # what the pages show, in order
     translations = (Translation("real_A", "fake_B", "real_B", paired=True),)  # watched over, see runs/health.py
@@ -35,11 +37,12 @@ class TemplateModel(BaseModel):
     @property
     def updates(self) -> tuple[Update, ...]:
         """Which networks learn from which losses, in order."""
-        return (Update(("G",), self.losses_G),)
+        return (Update("G", ("G",), self.losses_G),)
 
     def losses_G(self, images: Images) -> Losses:
         """Named, weighted scalars: their sum is minimised, their names appear in the log."""
         return {"G": self.opt.lambda_regression * F.l1_loss(images["fake_B"], images["real_B"])}
 
-    def validation_loss(self, images: Images) -> Tensor:
-        return F.l1_loss(images["fake_B"], images["real_B"])
+    def metrics(self, images: Images) -> dict[str, Tensor]:
+        """A number for each sample, (B,), that falls as the translation gets better: on held-out images."""
+        return {"L1": l1_of_each(images["fake_B"], images["real_B"])}

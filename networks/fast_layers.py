@@ -2,6 +2,8 @@
 
 The network files stay the textbook; `accelerate` replaces layers whose work can be spared. `--plain` leaves them alone.
 """
+from typing import Any, cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,7 +12,7 @@ from networks.generators import UnetGenerator
 
 
 class BiaslessConv2d(nn.Conv2d):
-    """A convolution in front of an instance norm, which subtracts whatever a bias adds: the bias is kept, not computed."""
+    """A convolution in front of an instance norm, which subtracts whatever a bias adds: it is kept, not computed."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight, None, self.stride, self.padding, self.dilation, self.groups)
@@ -19,9 +21,9 @@ class BiaslessConv2d(nn.Conv2d):
 class BiaslessConvTranspose2d(nn.ConvTranspose2d):
     """The same for a transposed convolution."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv_transpose2d(x, self.weight, None, self.stride, self.padding, self.output_padding, self.groups,
-                                  self.dilation)
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        return F.conv_transpose2d(input, self.weight, None, self.stride, cast(Any, self.padding), self.output_padding,
+                                  self.groups, self.dilation)
 
 
 class SampleNorm2d(nn.InstanceNorm2d):
@@ -31,29 +33,46 @@ class SampleNorm2d(nn.InstanceNorm2d):
     when the gradient that comes in is channels_last (torch 2.12 to 2.14).
     """
 
+    MOST = 4  # samples: each costs kernels of its own
+
     def forward(self, x: Tensor) -> Tensor:
-        if not x.is_contiguous(memory_format=torch.channels_last):
+        if len(x) > self.MOST or not x.is_contiguous(memory_format=torch.channels_last):
             return super().forward(x)
         normed = [F.batch_norm(sample, None, None, training=True, eps=self.eps) for sample in x.split(1)]
         return normed[0] if len(normed) == 1 else torch.cat(normed)
 
 
-WITHOUT_BIAS: dict[type[nn.Module], type[nn.Module]] = {
-    nn.Conv2d: BiaslessConv2d, nn.ConvTranspose2d: BiaslessConvTranspose2d}
-
-
 def accelerate(net: nn.Module) -> nn.Module:
-    """Replace layers of `net` in place, and return it.
-
-    A layer only changes its class: parameters, names and state stay. U-Nets keep torch's layout: their concatenations
-    cost more in channels_last than their convolutions gain on a CPU (docs/performance.md).
-    """
+    """Replace layers inside of `net` by those above, and return it. Parameters and their names stay what they were."""
     for block in [module for module in net.modules() if isinstance(module, nn.Sequential)]:
-        layers = list(block)
-        for layer, following in zip(layers, layers[1:], strict=False):
-            if type(following) is nn.InstanceNorm2d and type(layer) in WITHOUT_BIAS:
-                layer.__class__ = WITHOUT_BIAS[type(layer)]
-        for layer in layers:
-            if type(layer) is nn.InstanceNorm2d:
-                layer.__class__ = SampleNorm2d
-    return net if isinstance(net, UnetGenerator) else net.to(memory_format=torch.channels_last)
+        for place, layer in enumerate(block):
+            following = block[place + 1] if place + 1 < len(block) else None
+            if type(following) is nn.InstanceNorm2d and isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                block[place] = _without_bias(layer)
+            elif type(layer) is nn.InstanceNorm2d:
+                block[place] = SampleNorm2d(layer.num_features, layer.eps)
+    return net
+
+
+def _without_bias(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
+    """The layer that does the same without adding its bias, around the same parameters."""
+    names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+    shape: dict[str, Any] = {name: getattr(layer, name) for name in names}
+    twin: BiaslessConv2d | BiaslessConvTranspose2d
+    if isinstance(layer, nn.ConvTranspose2d):
+        twin = BiaslessConvTranspose2d(**shape, output_padding=cast(Any, layer.output_padding), device="meta")
+    else:
+        twin = BiaslessConv2d(**shape, device="meta")
+    twin.weight, twin.bias = layer.weight, layer.bias
+    return twin
+
+
+def best_layout(net: nn.Module, device_type: str, sixteen_bits: bool) -> torch.memory_format:
+    """The memory layout in which `net` is fastest: channels_last, or torch's own.
+
+    sixteen_bits: whether the tensor cores of a GPU are used, which read channels_last. Elsewhere residual networks and
+    PatchGANs are faster in it; U-Nets are not, as their concatenations cost more than their convolutions gain
+    (docs/performance.md).
+    """
+    wanted = sixteen_bits if device_type == "cuda" else not isinstance(net, UnetGenerator)
+    return torch.channels_last if wanted else torch.contiguous_format

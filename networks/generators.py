@@ -142,7 +142,10 @@ class UnetGenerator(nn.Module):
 
 @dataclass(frozen=True)
 class GeneratorKind:
-    """How to build a generator from (input_nc, output_nc, ngf, norm, use_dropout), and the sizes it takes: multiples of `size_multiple`, at least `min_size` pixels."""
+    """How to build a generator from (input_nc, output_nc, ngf, norm, use_dropout), and the sizes it takes.
+
+    Sides are multiples of `size_multiple`, at least `min_size` pixels.
+    """
 
     build: Callable[..., nn.Module]
     size_multiple: int

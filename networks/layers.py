@@ -6,6 +6,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 
@@ -27,7 +28,7 @@ class _SumOverProcesses(torch.autograd.Function):
 
 
 class SyncBatchNorm(nn.SyncBatchNorm):
-    """Batch norm over the batches of all processes together: torch's own, and the same on the CPU, where torch has none.
+    """Batch norm over the batches of all processes: torch's own, and the same on the CPU, where torch has none.
 
     Without gradients nobody learns, and the processes need not take the same steps: each normalises its own batch.
     Shapes: (B, C, H, W) -> (B, C, H, W).
@@ -45,12 +46,17 @@ class SyncBatchNorm(nn.SyncBatchNorm):
         count = sums[-1].detach()
         centred = x - (mean := sums[:-1] / count)[:, None, None]
         variance = _SumOverProcesses.apply((centred**2).sum((0, 2, 3))) / count
-        with torch.no_grad():
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+        self._track(mean.detach(), (variance * count / (count - 1)).detach())
         scale = self.weight * (variance + self.eps).rsqrt()
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(kind)
+
+
+    def _track(self, mean: Tensor, variance: Tensor) -> None:
+        """Let the running statistics, (C,) each, follow those of a batch."""
+        assert self.num_batches_tracked is not None and self.running_mean is not None and self.running_var is not None
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean, self.momentum or 0.0)
+        self.running_var.lerp_(variance, self.momentum or 0.0)
 
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
@@ -67,6 +73,15 @@ def needs_bias(norm: str) -> bool:
     Only with instance norm: the others bring a shift of their own or, for 'none', follow the classic weight files.
     """
     return norm == "instance"
+
+
+def samples_alone(net: nn.Module) -> bool:
+    """Whether `net` looks at each sample of a batch by itself, so that one pass may hold samples of any kind.
+
+    Batch norms do not. A network of one's own that mixes the samples of a batch says so: `mixes_samples = True`.
+    """
+    return not any(isinstance(module, _BatchNorm) or getattr(module, "mixes_samples", False)
+                   for module in net.modules())
 
 
 INITS: dict[str, Callable] = {
@@ -96,9 +111,10 @@ def init_weights(net: nn.Module, init_type: str = "normal", init_gain: float = 0
 
 
 class Block(nn.Module):
-    """A part of a network that, with `recompute`, forgets its inner activations and computes them again for the gradient.
+    """A part of a network that, with `recompute`, forgets its inner activations and computes them again for gradients.
 
-    That spares memory and costs one more pass forward (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost").
+    That spares memory and costs one more pass forward (Chen et al. 2016, "Training Deep Nets with Sublinear Memory
+    Cost").
     """
 
     recompute = False
@@ -114,7 +130,7 @@ class Block(nn.Module):
 def same_statistics(net: nn.Module) -> Iterator[None]:
     """Within it batch norms normalise without learning running statistics: what is computed again is not seen twice."""
     norms = [(module, module.momentum, module.num_batches_tracked.clone()) for module in net.modules()
-             if getattr(module, "track_running_stats", False)]
+             if isinstance(module, _BatchNorm) and module.num_batches_tracked is not None]
     for norm, _, _ in norms:
         norm.momentum = 0.0
     try:
@@ -122,4 +138,4 @@ def same_statistics(net: nn.Module) -> Iterator[None]:
     finally:
         for norm, momentum, batches in norms:
             norm.momentum = momentum
-            norm.num_batches_tracked.copy_(batches)
+            norm.num_batches_tracked = batches

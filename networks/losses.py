@@ -1,25 +1,88 @@
-"""The adversarial losses."""
+"""The adversarial losses: what a discriminator and what a generator minimise."""
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-GAN_MODES = ("lsgan", "vanilla", "wgangp")
+from networks.layers import samples_alone
+
+Prediction = Tensor | Sequence[Tensor]
+"""What a discriminator says of images: logits of any shape, or a list of them, one for each scale or head."""
 
 
-def gan_loss(prediction: Tensor, is_real: bool, gan_mode: str) -> Tensor:
-    """How far `prediction` is from what a discriminator should say of real (or fake) images.
+@dataclass(frozen=True)
+class GanMode:
+    """Losses over what a discriminator says of real and of generated images, logits of any shape; each gives a scalar.
 
-    prediction: logits of any shape; returns a scalar.
-    vanilla: binary cross entropy (pix2pix, eq. 1); lsgan: squared distance to 1 or 0 (CycleGAN, section 4);
-    wgangp: the mean critic value, negative for real images (Gulrajani et al. 2017, eq. 3).
+    real, fake: the discriminator's terms; fool: the generator's. All are called with (of_real, of_fake); `fool` of a
+    mode that is not `relativistic` does not look at of_real. penalised: the discriminator pays `gradient_penalty` too.
     """
-    if gan_mode == "wgangp":
-        return -prediction.mean() if is_real else prediction.mean()
-    target = torch.full_like(prediction, 1.0 if is_real else 0.0)
-    loss: Callable = F.mse_loss if gan_mode == "lsgan" else F.binary_cross_entropy_with_logits
-    return loss(prediction, target)
+
+    real: Callable[[Tensor, Tensor], Tensor]
+    fake: Callable[[Tensor, Tensor], Tensor]
+    fool: Callable[[Tensor, Tensor], Tensor]
+    relativistic: bool = False
+    penalised: bool = False
+
+
+def _vanilla(says: Tensor, is_real: bool) -> Tensor:
+    return F.binary_cross_entropy_with_logits(says, torch.full_like(says, float(is_real)))
+
+
+def _squared(says: Tensor, is_real: bool) -> Tensor:
+    return F.mse_loss(says, torch.full_like(says, float(is_real)))
+
+
+GAN_MODES: dict[str, GanMode] = {
+    # squared distance to 1 or 0 (CycleGAN, section 4)
+    "lsgan": GanMode(real=lambda real, fake: _squared(real, True), fake=lambda real, fake: _squared(fake, False),
+                     fool=lambda real, fake: _squared(fake, True)),
+    # binary cross entropy (pix2pix, eq. 1)
+    "vanilla": GanMode(real=lambda real, fake: _vanilla(real, True), fake=lambda real, fake: _vanilla(fake, False),
+                       fool=lambda real, fake: _vanilla(fake, True)),
+    # the mean of a critic (Gulrajani et al. 2017, eq. 3)
+    "wgangp": GanMode(real=lambda real, fake: -real.mean(), fake=lambda real, fake: fake.mean(),
+                      fool=lambda real, fake: -fake.mean(), penalised=True),
+    # what lies beyond a margin teaches D no more (Miyato et al. 2018, eq. 16 and 17)
+    "hinge": GanMode(real=lambda real, fake: F.relu(1 - real).mean(), fake=lambda real, fake: F.relu(1 + fake).mean(),
+                     fool=lambda real, fake: -fake.mean()),
+    # is real more real than the mean fake, and the other way round? (Jolicoeur-Martineau 2019, RaSGAN, section 4.2)
+    "relativistic": GanMode(
+        real=lambda real, fake: _vanilla(real - fake.mean(), True),
+        fake=lambda real, fake: _vanilla(fake - real.mean(), False),
+        fool=lambda real, fake: _vanilla(fake - real.mean(), True) + _vanilla(real - fake.mean(), False),
+        relativistic=True),
+}
+
+
+def generator_loss(netD: nn.Module, fake: Tensor, real: Tensor, gan_mode: str) -> Tensor:
+    """How far `netD` is from taking `fake` for real: the generator's adversarial term, a scalar.
+
+    fake, real: (B, C, H, W). The real images are judged in relativistic modes only. Of a discriminator with several
+    predictions the mean counts.
+    """
+    mode = GAN_MODES[gan_mode]
+    of_fake = _listed(netD(fake))
+    of_real = _listed(netD(real)) if mode.relativistic else of_fake
+    return _mean(mode.fool, of_real, of_fake)
+
+
+def discriminator_losses(netD: nn.Module, real: Tensor, fake: Tensor, gan_mode: str, merge: bool = False
+                         ) -> dict[str, Tensor]:
+    """The terms of a discriminator's objective: 'real', 'fake' and, for wgangp, 'penalty'. Scalars.
+
+    real, fake: (B, C, H, W); fake is detached here, so that nothing flows back to the generator. merge: see `passes`.
+    """
+    mode, fake = GAN_MODES[gan_mode], fake.detach()
+    of_real, of_fake = map(_listed, passes(netD, real, fake, merge=merge))
+    terms = {"real": _mean(mode.real, of_real, of_fake), "fake": _mean(mode.fake, of_real, of_fake)}
+    if mode.penalised:
+        mix = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
+        terms["penalty"] = gradient_penalty(netD, real, fake, mix)
+    return terms
 
 
 def gradient_penalty(netD: nn.Module, real: Tensor, fake: Tensor, mix: Tensor, weight: float = 10.0) -> Tensor:
@@ -28,34 +91,39 @@ def gradient_penalty(netD: nn.Module, real: Tensor, fake: Tensor, mix: Tensor, w
     real, fake: (B, C, H, W), without gradients; mix: (B, 1, 1, 1) in [0, 1], drawn by the caller.
     """
     x = (mix * real + (1 - mix) * fake).requires_grad_(True)
-    prediction = netD(x)
-    (gradient,) = torch.autograd.grad(prediction, x, torch.ones_like(prediction), create_graph=True)
+    predictions = _listed(netD(x))
+    ones = [torch.ones_like(says) for says in predictions]
+    (gradient,) = torch.autograd.grad(predictions, x, ones, create_graph=True)
     norm = (gradient.flatten(1) + 1e-16).norm(2, dim=1)  # the shift keeps the derivative finite at zero
     return weight * ((norm - 1) ** 2).mean()
 
 
-def discriminator_terms(netD: nn.Module, real: Tensor, fake: Tensor, gan_mode: str, together: bool = False
-                        ) -> dict[str, Tensor]:
-    """The terms of a discriminator's objective: 'real', 'fake' and, for wgangp, 'penalty'. Scalars.
+def l1_of_each(some: Tensor, others: Tensor) -> Tensor:
+    """The mean absolute difference of each sample: (B, C, H, W) twice -> (B,), counted in at least 32 bits."""
+    return F.l1_loss(_wide(some), _wide(others), reduction="none").flatten(1).mean(1)
 
-    real, fake: (B, C, H, W); fake is detached here, so that nothing flows back to the generator.
-    together: judge both in one pass where they have one shape, for networks that look at each sample by itself.
+
+def passes(net: nn.Module, *inputs: Tensor, merge: bool) -> Sequence[Any]:
+    """net(x), a tensor or a list of them, for each of the inputs, (B, C, H, W); merge: in one pass if of one shape.
+
+    One pass is the same mathematics where the network looks at each sample by itself; others are never merged.
     """
-    fake = fake.detach()
-    of_real, of_fake = passes(netD, real, fake, together=together)
-    terms = {"real": gan_loss(of_real, True, gan_mode), "fake": gan_loss(of_fake, False, gan_mode)}
-    if gan_mode == "wgangp":
-        mix = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
-        terms["penalty"] = gradient_penalty(netD, real, fake, mix)
-    return terms
-
-
-def passes(net: nn.Module, *inputs: Tensor, together: bool) -> Sequence[Tensor]:
-    """net(x) for each of the inputs, (B, C, H, W) each; together: in one pass where they have one shape.
-
-    One pass is the same mathematics where the network looks at each sample by itself: with instance norm or none, not with
-    batch norm.
-    """
-    if not together or len({x.shape for x in inputs}) > 1:
+    if not merge or len({x.shape for x in inputs}) > 1 or not samples_alone(net):
         return [net(x) for x in inputs]
-    return net(torch.cat(inputs)).chunk(len(inputs))
+    made = net(torch.cat(inputs))
+    if isinstance(made, Tensor):
+        return made.chunk(len(inputs))
+    return list(zip(*(part.chunk(len(inputs)) for part in made), strict=True))
+
+
+def _listed(prediction: Prediction) -> list[Tensor]:
+    """The predictions as a list, in at least 32 bits: sums of many values need them."""
+    return [_wide(part) for part in ([prediction] if isinstance(prediction, Tensor) else prediction)]
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def _mean(loss: Callable[[Tensor, Tensor], Tensor], of_real: Sequence[Tensor], of_fake: Sequence[Tensor]) -> Tensor:
+    return torch.stack([loss(real, fake) for real, fake in zip(of_real, of_fake, strict=True)]).mean()

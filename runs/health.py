@@ -11,15 +11,15 @@ from models.contract import Translation
 CHECKS = 10  # how many checks in a row must look ill
 THUMBNAIL = 8  # pixels a side
 
-ADVICE = {
-    "winning": "{D} wins outright: its loss stays below 0.02, so {G} learns little from it; "
-               "try a weaker discriminator (--ndf, --netD pixel), a larger --pool_size or --gan_mode lsgan",
-    "copying": "{fake} is a copy of {source}, although the target differs from it; "
-               "try a lower --lambda_identity, or more weight on the adversarial loss (a lower --lambda_A, --lambda_B)",
-    "collapsed": "{fake} hardly depends on {source} (mode collapse): it is nearly the same for different inputs; "
-                 "try a lower --lr, a larger --pool_size, or begin anew with another --seed",
-    "inverted": "{fake} has the light and dark of {source} inverted, which the target does not ask for; "
-                "if that is not wanted, try --lambda_identity 0.5 or begin anew with another --seed",
+ADVICE = {  # disease: what it is, and what to try against it in any model
+    "winning": ("{D} wins outright: its loss stays below 0.02, so {G} learns little from it",
+                "a weaker discriminator (--ndf, --netD pixel), --gan_mode lsgan"),
+    "copying": ("{fake} is a copy of {source}, although the target differs from it",
+                "more weight on the adversarial loss"),
+    "collapsed": ("{fake} hardly depends on {source} (mode collapse): it is nearly the same for different inputs",
+                  "a lower --lr, another --seed"),
+    "inverted": ("{fake} has the light and dark of {source} inverted, which the target does not ask for",
+                 "another --seed, if that is not wanted"),
 }
 
 
@@ -45,7 +45,10 @@ class Health:
         if key in self.said:
             return ""
         self.said.append(key)
-        return "warning: " + ADVICE[disease].format(source=t.source, fake=t.fake, G=t.G, D=" + ".join(t.D))
+        what, remedy = ADVICE[disease]
+        own = (t.remedies or {}).get(disease)
+        said = what.format(source=t.source, fake=t.fake, G=t.G, D=" + ".join(t.D))
+        return f"warning: {said}; try {remedy}" + (f", {own}" if own else "")
 
     def state(self) -> dict[str, Any]:
         """What to go on with after a stop."""

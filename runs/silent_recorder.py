@@ -1,8 +1,12 @@
 """What stands for the recorder in all processes but the first."""
-from typing import Any
+from collections.abc import Mapping
 
+from torch import Tensor
+
+from runs.moment import Moment
 from runs.pace import Stopwatch
-from runs.recorder import Moment, Progress, Recorder
+from runs.progress import Progress
+from runs.recorder import Recorder, Visuals
 
 
 class SilentRecorder(Recorder):
@@ -11,10 +15,17 @@ class SilentRecorder(Recorder):
     def __init__(self) -> None:
         self.clock, self.progress = Stopwatch(), Progress(0, silent=True)
 
-    def after_step(self, *step: Any) -> None:
+    def after_step(self, moment: Moment, lr: float, losses: Mapping[str, Tensor], visuals: Visuals, log: bool,
+                   last: bool) -> None:
         """Nothing: the first process records it."""
 
+    def skip_step(self, moment: Moment, last: bool) -> None:
+        """Nothing."""
+
     def warn(self, line: str) -> None:
+        """Nothing."""
+
+    def validated(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Nothing."""
 
     def update_page(self, moment: Moment) -> None:

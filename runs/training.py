@@ -1,170 +1,247 @@
-"""Where a training stands between two steps: its steps, its saving and its going on."""
+"""Where a training stands between two steps: its epochs and steps, its saving and its going on."""
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import Any, Protocol
 
 from engine.distributed import everyone, from_rank_0, gather, hand_out, mean, same_everywhere
 from engine.engine import Engine
-from engine.step_result import NotFinite, Report
+from engine.feed import groups, prefetched
+from engine.schedule import Schedule
+from engine.step_result import NotFinite, StepResult
+from models.contract import Batch
+from options.groups import TrainCommandOptions
+from options.schema import Options
 from runs.health import Health
-from runs.recorder import Moment, Recorder
+from runs.moment import Moment
+from runs.recorder import Recorder
 from runs.state_file import save_state
+from runs.stop import StopRequest
 from runs.warm_start import init_from
 from runs.weight_files import load_nets, prefix, save_nets
 from util.errors import MachineError
 from util.files import write_atomically
 from util.torchrun import rank, world_size
 
-OWN = ("model", "rng", "cuda_rng")  # what of an engine's state each process has for itself
+State = dict[str, Any]
 
 
-def find_in_rank_0(find: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+class Loader(Protocol):
+    """What gives the batches; `images`: how many an epoch has."""
+
+    images: int
+
+    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, but for the first `skip` images."""
+
+    def first(self, count: int) -> Iterator[Batch]:
+        """The first `count` images in batches: of several processes, each gets its share."""
+
+
+def find_in_rank_0(find: Callable[[], State | None]) -> State | None:
     """The state that `find` gives in process 0, or None, in all processes; `own` in it is what belongs to this one."""
-    found: dict[str, Any] = {}
+    found: State = {}
 
-    def common() -> dict[str, Any] | None:
+    def common() -> State | None:
         found.update(find() or {})
         return {name: part for name, part in found.items() if name != "ranks"} or None
 
     state = from_rank_0(common)
-    return state and state | {"own": hand_out(_for_each_process(found.get("ranks", [{}])))}
-
-
-def _for_each_process(ranks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What each process goes on from; those that are new have the pools of another one and random numbers of their own."""
-    if len(ranks) == world_size() or rank() > 0:
-        return ranks
-    print(f"note: this training ran in {len(ranks)} processes and goes on in {world_size()}: it learns on from here, but "
-          "not with the same numbers")
-    added = [{"model": ranks[number % len(ranks)]["model"]} for number in range(len(ranks), world_size())]
-    return (ranks + added)[:world_size()]
+    ranks = found.get("ranks", [{}])  # in process 0
+    own = hand_out([ranks[number % len(ranks)] for number in range(world_size())])  # new ones remember what others do
+    return state and state | {"own": own, "processes": from_rank_0(lambda: len(ranks))}
 
 
 class Training:
     """A training in its folder. epoch_length: images an epoch.
 
-    val_losses: a value for each epoch done, for --lr_policy plateau; skipped: steps left out because a loss was NaN.
+    validation: what plateau follows, a value for each epoch done; refused: steps of which an update was left out,
+    because a loss or a gradient was not finite.
     """
 
-    def __init__(self, engine: Engine, folder: Path, opt: Any, epoch_length: int):
-        self.engine, self.folder, self.opt = engine, folder, opt
-        self.last_epoch = opt.n_epochs + opt.n_epochs_decay
-        self.moment = Moment(opt.epoch_count, epoch_length)
-        self.val_losses: list[float] = []
-        self.skipped = 0
-        self.unchecked: deque[tuple[Report, Moment, list[str]]] = deque()  # a GPU tells of a NaN some steps later
+    def __init__(self, engine: Engine, folder: Path, options: Options, schedule: Schedule, epoch_length: int):
+        self.engine, self.folder, self.options, self.schedule = engine, folder, options, schedule
+        self.opt = options.view(TrainCommandOptions)
+        self.moment = Moment(self.opt.epoch_count, epoch_length)
+        self.validation: list[float] = []
+        self.refused = 0
+        self.logged_epoch = 0  # the newest with a line of losses
+        self.unchecked: deque[tuple[StepResult, Moment, list[str]]] = deque()  # a GPU tells of a NaN some steps later
         self.health = Health(engine.model.translations)
 
-    def begin(self, state: Mapping[str, Any] | None) -> None:
-        """Stand where `state` was saved, or load the weights that the options name; write the options to the folder."""
+    def begin(self, state: State | None) -> list[str]:
+        """Stand where `state` was saved, or load the weights that the options name; write the options to the folder.
+
+        Returns notices. UserError when the weights are missing or do not fit.
+        """
+        notices = []
         if world_size() > 1:
             size = self.opt.batch_size
-            print(f"batch: {world_size() * size} images ({world_size()} processes x {size})")
+            notices.append(f"batch: {world_size() * size} images ({world_size()} processes x {size})")
         if rank() == 0:
-            self._load_weights(state)
-            write_atomically(self.folder / "train_opt.json", self.opt.as_json())
-            write_atomically(self.folder / "train_opt.txt", self.opt.as_classic_text())
-        same_everywhere(self.engine.model.nets)
-        if rank() > 0:
-            torch.manual_seed(self.opt.seed + rank())  # dropout and pools of its own
+            notices += self._load_weights(state)
+            write_atomically(self.folder / "train_opt.json", self.options.as_json())
+            write_atomically(self.folder / "train_opt.txt", self.options.as_classic_text())
+        same_everywhere(dict(self.engine.model.nets.items()))
         if state:
-            self.engine.load_state(self.engine.state() | state["engine"] | state["own"])
-            self.moment = self._same_epoch(Moment(**state["moment"]))
-            self.val_losses, self.skipped = list(state["val_losses"]), state["skipped"]
+            self.engine.load_state(state["engine"] | {"model": state["own"]["model"]})
+            notices += self._differences(state) + self._take_place(Moment(**state["moment"]))
+            self.validation, self.refused = list(state["val_losses"]), state["skipped"]
             self.health.load_state(state["health"])
+        return notices
 
-    def _load_weights(self, state: Mapping[str, Any] | None) -> None:
+    def _load_weights(self, state: State | None) -> list[str]:
         """The weights that the options name, when there is no state."""
-        nets = self.engine.model.nets
+        nets = dict(self.engine.model.nets.items())
         if not state and self.opt.init_from:
-            print("\n".join(init_from(Path(self.opt.init_from), nets)))
-        elif not state and self.opt.continue_train:
+            return init_from(Path(self.opt.init_from), nets)
+        if not state and self.opt.continue_train:
             load_nets(self.folder, prefix(self.opt.epoch, self.opt.load_iter), nets)
+        return []
 
-    def _same_epoch(self, saved: Moment) -> Moment:
-        """`saved`, or the beginning of its epoch when the dataset has grown or shrunk since."""
-        length = self.moment.epoch_length
+    def _differences(self, state: State) -> list[str]:
+        """Why the training goes on with other random numbers than it would have had."""
+        notices = []
+        if state["processes"] != world_size():
+            notices.append(f"note: this training ran in {state['processes']} processes and goes on in {world_size()}: "
+                           "it learns on from here, but what is random or remembered for each process is not the same")
+        if "rng" in state["own"]:
+            notices.append("note: this state was written by an earlier version, whose random numbers were another "
+                           "sequence: the training learns on from here, but not with the same numbers")
+        return notices
+
+    def _take_place(self, saved: Moment) -> list[str]:
+        """Stand at `saved`, or at the beginning of its epoch when the dataset has grown or shrunk since."""
+        length, self.moment = self.moment.epoch_length, saved
+        self.logged_epoch = saved.epoch - 1
         if saved.epoch_length == length:
-            return saved
-        print(f"note: an epoch has {length} images now and had {saved.epoch_length}: epoch {saved.epoch} begins anew")
-        return replace(saved, epoch_length=length, images=0)
-
-    @property
-    def in_epoch(self) -> bool:
-        """Whether images of this epoch are left."""
-        return self.moment.images < self.moment.epoch_length
+            return []
+        self.moment = replace(saved, epoch_length=length, images=0)
+        return [f"note: an epoch has {length} images now and had {saved.epoch_length}: epoch {saved.epoch} begins anew"]
 
     @property
     def images_in_all(self) -> int:
         """How many images the whole training sees."""
-        return self.moment.total + (self.last_epoch - self.moment.epoch + 1) * self.moment.epoch_length - self.moment.images
+        now = self.moment
+        return now.total + (self.schedule.last_epoch - now.epoch + 1) * now.epoch_length - now.images
 
-    def step(self, batches: Sequence[Mapping[str, Any]], lr: float, recorder: Recorder) -> None:
-        """One training step, recorded. A loss that is NaN ends the training or, with --on_nan skip, the step."""
-        self.moment = self.moment.after(sum(batch["asked"] for batch in batches))
-        last = self.moment.epoch == self.last_epoch and not self.in_epoch
-        log = self.moment.due(self.opt.print_freq)
-        report = self.engine.step(*batches)
-        self.unchecked.append((report, self.moment, [path for batch in batches for path in batch["A_paths"]]))
-        if report in self._look_back(recorder, unchecked=0 if log or last else self.engine.ahead):
+    def run(self, loader: Loader, validation: Loader | None, recorder: Recorder, stop: StopRequest) -> None:
+        """Train until the last epoch is over, or until `stop` has a reason; logs and saves on the way.
+
+        validation: held-out images to measure on after each epoch.
+        """
+        for epoch in range(self.moment.epoch, self.schedule.last_epoch + 1):
+            lr = self.schedule.rate(epoch, self.validation)
+            self._train_epoch(loader, lr, recorder, stop)
+            if not self.moment.in_epoch:
+                if validation:
+                    self._validate(validation, recorder)
+                recorder.progress.say(f"End of epoch {epoch} / {self.schedule.last_epoch}, learning rate {lr:.7f}")
+                self.end_epoch(recorder)
+                stop.check()
+            if stop.reason:
+                self.save(recorder)
+                recorder.progress.say(f"stopped by {stop.reason}; --continue_train goes on from here")
+                break
+
+    def _train_epoch(self, loader: Loader, lr: float, recorder: Recorder, stop: StopRequest) -> None:
+        """What is left of this epoch; leaves it early when `stop` has a reason."""
+        self.engine.optimizers.set_lr(lr)
+        batches = prefetched(loader.epoch(self.moment.epoch, skip=self.moment.images), self.engine.device)
+        for several in recorder.clock.watch(groups(batches, self.opt.grad_accum)):
+            self.step(several, lr, recorder)
+            stop.check()
+            if self.moment.in_epoch and self.moment.due(self.opt.save_latest_freq):
+                self.save(recorder)
+            if self.moment.in_epoch and stop.reason:
+                return
+
+    def step(self, batches: Sequence[Batch], lr: float, recorder: Recorder) -> None:
+        """One training step, recorded. A NaN ends the training or, with --on_nan skip, is told."""
+        result = self.engine.step(*batches, epoch=self.moment.epoch, images=self.moment.total)
+        self.moment = now = self.moment.after(sum(batch["asked"] for batch in batches))
+        last = now.epoch == self.schedule.last_epoch and not now.in_epoch
+        log = now.due(self.opt.print_freq) or (not now.in_epoch and (last or self.logged_epoch < now.epoch))
+        for notice in self.engine.notices():
+            recorder.warn(notice)
+        self.unchecked.append((result, now, [path for batch in batches for path in batch["A_paths"]]))
+        said = self._look_back(unchecked=0 if log else self.engine.ahead)
+        for line in said:
+            recorder.warn(line)
+        if result.refused:
+            recorder.skip_step(now, last)
             return
-        losses = mean(report.losses) if log or last else report.losses
-        recorder.after_step(self.moment, lr, losses, partial(self.engine.model.visuals, report.images), last)
-        if log and rank() == 0:
-            for warning in self.health.check({name: loss.item() for name, loss in losses.items()}, report.images):
+        losses = mean(result.losses) if log else result.losses
+        visuals = partial(self.engine.model.visuals, result.images)
+        recorder.after_step(now, lr, losses, visuals, log, last)
+        if log:
+            self.logged_epoch = now.epoch
+            self._look_at_health(losses, result, recorder)
+
+    def _look_at_health(self, losses: Mapping[str, Any], result: StepResult, recorder: Recorder) -> None:
+        if rank() == 0:
+            for warning in self.health.check({name: loss.item() for name, loss in losses.items()}, result.images):
                 recorder.warn(warning)
 
-    def _look_back(self, recorder: Recorder, unchecked: int = 0) -> list[Report]:
-        """The steps, but for the newest `unchecked`, that learned nothing; says which they are, or raises MachineError."""
-        bad = []
+    def _look_back(self, unchecked: int = 0) -> list[str]:
+        """A line for each step, but the newest `unchecked`, of which an update was refused; or raises MachineError."""
+        lines = []
         while len(self.unchecked) > unchecked:
-            report, moment, paths = self.unchecked.popleft()
+            result, moment, paths = self.unchecked.popleft()
             try:
-                report.require_finite()
+                result.require_finite()
             except NotFinite as error:
-                own = f"{error} in epoch {moment.epoch} after {moment.images} images, with {', '.join(paths)}" if error.term else ""
-                said = next(filter(None, everyone(own)), f"a loss in epoch {moment.epoch} is not finite")
+                place = f"in epoch {moment.epoch} after {moment.images} images, with {', '.join(paths)}"
+                named = next(filter(None, everyone(f"{error} {place}" if error.term else "")), f"{error} {place}")
                 if self.opt.on_nan == "stop":
                     raise MachineError(
-                        f"{said}.\nThe last good state is kept in {self.folder}. Try a lower --lr, another --gan_mode or "
-                        "--norm, look at these images, or leave such steps out with --on_nan skip") from None
-                self.skipped += 1
-                recorder.progress.say(f"warning: {said}; step left out, {self.skipped} so far")
-                bad.append(report)
-        return bad
+                        f"{named}.\nThe last good state is kept in {self.folder}. Try a lower --lr, another --gan_mode "
+                        "or --norm, look at these images, or leave such updates out with --on_nan skip") from None
+                self.refused += 1
+                lines.append(f"warning: {named}; the update is left out, {self.refused} so far")
+        return lines
+
+    def _validate(self, held_out: Loader, recorder: Recorder) -> None:
+        metrics = self.engine.validate(held_out.first(held_out.images))
+        self.validation.append(next(iter(metrics.values())))
+        recorder.validated(self.moment.epoch, metrics)
 
     def end_epoch(self, recorder: Recorder) -> None:
         """Go to the next epoch; save when this one is to be kept, or a save is due."""
-        epoch, opt = self.moment.epoch, self.opt
-        kept = epoch == self.last_epoch or opt.save_epoch_freq > 0 and epoch % opt.save_epoch_freq == 0
+        epoch, every = self.moment.epoch, self.opt.save_epoch_freq
+        kept = epoch == self.schedule.last_epoch or (every > 0 and epoch % every == 0)
         recorder.update_page(self.moment)
         self.moment = self.moment.next_epoch()
-        if kept and rank() == 0:
-            save_nets(self.folder, str(epoch), self.engine.model.nets)
-        if kept or self.moment.due(opt.save_latest_freq):
+        if kept:
+            self._save_weights(str(epoch))
+        if kept or self.moment.due(self.opt.save_latest_freq):
             self.save(recorder)
 
     def save(self, recorder: Recorder) -> None:
         """Write the latest weights, and everything needed to go on exactly; with --save_by_iter, iter_N weights too."""
-        self._look_back(recorder)
+        for line in self._look_back():
+            recorder.warn(line)
         engine = self.engine.state()
-        ranks = gather({name: engine.pop(name) for name in OWN})
-        if rank() > 0:
-            return
-        save_nets(self.folder, "latest", self.engine.model.nets)
+        ranks = gather({"model": engine.pop("model")})  # each process remembers its own
+        self._save_weights("latest")
         if self.opt.save_by_iter and self.moment.due(self.opt.save_latest_freq):
-            save_nets(self.folder, f"iter_{self.moment.total}", self.engine.model.nets)
-        save_state(self.folder, {
-            "engine": engine,
-            "ranks": ranks,
-            "moment": asdict(self.moment),
-            "val_losses": self.val_losses,
-            "skipped": self.skipped,
-            "health": self.health.state(),
-            "logs": recorder.log.sizes(),
-        })
+            self._save_weights(f"iter_{self.moment.total}")
+        if rank() == 0:
+            save_state(self.folder, {
+                "engine": engine,
+                "ranks": ranks,
+                "moment": asdict(self.moment),
+                "val_losses": self.validation,
+                "skipped": self.refused,
+                "health": self.health.state(),
+                "logs": recorder.log.sizes(),
+            })
+
+    def _save_weights(self, prefix: str) -> None:
+        """The weight files of one save; the running mean of G is G_ema."""
+        if rank() == 0:
+            model = self.engine.model
+            means = {f"{name}_ema": net for name, net in model.averaged.items()}
+            save_nets(self.folder, prefix, {**dict(model.nets.items()), **means})

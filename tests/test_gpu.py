@@ -39,7 +39,7 @@ def batch(seed: int, count: int = 1) -> dict[str, Tensor]:
 
 def losses(engine: Engine, steps: int = 9) -> list[dict[str, float]]:
     torch.manual_seed(7)
-    return [{name: loss.item() for name, loss in engine.step(batch(seed, 2 if seed == 7 else 1)).losses.items()}
+    return [{name: loss.item() for name, loss in engine.step(batch(seed, 2 if seed == 7 else 1), epoch=1, images=seed).losses.items()}
             for seed in range(steps)]
 
 
@@ -57,9 +57,9 @@ def test_recorded_steps_are_the_steps_one_by_one(model: str, precision: str):
 def test_a_recorded_step_follows_the_learning_rate():
     engine = start("--model pix2pix --no_dropout", record=True)
     losses(engine, 6)
-    engine.set_lr(0)
+    engine.optimizers.set_lr(0)
     before = {name: p.clone() for name, p in engine.model.nets.named_parameters()}
-    engine.step(batch(0))
+    engine.step(batch(0), epoch=1, images=0)
     assert all(torch.equal(p, before[name]) for name, p in engine.model.nets.named_parameters())
 
 
@@ -68,11 +68,11 @@ def test_nothing_is_learned_from_nan_while_the_host_looks_away(record: bool):
     engine = start("--model cycle_gan", record=record)
     losses(engine, 6)
     before = {name: p.clone() for name, p in engine.model.nets.named_parameters()}
-    report = engine.step({side: torch.full((1, 3, 32, 32), math.nan) for side in "AB"})
+    report = engine.step({side: torch.full((1, 3, 32, 32), math.nan) for side in "AB"}, epoch=1, images=0)
     with pytest.raises(NotFinite):
         report.require_finite()
     assert all(torch.equal(p, before[name]) for name, p in engine.model.nets.named_parameters())
-    engine.step(batch(1)).require_finite()
+    engine.step(batch(1), epoch=1, images=0).require_finite()
 
 
 def test_batches_come_in_order_from_the_stream_of_their_own():

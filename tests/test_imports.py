@@ -15,7 +15,7 @@ ALLOWED = {  # room: what of ours it may import
     "data": ("data", "util", "options.schema", "options.groups"),
     "networks": ("networks",),
     "models": ("models", "networks", "util", "options.schema", "options.groups"),
-    "engine": ("engine", "models.contract", "networks.layers", "util"),
+    "engine": ("engine", "models.contract", "networks.fast_layers", "util"),
     "pages": ("pages", "util"),
     "runs": ("runs", "engine", "pages", "models.contract", "util", "options.schema", "options.groups", "options.saved"),
 }

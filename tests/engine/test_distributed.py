@@ -53,7 +53,9 @@ def test_two_processes_learn_what_one_does(tmp_path: Path):
         for weights in both["weights"]:
             far = {name: (value - weights[case][name]).abs().max().item() for name, value in alone["weights"].items()}
             assert max(far.values()) < 1e-9, (case, far)
-        assert abs(alone["validation"] - two["validation"]) < 1e-9
+        assert alone["validation"].keys() == two["validation"].keys()
+        assert all(abs(value - two["validation"][name]) < 1e-9 for name, value in alone["validation"].items())
+        assert two["drawn"][0] == alone["drawn"][0] != two["drawn"][1]  # dropout is each one's own
         assert two["nan"] == ([alone["nan"][0]] * 2 if "syncbatch" in case else ["", alone["nan"][0]])  # it spreads NaN
 
 
@@ -66,7 +68,7 @@ def test_one_process_writes_and_prints(whole: Path, dataset: Path):
     assert "module." not in str(list(torch.load(whole / "latest_net_G.pth")))
     assert not any(path.suffix == ".tmp" for path in whole.iterdir())
     state = read_state(whole / LATEST)
-    assert len(state["ranks"]) == 2 and not torch.equal(*(own["rng"] for own in state["ranks"]))
+    assert len(state["ranks"]) == 2
 
 
 def test_killed_started_anew_stopped_and_gone_on_with(whole: Path, dataset: Path):

@@ -38,7 +38,7 @@ def batch(size: int, count: int = 1, seed: int = 0, channels: int = 3) -> dict[s
 def train(engine: Engine, size: int, count: int = 1, steps: int = 3) -> list[dict[str, float]]:
     """The losses of each step."""
     torch.manual_seed(1)  # of pools and penalties
-    reports = [engine.step(batch(size, count, seed)) for seed in range(steps)]
+    reports = [engine.step(batch(size, count, seed), epoch=1, images=seed) for seed in range(steps)]
     return [{name: loss.item() for name, loss in report.losses.items()} for report in reports]
 
 
@@ -86,9 +86,9 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(model: str):
     whole, parts = start(line), start(line)
     for seed in range(3):
         images = batch(32, 5, seed)
-        ours = whole.step(images).losses
+        ours = whole.step(images, epoch=1, images=0).losses
         theirs = parts.step(*({side: image[part] for side, image in images.items()}
-                              for part in (slice(0, 2), slice(2, 4), slice(4, 5)))).losses
+                              for part in (slice(0, 2), slice(2, 4), slice(4, 5))), epoch=1, images=0).losses
         assert all((ours[name] - theirs[name]).abs() < 1e-9 for name in ours)
     for name, net in whole.model.nets.items():
         for ours, theirs in zip(net.parameters(), parts.model.nets[name].parameters(), strict=True):
@@ -100,7 +100,7 @@ def test_accumulating_sees_dropout_and_statistics_once():
     seen = []
     dropout = next(module for module in engine.model.nets["G"].modules() if isinstance(module, nn.Dropout))
     dropout.register_forward_hook(lambda net, x, y: seen.append(y.detach().clone()))
-    engine.step(batch(128, 1, 0), batch(128, 1, 1))
+    engine.step(batch(128, 1, 0), batch(128, 1, 1), epoch=1, images=0)
     assert len(seen) == 4  # both batches before D learned, and again for G
     assert (seen[0] - seen[2]).abs().max() == 0 and (seen[1] - seen[3]).abs().max() == 0
     counts = [m.num_batches_tracked.item() for m in engine.model.nets["G"].modules() if isinstance(m, nn.BatchNorm2d)]
@@ -121,7 +121,7 @@ def test_checkpointed_activations_keep_less(netG: str):
         with torch.autograd.graph.saved_tensors_hooks(count, lambda x: x):
             engine.model.nets["G"](batch(size)["A"])
         counts = {m.num_batches_tracked.item() for m in engine.model.nets["G"].modules() if isinstance(m, nn.BatchNorm2d)}
-        engine.step(batch(size))
+        engine.step(batch(size), epoch=1, images=0)
         assert counts == {1}
         assert {m.num_batches_tracked.item() for m in engine.model.nets["G"].modules() if isinstance(m, nn.BatchNorm2d)} == {2}
         return total, dict(engine.model.nets.named_buffers())
@@ -168,13 +168,13 @@ def test_what_is_replaced_keeps_names_and_cancelled_biases():
     assert len(without) == 17 and all(name.endswith("bias") for name in without)
 
 
-def test_passes_are_together_only_where_shapes_allow():
+def test_passes_are_merged_only_where_shapes_allow():
     calls = []
     net = nn.Conv2d(1, 1, 1)
     net.register_forward_hook(lambda module, x, y: calls.append(len(x[0])))
     small, large = torch.rand(1, 1, 4, 4), torch.rand(1, 1, 8, 8)
-    for inputs, together, expected in (((small, small), True, [2]), ((small, small), False, [1, 1]), ((small, large), True, [1, 1])):
+    for inputs, merge, expected in (((small, small), True, [2]), ((small, small), False, [1, 1]), ((small, large), True, [1, 1])):
         calls.clear()
-        outputs = passes(net, *inputs, together=together)
+        outputs = passes(net, *inputs, merge=merge)
         assert calls == expected
         assert all(torch.equal(y, F.conv2d(x, net.weight, net.bias)) for x, y in zip(inputs, outputs, strict=True))

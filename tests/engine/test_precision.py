@@ -13,6 +13,7 @@ import train as train_command
 from engine.engine import Engine
 from engine.feed import groups, prefetched
 from engine.precision import autocast, choose_precision
+from engine.section import Work
 from engine.step_result import NotFinite
 from helpers.commands import TINY
 from helpers.images import read_pixels
@@ -54,11 +55,11 @@ def test_16_bits_are_for_convolutions_and_not_for_weights_and_losses():
     engine = start("--model pix2pix", "bf16")
     seen = {}
     engine.model.nets["G"].model[1].register_forward_hook(lambda net, x, y: seen.update(conv=y.dtype))
-    report = engine.step(batch())
+    report = engine.step(batch(), epoch=1, images=0)
     assert seen == {"conv": torch.bfloat16}
     assert {loss.dtype for loss in report.losses.values()} == {torch.float32}
     assert {p.dtype for net in engine.model.nets.values() for p in net.parameters()} == {torch.float32}
-    exact = start("--model pix2pix").step(batch()).losses
+    exact = start("--model pix2pix").step(batch(), epoch=1, images=0).losses
     assert exact.keys() == report.losses.keys()
     with autocast("fp32", CPU):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
@@ -68,7 +69,7 @@ def test_16_bits_are_for_convolutions_and_not_for_weights_and_losses():
 def test_bf16_is_near_fp32(model: str):
     torch.manual_seed(3)
     images = batch()
-    exact, near = (start(f"--model {model} --no_dropout", precision).step(images) for precision in ("fp32", "bf16"))
+    exact, near = (start(f"--model {model} --no_dropout", precision).step(images, epoch=1, images=0) for precision in ("fp32", "bf16"))
     for name, loss in exact.losses.items():
         assert math.isclose(loss.item(), near.losses[name].item(), rel_tol=0.03, abs_tol=0.02), name
     assert (exact.images["fake_B"] - near.images["fake_B"]).abs().mean() < 0.01
@@ -78,16 +79,16 @@ def test_bf16_is_near_fp32(model: str):
 @pytest.mark.parametrize("model", ["cycle_gan", "pix2pix"])
 def test_nothing_is_learned_from_nan(model: str, plain: bool):
     engine = start(f"--model {model}", plain=plain)
-    engine.step(batch()).require_finite()
+    engine.step(batch(), epoch=1, images=0).require_finite()
     before = {name: p.clone() for name, p in engine.model.nets.named_parameters()}
     with pytest.raises(NotFinite) as found:
-        engine.step(batch(math.nan)).require_finite()
+        engine.step(batch(math.nan), epoch=1, images=0).require_finite()
     assert found.value.term == ("G_A" if model == "cycle_gan" else "D_real")
     assert all(torch.equal(p, before[name]) for name, p in engine.model.nets.named_parameters())
     assert all(buffer.isfinite().all() for buffer in engine.model.nets.buffers())  # statistics of batch norms
     for pool in getattr(engine.model, "pools", {}).values():
         assert all(image.isfinite().all() for image in pool.images)
-    engine.step(batch()).require_finite()
+    engine.step(batch(), epoch=1, images=0).require_finite()
     assert any(not torch.equal(p, before[name]) for name, p in engine.model.nets.named_parameters())
 
 
@@ -95,13 +96,11 @@ def test_a_device_that_runs_ahead_still_learns_nothing_from_nan():
     """As on a GPU, where the host does not wait for the losses of a section before it goes on."""
     engine = start("--model cycle_gan")
     before = {name: p.clone() for name, p in engine.model.nets.named_parameters()}
-    images: list[dict] = [{}]
-    losses: dict = {}
+    work = Work.begin(CPU)
     for section in engine.sections:
-        if section.recall:
-            images[0] |= section.recall(images[0])
-        engine._compute(section, [batch(math.nan)], images, losses)
-    assert len(losses) == 8
+        work = work.remembering([engine._recall(section, made) for made in work.images])
+        work = engine._compute(section, [batch(math.nan)], work)
+    assert len(work.losses) == 8 and not work.finite
     assert all(torch.equal(p, before[name]) for name, p in engine.model.nets.named_parameters())
     assert all(image.isfinite().all() for pool in engine.model.pools.values() for image in pool.images)
 
@@ -173,10 +172,10 @@ def test_a_step_that_was_skipped_does_not_hide_the_one_after(train: Callable[...
         init(self, *args, **more)
         self.ahead = 2
 
-    def poisoned(self: Engine, *batches: dict) -> object:
+    def poisoned(self: Engine, *batches: dict, **when: int) -> object:
         nonlocal count
         count += 1
-        return step(self, *[batch | {"A": batch["A"] * (math.nan if count == 2 else 1)} for batch in batches])
+        return step(self, *[batch | {"A": batch["A"] * (math.nan if count == 2 else 1)} for batch in batches], **when)
     monkeypatch.setattr(Engine, "__init__", late)
     monkeypatch.setattr(Engine, "step", poisoned)
     run = train("--model pix2pix --on_nan skip --print_freq 3")
@@ -193,17 +192,17 @@ def test_with_fp16_too_one_network_does_not_learn_when_the_other_cannot(monkeypa
     engine.scaler = torch.amp.GradScaler("cpu", init_scale=8)  # the usual one would overflow in the first step
     before = {name: p.clone() for name, p in engine.model.nets.named_parameters()}
     with pytest.raises(NotFinite):
-        engine.step(batch()).require_finite()
+        engine.step(batch(), epoch=1, images=0).require_finite()
     assert all(torch.equal(p, before[name]) for name, p in engine.model.nets.named_parameters())
     monkeypatch.setattr(kind, "losses_D", losses_D)
     able = start("--model pix2pix", "fp16")
     able.scaler = torch.amp.GradScaler("cpu", init_scale=8)
-    able.step(batch()).require_finite()
+    able.step(batch(), epoch=1, images=0).require_finite()
     assert not any(torch.equal(p, before[name]) for name, p in able.model.nets.named_parameters() if "weight" in name)
 
 
 def test_the_first_update_has_nothing_to_recall(monkeypatch: pytest.MonkeyPatch):
     kind = models.find("template")
-    monkeypatch.setattr(kind, "updates", property(lambda self: (Update(("G",), self.losses_G, recall=dict),)))
+    monkeypatch.setattr(kind, "updates", property(lambda self: (Update("G", ("G",), self.losses_G, recall=lambda images, source: images),)))
     with pytest.raises(TypeError, match="first update"):
         start("--model template")

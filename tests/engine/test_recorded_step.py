@@ -4,8 +4,12 @@ While recording, nothing is computed; a replay computes again with the same tens
 """
 import copy
 import math
+import random
+from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,7 +17,9 @@ from torch import Tensor
 import models
 from engine.engine import Engine
 from engine.recorded_step import RecordedStep
+from engine.section import Section, Work
 from helpers.commands import TINY
+from models.cycle_gan_model import CycleGANModel
 from options.command_line import parse
 from train import COMMAND
 
@@ -26,19 +32,19 @@ class Graph:
     recording = None
 
     def __init__(self) -> None:
-        self.work = None
+        self.compute, self.before, self.after = None, None, None
 
     def pool(self) -> None:
         return None
 
     def replay(self) -> None:
-        compute, section, batches, images, losses, known, told = self.work
-        fresh_images, fresh_losses = [{name: images[0][name] for name in known}], {name: losses[name] for name in told}
-        compute(section, batches, fresh_images, fresh_losses)
-        for name in fresh_images[0].keys() - known:
-            images[0][name].data.copy_(fresh_images[0][name])
-        for name in fresh_losses.keys() - told:
-            losses[name].copy_(fresh_losses[name])
+        fresh = self.compute(self.before)
+        for own, new in zip(self.after.images, fresh.images, strict=True):
+            for name in own.keys() - self.before.images[0].keys() if self.before.images else own:
+                own[name].data.copy_(new[name])
+        for name in self.after.losses.keys() - self.before.losses.keys():
+            self.after.losses[name].copy_(fresh.losses[name])
+        self.after.finite.copy_(fresh.finite)
 
 
 class Stream:
@@ -67,20 +73,20 @@ def start(line: str) -> Engine:
 
 
 def record(engine: Engine) -> None:
-    """Make the engine record its steps with the stand-in."""
-    def compute(section, batches, images, losses):
+    """Make the engine record its steps with the stand-in: while it records, nothing moves."""
+    def compute(section: Section, batches: list, work: Work) -> Work:
         graph = Graph.recording
         if not graph:
-            return engine._compute(section, batches, images, losses)
-        before = copy.deepcopy([engine.model.nets.state_dict(), *(o.state_dict() for o in engine.optimizers)])
-        known, told = set(images[0]), set(losses)
-        finite = engine._compute(section, batches, images, losses)
-        engine.model.nets.load_state_dict(before[0])
-        for optimizer, state in zip(engine.optimizers, before[1:], strict=True):
-            optimizer.load_state_dict(state)
-        graph.work = engine._compute, section, batches, images, losses, known, told
-        return finite
-    engine.recorded = RecordedStep(engine.sections, compute)
+            return engine._compute(section, batches, work)
+        nets, optimizers = engine.model.nets, engine.optimizers
+        before = copy.deepcopy([nets.state_dict(), optimizers.state(), engine.model.averaged.state_dict()])
+        after = engine._compute(section, batches, work)
+        nets.load_state_dict(before[0])
+        optimizers.load_state(before[1])
+        engine.model.averaged.load_state_dict(before[2])
+        graph.compute, graph.before, graph.after = partial(engine._compute, section, batches), work, after
+        return after
+    engine.recorded = RecordedStep(engine.sections, compute, engine._recall, CPU)
 
 
 def batch(seed: int, count: int = 1) -> dict[str, Tensor]:
@@ -95,13 +101,12 @@ def test_recorded_steps_are_the_steps_one_by_one(model: str, graphs: None):
     assert len(recorded.sections) == (2 if model == "cycle_gan" else 1)
     told = []
     for engine in (one_by_one, recorded):
-        torch.manual_seed(7)  # of the pools
-        engine.set_lr(0.001)
+        engine.optimizers.set_lr(0.001)
         told.append([])
         for seed in range(9):
             if seed == 6:
-                engine.set_lr(0.0001)
-            report = engine.step(batch(seed, 2 if seed == 7 else 1))  # an odd one among them
+                engine.optimizers.set_lr(0.0001)
+            report = engine.step(batch(seed, 2 if seed == 7 else 1), epoch=1, images=seed)  # an odd one among them
             told[-1].append({name: loss.item() for name, loss in report.losses.items()})
             assert report.images["fake_B"].shape[0] == (2 if seed == 7 else 1)
     assert len(recorded.recorded.graphs) == len(recorded.sections)
@@ -114,23 +119,61 @@ def test_recording_waits_until_sizes_stay_the_same(graphs: None):
     engine = start("--model pix2pix")
     record(engine)
     for seed, count in enumerate([1, 2, 1, 2, 1, 1, 1]):
-        engine.step(batch(seed, count))
+        engine.step(batch(seed, count), epoch=1, images=seed)
         assert not engine.recorded.graphs
-    engine.step(batch(9))
+    engine.step(batch(9), epoch=1, images=0)
     assert len(engine.recorded.graphs) == 1
 
 
-def test_a_step_that_cannot_be_recorded_is_computed_all_the_same(graphs: None, capsys: pytest.CaptureFixture):
+def test_a_step_that_cannot_be_recorded_is_computed_all_the_same(graphs: None):
     one_by_one, stubborn = start("--model pix2pix"), start("--model pix2pix")
 
-    def refuse(section, batches, images, losses):
+    def refuse(section: Section, batches: list, work: Work) -> Work:
         if Graph.recording:
             Graph.recording = None
             raise RuntimeError("operation not permitted when stream is capturing\nand more")
-        return stubborn._compute(section, batches, images, losses)
-    stubborn.recorded = RecordedStep(stubborn.sections, refuse)
+        return stubborn._compute(section, batches, work)
+    stubborn.recorded = RecordedStep(stubborn.sections, refuse, stubborn._recall, CPU)
+    said = []
     for seed in range(6):
-        ours, theirs = one_by_one.step(batch(seed)).losses, stubborn.step(batch(seed)).losses
+        ours, theirs = (engine.step(batch(seed), epoch=1, images=seed).losses for engine in (one_by_one, stubborn))
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+        said += stubborn.notices()
     assert not stubborn.recorded.graphs
-    assert capsys.readouterr().out.count("operation not permitted when stream is capturing); --cuda_graph off") == 1
+    assert said == ["note: steps are not recorded (operation not permitted when stream is capturing); --cuda_graph off "
+                    "does not try"]
+
+
+@pytest.mark.parametrize("source", [lambda: torch.rand(()), random.random, np.random.rand])
+@pytest.mark.parametrize("guilty", ["losses_G", "losses_D"])
+def test_a_step_that_draws_on_the_host_is_not_recorded(source: Callable, guilty: str, graphs: None,
+                                                       monkeypatch: pytest.MonkeyPatch):
+    kind = models.find("cycle_gan")
+    losses = getattr(kind, guilty)
+
+    def drawing(self: CycleGANModel, images: dict) -> dict:
+        drawn.append(float(source()))
+        return losses(self, images)
+    monkeypatch.setattr(kind, guilty, drawing)
+    one_by_one, recorded = start("--model cycle_gan"), start("--model cycle_gan")
+    record(recorded)
+    told, drawn = [], []
+    for seed in range(6):
+        ours, theirs = (engine.step(batch(seed), epoch=1, images=seed).losses for engine in (one_by_one, recorded))
+        assert all(math.isclose(ours[name], theirs[name], rel_tol=1e-4, abs_tol=1e-5) for name in ours), seed
+        told += recorded.notices()
+    assert not recorded.recorded.graphs
+    assert len(told) == 1 and "random numbers were drawn on the host" in told[0] and "Model.draw" in told[0]
+
+
+def test_images_of_another_size_in_the_pool_do_not_end_a_recorded_training(graphs: None):
+    engine = start("--model cycle_gan")
+    record(engine)
+    for seed in range(6):
+        engine.step(batch(seed), epoch=1, images=seed)
+    assert len(engine.recorded.graphs) == 2
+    for pool in engine.model.pools.values():  # as after going on with another --crop_size
+        pool.images = [torch.zeros(3, 48, 48) for _ in pool.images]
+    for seed in range(6, 20):
+        engine.step(batch(seed), epoch=1, images=seed).require_finite()
+    assert {image.shape for pool in engine.model.pools.values() for image in pool.images} == {(3, 32, 32)}

@@ -47,10 +47,11 @@ def steps(case: str) -> dict:
     model.nets.double()
     same_everywhere(model.nets)
     with patch("networks.losses.gradient_penalty", lambda *images: gradient_penalty(*images[:3], torch.tensor(0.3))):
-        losses = [mean(engine.step(own_part(batch)).losses) for batch in batches()]
+        losses = [mean(engine.step(own_part(batch), epoch=1, images=0).losses) for batch in batches()]
+    drawn = everyone(torch.rand(()).item())
     before = {name: value.clone() for name, value in model.nets.state_dict().items()}
     validation = engine.validate([own_part(batch) for batch in batches()][:2])
-    return {"losses": losses, "weights": before, "validation": validation, "nan": nan(engine)}
+    return {"losses": losses, "weights": before, "validation": validation, "nan": nan(engine), "drawn": drawn}
 
 
 def nan(engine: Engine) -> list[str]:
@@ -59,7 +60,7 @@ def nan(engine: Engine) -> list[str]:
     batch["A"] = batch["A"] * (float("nan") if rank() == world_size() - 1 else 1)
     before = {name: value.clone() for name, value in engine.model.nets.named_parameters()}
     try:
-        engine.step(batch).require_finite()
+        engine.step(batch, epoch=1, images=0).require_finite()
     except NotFinite as error:
         assert all(torch.equal(value, before[name]) for name, value in engine.model.nets.named_parameters())
         return everyone(error.term)
@@ -72,7 +73,7 @@ def in_16_bits() -> dict:
     torch.manual_seed(opt.seed)
     engine = Engine(models.find(opt.model)(opt), torch.device("cpu"), "bf16")
     engine.prepare_training(opt.lr, opt.beta1)
-    engine.step({name: image.float() for name, image in own_part(batches()[0]).items()}).require_finite()
+    engine.step({name: image.float() for name, image in own_part(batches()[0]).items()}, epoch=1, images=0).require_finite()
     return {name: value for name, value in engine.model.nets.state_dict().items() if name.endswith("running_var")}
 
 

@@ -3,24 +3,26 @@ import torch
 
 from models.image_pool import ImagePool
 
+SOURCE = torch.Generator()
+
 
 def fakes(*values: float) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float).reshape(-1, 1, 1, 1).requires_grad_()
 
 
 def test_a_pool_of_size_zero_answers_with_the_new_ones():
-    assert torch.equal(ImagePool(0).query(fakes(1, 2)), fakes(1, 2))
+    assert torch.equal(ImagePool(0).query(fakes(1, 2), SOURCE), fakes(1, 2))
 
 
 def test_a_filling_pool_answers_with_the_new_ones():
-    assert ImagePool(3).query(fakes(1, 2, 3)).flatten().tolist() == [1, 2, 3]
+    assert ImagePool(3).query(fakes(1, 2, 3), SOURCE).flatten().tolist() == [1, 2, 3]
 
 
 def test_a_full_pool_answers_half_of_the_time_with_an_old_one_and_keeps_the_new():
-    torch.manual_seed(0)
+    SOURCE.manual_seed(0)
     pool = ImagePool(50)
-    pool.query(fakes(*range(50)))
-    answers = [int(pool.query(fakes(number)).item()) for number in range(50, 1050)]
+    pool.query(fakes(*range(50)), SOURCE)
+    answers = [int(pool.query(fakes(number), SOURCE).item()) for number in range(50, 1050)]
     assert 430 < sum(answer == number for number, answer in enumerate(answers, start=50)) < 570
     handed_out = [answer for number, answer in enumerate(answers, start=50) if answer != number]
     assert len(set(handed_out)) == len(handed_out)  # an image leaves the pool when it is handed out
@@ -28,5 +30,22 @@ def test_a_full_pool_answers_half_of_the_time_with_an_old_one_and_keeps_the_new(
 
 
 def test_answers_carry_no_gradient():
-    assert not ImagePool(2).query(fakes(1)).requires_grad
-    assert not ImagePool(0).query(fakes(1)).requires_grad
+    assert not ImagePool(2).query(fakes(1), SOURCE).requires_grad
+    assert not ImagePool(0).query(fakes(1), SOURCE).requires_grad
+
+
+def test_where_it_draws_from_decides():
+    def answers() -> list[float]:
+        pool, source = ImagePool(2), torch.Generator().manual_seed(5)
+        return [pool.query(fakes(number), source).item() for number in range(20)]
+    torch.manual_seed(1)
+    first, state = answers(), torch.get_rng_state()
+    assert answers() == first and len(set(first)) < 20
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_after_the_images_changed_their_size_only_new_ones_are_shown_beside_others():
+    pool = ImagePool(1)
+    pool.query(torch.zeros(1, 1, 2, 2), SOURCE)
+    shown = [pool.query(torch.ones(2, 1, 3, 3), SOURCE) for _ in range(8)]
+    assert all(torch.equal(image, torch.ones(2, 1, 3, 3)) for image in shown)

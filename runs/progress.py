@@ -1,0 +1,40 @@
+"""The bar of a training or a test on the terminal."""
+import sys
+
+from tqdm import tqdm
+
+
+class Progress:
+    """A bar over all images of a training or a test: share done, images/s and time left."""
+
+    def __init__(self, total: int, done: int = 0, silent: bool = False):
+        self.animated = sys.stderr.isatty()
+        self.bar = tqdm(total=total, initial=done, unit=" images", dynamic_ncols=self.animated, leave=True,
+                        mininterval=0.5 if self.animated else 20,  # a log file needs no animation
+                        disable=silent)
+
+    @property
+    def done(self) -> int:
+        """Images done."""
+        return int(self.bar.n)
+
+    @property
+    def left(self) -> int:
+        """Images still to do."""
+        return int(self.bar.total) - self.done
+
+    def advance(self, images: int, label: str = "") -> None:
+        """So many images more are done."""
+        self.bar.set_description_str(label, refresh=False)
+        self.bar.update(images)
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        if self.animated:
+            tqdm.write(line)
+        else:
+            print(line, flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self.bar.close()
