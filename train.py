@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import data
 import models
 from engine.processes import joined_processes
-from options.command_line import Command, parse
+from options.command_line import Adopted, Command, parse
 from options.groups import TrainCommandOptions
-from options.saved import differences, read_saved, refuse_other_structure
-from options.schema import OptionError, Options
+from options.parser import HelpAsked
+from options.preprocess import PREPROCESS
+from options.saved import adopt_to_go_on, differences, read_saved, refuse_other_structure
+from options.schema import Given, OptionError, Options
 from util.errors import UserError, kind_exit
 from util.torchrun import rank, restarts, world_size
 
@@ -29,8 +31,8 @@ COMMAND = Command(
     find_model=models.find, find_dataset=data.find, model_names=models.names)
 
 MEMORY_ADVICE = ("these make it need less: a smaller --batch_size (with --grad_accum for the same effect), "
-                 "--checkpoint_activations, --precision bf16, --cuda_graph off; a smaller --crop_size (with --load_size), --ngf or --ndf; "
-                 "--netG resnet_6blocks or unet_128")
+                 "--checkpoint_activations, --precision bf16, --cuda_graph off; a smaller --crop_size (with "
+                 "--load_size), --ngf or --ndf; --netG resnet_6blocks or unet_128")
 ORPHANS = 15  # seconds that loading processes may outlive a process that was killed, and keep its lock
 
 
@@ -38,15 +40,42 @@ def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after training; 2 for a wrong command line, data or folder; 1 when the machine has too
     little memory or disk, or a loss is NaN; 128 + n after signal n; 75 when --max_minutes are over (0 under torchrun).
     """
-    with kind_exit(UserError, OptionError), joined_processes():
-        opt = parse(COMMAND, sys.argv[1:] if argv is None else argv)
+    with kind_exit(UserError, OptionError, HelpAsked), joined_processes():
+        opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, adopt_run)
+        for notice in opt.notices:
+            print(notice)
         from engine.distributed import Agreement
         from engine.shortage import kind_machine  # torch is imported only from here on, so that --help answers at once
         from runs.stop import StopRequest
-        with kind_machine(MEMORY_ADVICE), StopRequest(opt.max_minutes, Agreement()) as stop:
+        with kind_machine(MEMORY_ADVICE), StopRequest(opt.view(TrainCommandOptions).max_minutes, Agreement()) as stop:
             train(opt, stop)
         if stop.reason and not (stop.by_clock and world_size() > 1):  # torchrun would start them anew
             sys.exit(stop.exit_code)
+
+
+def adopt_run(opt: Options) -> Adopted:
+    """What a training that goes on takes over from its run: all that the command line leaves open."""
+    from engine.distributed import from_rank_0
+    from runs.run_folder import can_go_on, holds_a_run
+    from runs.trained_run import open_run, runs_beside
+
+    asked = opt.view(TrainCommandOptions)
+    folder = Path(asked.checkpoints_dir, asked.name)
+
+    def find() -> Given:
+        auto = asked.resume == "auto" or restarts() > 0
+        if not (asked.continue_train or (auto and can_go_on(folder))):
+            return {}
+        if not holds_a_run(folder):
+            raise UserError(f"--continue_train: {folder} holds neither a state nor weights to go on from; "
+                            f"{runs_beside(folder)}. Leave it out to start, or give the --name and --checkpoints_dir "
+                            "of the run")
+        run = open_run(folder, opt.declared)
+        run.require_known({flag: names for flag, names in (("model", models.names()), ("dataset_mode", data.names()))
+                           if not opt.given(flag)})
+        return adopt_to_go_on(opt, run.options, run.where)
+
+    return Adopted(from_rank_0(find))
 
 
 def train(opt: Options, stop: StopRequest) -> None:
@@ -56,24 +85,29 @@ def train(opt: Options, stop: StopRequest) -> None:
     from models.network_options import image_sizes
     from runs.lock import run_lock
     from runs.training import find_in_rank_0
+    from runs.wandb_log import import_wandb
 
-    device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
-    needs, sizes = models.find(opt.model).needs, image_sizes(opt, training=True)
+    asked = opt.view(TrainCommandOptions)
+    if asked.use_wandb:
+        import_wandb()  # it is known now that it is missing, not after the data were checked
+    device = choose_device(asked.gpu_ids, opt.given("gpu_ids"))
+    needs, sizes = models.find(asked.model).needs, image_sizes(opt, training=True)
     loader = open_loader(opt, needs, *sizes, augment=True, device=device)
     validation = open_validation(opt, needs, *sizes, device=device)
-    folder = Path(opt.checkpoints_dir, opt.name)
+    folder = Path(asked.checkpoints_dir, asked.name)
     with ExitStack() as held:
         def locked_start() -> dict | None:
             held.enter_context(run_lock(folder, ORPHANS if restarts() else 0))
             return find_start(opt, folder)
 
         state = find_in_rank_0(locked_start)
-        last_epoch = opt.n_epochs + opt.n_epochs_decay
+        last_epoch = asked.n_epochs + asked.n_epochs_decay
         if state and state["moment"]["epoch"] > last_epoch:
             print(f"nothing is left to train: {folder} has done {last_epoch} epochs")
-        elif opt.epoch_count > last_epoch:
-            raise UserError(f"there is no such epoch to begin with: --epoch_count {opt.epoch_count} must be from 1 to "
-                            f"{last_epoch}, which is --n_epochs {opt.n_epochs} + --n_epochs_decay {opt.n_epochs_decay}")
+        elif asked.epoch_count > last_epoch:
+            raise UserError(f"there is no such epoch to begin with: --epoch_count {asked.epoch_count} must be from 1 "
+                            f"to {last_epoch}, which is --n_epochs {asked.n_epochs} + --n_epochs_decay "
+                            f"{asked.n_epochs_decay}")
         else:
             train_in(folder, opt, device, loader, validation, state, stop)
 
@@ -91,22 +125,23 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
     from runs.silent_recorder import SilentRecorder
     from runs.training import Training
 
+    asked = opt.view(TrainCommandOptions)
     engine = make_engine(opt, device)
-    print(engine.describe(opt.verbose))
+    print(engine.describe(asked.verbose))
     training = Training(engine, folder, opt, loader.images)
     training.begin(state)
 
     with closing(SilentRecorder() if rank() > 0 else
                  open_recorder(opt, folder, training.images_in_all, training.moment, state)) as recorder:
         for epoch in range(training.moment.epoch, training.last_epoch + 1):
-            lr = opt.lr * lr_factor(opt.lr_policy, epoch, opt.n_epochs, opt.n_epochs_decay, opt.lr_decay_iters,
-                                    training.val_losses)
+            lr = asked.lr * lr_factor(asked.lr_policy, epoch, asked.n_epochs, asked.n_epochs_decay,
+                                      asked.lr_decay_iters, training.val_losses)
             engine.set_lr(lr)
             batches = prefetched(loader.epoch(epoch, skip=training.moment.images), device)
-            for several in recorder.clock.watch(groups(batches, opt.grad_accum)):
+            for several in recorder.clock.watch(groups(batches, asked.grad_accum)):
                 training.step(several, lr, recorder)
                 stop.check()
-                if training.in_epoch and training.moment.due(opt.save_latest_freq):
+                if training.in_epoch and training.moment.due(asked.save_latest_freq):
                     training.save(recorder)
                 if training.in_epoch and stop.reason:
                     break
@@ -120,10 +155,10 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
                 training.save(recorder)
                 recorder.progress.say(f"stopped by {stop.reason}; --continue_train goes on from here")
                 break
-    skipped = sum(gather(loader.skipped), [])
+    skipped = [reason for reasons in gather(loader.skipped) for reason in reasons]
     if skipped:
         print(f"note: {len(skipped)} samples could not be read and were left out, the last because {skipped[-1]}")
-    print(f"weights: {folder}" + ("" if opt.no_html else f"\npage: {folder / 'web' / 'index.html'}"))
+    print(f"weights: {folder}" + ("" if asked.no_html else f"\npage: {folder / 'web' / 'index.html'}"))
 
 
 def make_engine(opt: Options, device: torch.device) -> Engine:
@@ -133,14 +168,17 @@ def make_engine(opt: Options, device: torch.device) -> Engine:
     from engine.engine import Engine
     from engine.precision import choose_precision
 
-    if opt.compile and opt.checkpoint_activations:
-        raise OptionError("--compile cannot compute activations again: leave out --checkpoint_activations, or --compile")
-    torch.manual_seed(opt.seed)
-    engine = Engine(models.find(opt.model)(opt), device, choose_precision(opt.precision, device, opt.plain), opt.plain)
-    record = (opt.cuda_graph == "auto" and opt.preprocess not in ("scale_width", "none")  # images of one size
-              and opt.grad_accum == 1 and not opt.checkpoint_activations)
-    engine.prepare_training(opt.lr, opt.beta1, record)
-    if opt.compile:
+    asked = opt.view(TrainCommandOptions)
+    if asked.compile and asked.checkpoint_activations:
+        raise OptionError("--compile cannot compute activations again: leave out --checkpoint_activations, or "
+                          "--compile")
+    torch.manual_seed(asked.seed)
+    precision = choose_precision(asked.precision, device, asked.plain)
+    engine = Engine(models.find(asked.model)(opt), device, precision, asked.plain)
+    record = (asked.cuda_graph == "auto" and PREPROCESS[asked.preprocess].one_size
+              and asked.grad_accum == 1 and not asked.checkpoint_activations)
+    engine.prepare_training(asked.lr, asked.beta1, record)
+    if asked.compile:
         engine.compile()
     return engine
 
@@ -149,24 +187,25 @@ def find_start(opt: Options, folder: Path) -> dict | None:
     """The state to go on from, None to start. Raises UserError or OptionError when neither may be."""
     from runs.run_folder import can_go_on, clear_run, find_state, holds_a_run, refuse_to_overwrite
 
+    asked = opt.view(TrainCommandOptions)
     before, _ = read_saved(folder, opt.declared)
     changed = differences(opt, before)
-    auto = opt.resume == "auto" or restarts() > 0  # torchrun has started the same command anew
-    if not (opt.continue_train or auto and can_go_on(folder)):
-        if holds_a_run(folder) and not (opt.overwrite or auto):
+    auto = asked.resume == "auto" or restarts() > 0  # torchrun has started the same command anew
+    if not (asked.continue_train or (auto and can_go_on(folder))):
+        if holds_a_run(folder) and not (asked.overwrite or auto):
             refuse_to_overwrite(folder, changed)
         clear_run(folder)
         return None
-    refuse_other_structure(changed)
-    by_epoch = opt.load_iter > 0 or opt.given("epoch")  # the weights of a certain save, as in the classic code
+    refuse_other_structure(opt, changed)
+    by_epoch = asked.load_iter > 0 or opt.given("epoch")  # the weights of a certain save, as in the classic code
     if by_epoch:
         state, notices = None, [f"note: going on from the weights in {folder}, with new optimizers"]
     else:
         state, notices = find_state(folder)
     for name, (old, new) in changed.items():
         notices.append(f"note: --{name} was {old}, is now {new}")
-    if state and opt.given("epoch_count") and opt.epoch_count != state["moment"]["epoch"]:
-        raise UserError(f"--epoch_count {opt.epoch_count} does not agree with {folder}, which goes on in epoch "
+    if state and opt.given("epoch_count") and asked.epoch_count != state["moment"]["epoch"]:
+        raise UserError(f"--epoch_count {asked.epoch_count} does not agree with {folder}, which goes on in epoch "
                         f"{state['moment']['epoch']}; leave out --epoch_count")
     if state:
         moment = state["moment"]

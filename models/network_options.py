@@ -11,15 +11,17 @@ from options.schema import Group, Options, option
 class NetworkOptions(Group):
     """networks"""
 
-    netG: str = option("resnet_9blocks", "generator", choices=GENERATORS, common=True)
-    ngf: int = option(64, "filters of the generator's first layer", least=1)
-    netD: str = option("basic", "discriminator: basic is the 70x70 PatchGAN", choices=DISCRIMINATORS)
-    n_layers_D: int = option(3, "layers of --netD n_layers: 1..5 judge patches of 16, 34, 70, 142, 286 pixels", least=1)
-    ndf: int = option(64, "filters of the discriminator's first layer", least=1)
-    norm: str = option("instance", "normalisation", choices=NORMS)
-    no_dropout: bool = option(False, "no dropout in the generator")
-    init_type: str = option("normal", "initial weights", choices=INITS)
-    init_gain: float = option(0.02, "their scale, for normal, xavier and orthogonal")
+    netG: str = option("resnet_9blocks", "generator", choices=GENERATORS, common=True, structure=True)
+    ngf: int = option(64, "filters of the generator's first layer", least=1, structure=True)
+    netD: str = option("basic", "discriminator: basic is the 70x70 PatchGAN", choices=DISCRIMINATORS, structure=True,
+                       training_only=True)
+    n_layers_D: int = option(3, "layers of --netD n_layers: 1..5 judge patches of 16, 34, 70, 142, 286 pixels",
+                             least=1, structure=True, training_only=True)
+    ndf: int = option(64, "filters of the discriminator's first layer", least=1, structure=True, training_only=True)
+    norm: str = option("instance", "normalisation", choices=NORMS, structure=True, same_weights=("batch", "syncbatch"))
+    no_dropout: bool = option(False, "no dropout in the generator", structure=True)
+    init_type: str = option("normal", "initial weights", choices=INITS, training_only=True)
+    init_gain: float = option(0.02, "their scale, for normal, xavier and orthogonal", training_only=True)
 
 
 def define_G(opt: Options, input_nc: int, output_nc: int) -> nn.Module:

@@ -143,7 +143,7 @@ def test_continue_train_takes_the_epoch_or_the_iteration_asked_for(train):
     folder = train("--model template --norm instance --save_latest_freq 2 --save_by_iter --n_epochs 2 --save_epoch_freq 1")
     saved = {save: weights(folder / f"{save}_net_G.pth") for save in ("1", "iter_2")}
     for flags, save in (("--epoch 1", "1"), ("--load_iter 2", "iter_2")):
-        train(f"--model template --norm instance --lr 0 --continue_train {flags}")
+        train(f"--model template --norm instance --lr 0 --continue_train --save_by_iter false {flags}")
         assert equal(weights(folder / "latest_net_G.pth"), saved[save])
 
 
