@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from models.contract import Batch, Images, Translation, Update
-from models.network_options import NetworkOptions, samples_alone
+from models.network_options import LossOptions, NetworkOptions, samples_alone
 from networks.layers import Block, same_statistics
 from options.schema import Group, Options
 from util.errors import UserError
@@ -48,7 +48,9 @@ class BaseModel(ABC):
     @classmethod
     def option_groups(cls, phase: str) -> list[type[Group]]:
         """The option groups of this model for 'train' or 'test'."""
-        return [NetworkOptions, cls.SharedOptions, cls.TrainOptions if phase == "train" else cls.TestOptions]
+        if phase == "test":
+            return [NetworkOptions, cls.SharedOptions, cls.TestOptions]
+        return [NetworkOptions, cls.SharedOptions, LossOptions, cls.TrainOptions]
 
     @classmethod
     def defaults(cls, phase: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from networks.discriminators import DISCRIMINATORS, min_size
 from networks.fast_layers import accelerate
 from networks.generators import GENERATORS
 from networks.layers import INITS, NORMS, init_weights
+from networks.losses import GAN_MODES
 from options.schema import Group, Options, option
 
 
@@ -22,6 +23,12 @@ class NetworkOptions(Group):
     no_dropout: bool = option(False, "no dropout in the generator", structure=True)
     init_type: str = option("normal", "initial weights", choices=INITS, training_only=True)
     init_gain: float = option(0.02, "their scale, for normal, xavier and orthogonal", training_only=True)
+
+
+class LossOptions(Group):
+    """training"""
+
+    gan_mode: str = option("lsgan", "adversarial loss", choices=GAN_MODES, structure=True)
 
 
 def define_G(opt: Options, input_nc: int, output_nc: int) -> nn.Module:

@@ -107,7 +107,6 @@ class TrainingOptions(Group):
     lr_policy: str = option("linear", "how the rate falls", choices=("linear", "step", "plateau", "cosine"))
     lr_decay_iters: int = option(50, "epochs between two steps of --lr_policy step", least=1)
     val_phase: str = option("val", "folder of the dataset on which --lr_policy plateau measures")
-    gan_mode: str = option("lsgan", "adversarial loss", choices=("lsgan", "vanilla", "wgangp"), structure=True)
     on_nan: str = option("stop", "when a loss is NaN or infinite: stop, or skip that step and count", choices=("stop",
                          "skip"))
     pool_size: int = option(50, "how many earlier fakes the discriminator is shown from; 0: only the newest", least=0)
