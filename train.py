@@ -13,7 +13,7 @@ from options.command_line import Adopted, Command, parse
 from options.groups import TrainCommandOptions
 from options.parser import HelpAsked
 from options.preprocess import PREPROCESS
-from options.saved import adopt_to_go_on, differences, read_saved, refuse_other_structure
+from options.saved import adopt_to_go_on, differences, read_saved
 from options.schema import Given, OptionError, Options
 from util.errors import UserError, kind_exit
 from util.torchrun import rank, restarts, world_size
@@ -196,7 +196,6 @@ def find_start(opt: Options, folder: Path) -> dict | None:
             refuse_to_overwrite(folder, changed)
         clear_run(folder)
         return None
-    refuse_other_structure(opt, changed)
     by_epoch = asked.load_iter > 0 or opt.given("epoch")  # the weights of a certain save, as in the classic code
     if by_epoch:
         state, notices = None, [f"note: going on from the weights in {folder}, with new optimizers"]

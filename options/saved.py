@@ -65,11 +65,22 @@ def from_run(opt: Options, name: str, value: Any, where: str) -> Given:
 def adopt_to_go_on(opt: Options, trained: Mapping[str, Any], where: str) -> Given:
     """What a training that goes on takes over from the options `trained` of its run (found in the file `where`): all
     that was not given, but for what holds for one command alone.
+
+    OptionError, with both values, when the command line changes what a training cannot go on without.
     """
     adopted: Given = {}
+    fixed = []
     for name, option in opt.declared.items():
-        if name in trained and not option.once:
-            adopted |= from_run(opt, name, trained[name], where)
+        if name not in trained or option.once:
+            continue
+        adopted |= from_run(opt, name, trained[name], where)
+        asked = opt.as_dict()[name]
+        if opt.given(name) and option.structure and not option.alike(asked, trained[name]):
+            fixed.append(f"  --{name}: {trained[name]} in the run, {asked} here")
+    if fixed:
+        rows = "\n".join(fixed)
+        raise OptionError(f"a training cannot go on with other networks or data ({where}):\n{rows}\n"
+                          "leave these out, or begin another --name with --init_from")
     return adopted
 
 
@@ -79,7 +90,7 @@ def adopt_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> Given
     OptionError, with both values, when the command line contradicts what the weights mean.
     """
     adopted: Given = {}
-    for name, value in _with_sizes_to_test(opt, trained).items():
+    for name, value in _with_sizes_to_test(opt, trained, where).items():
         option = opt.declared.get(name)
         if option is None or option.training_only or not (option.structure or option.sampling):
             continue
@@ -91,7 +102,7 @@ def adopt_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> Given
     return adopted
 
 
-def _with_sizes_to_test(opt: Options, trained: Mapping[str, Any]) -> dict[str, Any]:
+def _with_sizes_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> dict[str, Any]:
     """`trained` with the sizes of a test: networks trained on crops see whole images at the scale they learned from."""
     asked = opt.view(DataOptions)
     crop_size = asked.crop_size if opt.given("crop_size") else trained.get("crop_size", asked.crop_size)
@@ -101,7 +112,10 @@ def _with_sizes_to_test(opt: Options, trained: Mapping[str, Any]) -> dict[str, A
         if way.scale == "none":
             values["preprocess"] = "none"
         elif way.scale == "width":
-            values |= {"preprocess": "scale_width", "load_size": trained.get("load_size", crop_size)}
+            if "load_size" not in trained:
+                raise OptionError(f"{where} says preprocess {trained['preprocess']} and no load_size; give "
+                                  "--load_size, the width in pixels that images had in training")
+            values |= {"preprocess": "scale_width", "load_size": trained["load_size"]}
     return values
 
 
@@ -109,13 +123,3 @@ def differences(opt: Options, before: Mapping[str, Any]) -> dict[str, tuple[Any,
     """Options that are not what they were: name -> (before, now). Those that hold for one command do not count."""
     return {name: (before[name], value) for name, value in opt.as_dict().items()
             if name in before and not opt.declared[name].once and before[name] != value}
-
-
-def refuse_other_structure(opt: Options, changed: Mapping[str, tuple[Any, Any]]) -> None:
-    """OptionError, with both values, when an option changed that a training cannot go on without."""
-    fixed = {name: values for name, values in changed.items()
-             if opt.declared[name].structure and not opt.declared[name].alike(*values)}
-    if fixed:
-        rows = "\n".join(f"  --{name}: {before} in the run, {now} here" for name, (before, now) in fixed.items())
-        raise OptionError(f"a training cannot go on with other networks or data:\n{rows}\n"
-                          "leave these out, or begin another --name with --init_from")

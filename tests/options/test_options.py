@@ -4,6 +4,7 @@ import math
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from options.classic import RENAMED
 from options.command_line import parse
 from options.groups import TrainingOptions
 from options.parser import HelpAsked
-from options.saved import adopt_to_test, read_saved
+from options.saved import adopt_to_go_on, adopt_to_test, read_saved
 from options.schema import Group, OptionError, Options, assemble, option
 
 CLASSIC = json.loads((Path(__file__).parents[1] / "fixtures" / "classic_flags.json").read_text())
@@ -55,12 +56,13 @@ def test_the_classic_default_models(phase: str, model: str):
     "test --dataroot ./datasets/maps --name maps_cyclegan --model cycle_gan --phase test --no_dropout",
     "test --dataroot ./datasets/facades --direction BtoA --model pix2pix --name facades_pix2pix --how_many 50",
     "test --dataroot datasets/horse2zebra/testA --name horse2zebra_pretrained --model test --no_dropout",
-    "test --dataroot ./datasets/x --name x --model test --netG unet_256 --direction BtoA --dataset_mode single --norm batch",
+    "test --dataroot ./datasets/x --name x --model test --netG unet_256 --direction BtoA --dataset_mode single "
+    "--norm batch",
 ])
 def test_classic_command_lines_are_accepted(line: str):
     phase, *words = line.split()
     opt = parse(COMMANDS[phase], words)
-    for flag, value in zip(words, words[1:]):
+    for flag, value in pairwise(words):
         if flag.startswith("--") and not value.startswith("--"):
             name = RENAMED.get(flag[2:], flag[2:])
             assert str(getattr(opt, name)) == value or float(getattr(opt, name)) == float(value)
@@ -298,3 +300,13 @@ def test_testing_adopts_the_architecture_and_refuses_to_contradict_it():
     with pytest.raises(OptionError, match="--netG unet_256 does not fit .* netG unet_128 .file."):
         adopt_to_test(read("--netG unet_256", "test"), trained, "file")
     assert adopt_to_test(read("--crop_size 512", "test"), trained, "file")["load_size"][0] == 512
+    with pytest.raises(OptionError, match="file says preprocess scale_width and no load_size; give --load_size"):
+        adopt_to_test(read("", "test"), {"preprocess": "scale_width"}, "file")
+
+
+def test_norms_of_one_meaning_may_replace_each_other():
+    trained = read("--model pix2pix").as_dict()
+    assert "norm" not in adopt_to_test(read("--norm syncbatch", "test"), trained, "file")
+    assert "norm" not in adopt_to_go_on(read("--norm syncbatch --model pix2pix"), trained, "file")
+    with pytest.raises(OptionError, match=r"cannot go on with .*\(file\):\n  --norm: batch in the run, none here"):
+        adopt_to_go_on(read("--norm none --model pix2pix"), trained, "file")
