@@ -28,12 +28,12 @@ def doubt_one_pile(root: Path, phase: str) -> str:
     parts = [folder for folder in (*parts, root / "A", root / "B") if list_images(folder, 1)]
     if parts:
         named = ", ".join(f"{folder.name}/" for folder in parts)
-        return (f"--dataroot {root} looks like a dataset with parts: {named}. For one of them give "
-                f"--dataroot {parts[-1]}")
+        one = next((folder for folder in parts if folder.name.endswith("A")), parts[0])
+        return f"--dataroot {root} looks like a dataset with parts: {named}. For one of them give --dataroot {one}"
     images = [root] if root.is_file() else list_images(root, LOOKED_AT)
     sizes = [size for size in map(_size, images) if size]
     if sizes and all(width == 2 * height for width, height in sizes):
-        return (f"the images in --dataroot {root} are twice as wide as high, such as {images[0].name}: they look like "
+        return (f"The images in --dataroot {root} are twice as wide as high, such as {images[0].name}: they look like "
                 "pairs A|B side by side, which would be squeezed into one picture")
     return ""
 

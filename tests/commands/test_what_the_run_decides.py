@@ -224,6 +224,7 @@ def test_model_test_asks_what_was_meant(train, translate, dataroot, failure):
     train("--model pix2pix")
     code, said = failure(translate, "--model test")
     assert code == 2 and f"--dataroot {dataroot} looks like a dataset with parts: test/, testA/, testB/" in said
+    assert f"For one of them give --dataroot {dataroot}/testA." in said
     assert "The run was trained with --model pix2pix: leave out --model" in said
     code, said = failure(translate, f"--model test --dataroot {dataroot}/test")
     assert code == 2 and "are twice as wide as high, such as 1.png: they look like pairs A|B" in said
