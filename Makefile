@@ -1,6 +1,7 @@
 # make demo   install, train pix2pix and CycleGAN on the toy set, translate, measure, print the result pages
 # make test   install, run all tests
-# Both install into .venv once; PYTHON=python3.12 make demo chooses the interpreter (3.11 or newer).
+# make lint   install, check style and types
+# All install into .venv once; PYTHON=python3.12 make demo chooses the interpreter (3.11 or newer).
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,14 +13,14 @@ RESULTS := $(DEMO_MODELS:%=results/%/test_latest)
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: demo test install clean
+.PHONY: demo test lint install clean
 
 install: $(BIN)/.installed
 
 $(BIN)/.installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version}")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .[live,test]
+	$(BIN)/python -m pip install --quiet --editable .[live,test,lint]
 	touch $@
 
 demo: install
@@ -35,6 +36,10 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/mypy
 
 clean:
 	rm -rf .venv *.egg-info

@@ -29,7 +29,7 @@ class Row:
 
     @property
     def share(self) -> str:
-        """The error as a share of the better of the two simple answers; '-' where that one is perfect (a single image)."""
+        """The error as a share of the better of the two simple answers; '-' where that is perfect (a single image)."""
         better = min(self.copy_error, self.mean_error)
         return f"{self.error / better:.0%}" if better else "-"
 
@@ -37,7 +37,8 @@ class Row:
 def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after measuring, 2 when a folder holds no results of pairs."""
     parser = argparse.ArgumentParser("evaluate.py", description=__doc__.splitlines()[0])
-    parser.add_argument("results", nargs="+", type=Path, help="result folders of test.py, made with --dataset_mode aligned")
+    parser.add_argument("results", nargs="+", type=Path,
+                        help="result folders of test.py, made with --dataset_mode aligned")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     args = parser.parse_args(argv)
     with kind_exit(UserError):
@@ -50,7 +51,8 @@ def main(argv: list[str] | None = None) -> None:
 def measure(folder: Path) -> list[Row]:
     """A row for each direction that the results in `folder` hold. UserError when they are not results of pairs."""
     try:
-        opt = {name: row["value"] for name, row in json.loads((folder / "test_opt.json").read_text(encoding="utf-8")).items()}
+        rows_by_name = json.loads((folder / "test_opt.json").read_text(encoding="utf-8"))
+        opt = {name: row["value"] for name, row in rows_by_name.items()}
         shown = json.loads((folder / "names.json").read_text(encoding="utf-8"))
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{folder}/test_opt.json or names.json is damaged ({error}); run test.py again") from None
@@ -58,8 +60,8 @@ def measure(folder: Path) -> list[Row]:
         raise UserError(f"{folder} holds no results (no {Path(error.filename).name}); expected a folder that test.py "
                         "wrote, such as results/NAME/test_latest") from None
     if opt["model"] == "test":
-        raise UserError(f"{folder} was made with --model test, which shows no truth; run test.py with the --model of the "
-                        "training and --dataset_mode aligned")
+        raise UserError(f"{folder} was made with --model test, which shows no truth; run test.py with the --model of "
+                        "the training and --dataset_mode aligned")
     if opt["dataset_mode"] != "aligned":
         raise UserError(f"{folder} was made with --dataset_mode {opt['dataset_mode']}, so the truth is not known; "
                         "run test.py on pairs, with --dataset_mode aligned")
@@ -80,8 +82,8 @@ def _row(result: str, direction: str, stems: list[str], source: str, target: str
 
     sizes = {truth.shape for truth in load(f"real_{target}")}
     if len(sizes) > 1:
-        raise UserError(f"{Path(stems[0]).parent} holds pictures of {len(sizes)} sizes, which have no mean image to compare "
-                        "with; run test.py with --preprocess resize_and_crop")
+        raise UserError(f"{Path(stems[0]).parent} holds pictures of {len(sizes)} sizes, which have no mean image to "
+                        "compare with; run test.py with --preprocess resize_and_crop")
     mean_image = sum(load(f"real_{target}")) / len(stems)
     pairs = zip(load(f"fake_{target}"), load(f"real_{source}"), load(f"real_{target}"), strict=True)
     errors = [[np.abs(answer - truth).mean() for answer in (fake, given, mean_image)] for fake, given, truth in pairs]
@@ -98,11 +100,13 @@ def _load(path: Path) -> np.ndarray:
 def table(rows: list[Row]) -> str:
     """The rows as text, beside the better simple answer."""
     width = max(len(row.result) for row in rows)
-    lines = ["mean absolute error against the truth, in gray levels (0 to 255), of the translation and of two simple answers:",
-             "the input itself, and the mean image of the target domain; share of the better one's error (less is better)",
+    lines = ["mean absolute error against the truth, in gray levels (0 to 255), of the translation and of two simple "
+             "answers:",
+             "the input itself, and the mean image of the target domain; share of the better one's error (less is "
+             "better)",
              f"{'model':<{width}}  direction  images  translated  copy of input  mean image  share of better"]
-    lines += [f"{row.result:<{width}}  {row.direction:<9}  {row.images:>6}  {row.error:>10.2f}  {row.copy_error:>13.2f}  "
-              f"{row.mean_error:>10.2f}  {row.share:>15}" for row in rows]
+    lines += [f"{row.result:<{width}}  {row.direction:<9}  {row.images:>6}  {row.error:>10.2f}  "
+              f"{row.copy_error:>13.2f}  {row.mean_error:>10.2f}  {row.share:>15}" for row in rows]
     return "\n".join(lines)
 
 

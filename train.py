@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import data
 import models
 from engine.processes import joined_processes
-from options.command_line import Command, parse
+from options.command_line import Adopted, Command, parse
 from options.groups import TrainCommandOptions
-from options.saved import differences, read_saved, refuse_other_structure
-from options.schema import OptionError, Options
+from options.parser import HelpAsked
+from options.preprocess import PREPROCESS
+from options.saved import adopt_to_go_on, differences, read_saved
+from options.schema import Given, OptionError, Options
 from util.errors import UserError, kind_exit
 from util.torchrun import rank, restarts, world_size
 
@@ -38,15 +40,42 @@ def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after training; 2 for a wrong command line, data or folder; 1 when the machine has too
     little memory or disk, or a loss is NaN; 128 + n after signal n; 75 when --max_minutes are over (0 under torchrun).
     """
-    with kind_exit(UserError, OptionError), joined_processes():
-        opt = parse(COMMAND, sys.argv[1:] if argv is None else argv)
+    with kind_exit(UserError, OptionError, HelpAsked), joined_processes():
+        opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, adopt_run)
+        for notice in opt.notices:
+            print(notice)
         from engine.distributed import Agreement
         from engine.shortage import kind_machine  # torch is imported only from here on, so that --help answers at once
         from runs.stop import StopRequest
-        with kind_machine(MEMORY_ADVICE), StopRequest(opt.max_minutes, Agreement()) as stop:
+        with kind_machine(MEMORY_ADVICE), StopRequest(opt.view(TrainCommandOptions).max_minutes, Agreement()) as stop:
             train(opt, stop)
         if stop.reason and not (stop.by_clock and world_size() > 1):  # torchrun would start them anew
             sys.exit(stop.exit_code)
+
+
+def adopt_run(opt: Options) -> Adopted:
+    """What a training that goes on takes over from its run: all that the command line leaves open."""
+    from engine.distributed import from_rank_0
+    from runs.run_folder import can_go_on, holds_a_run
+    from runs.trained_run import open_run, runs_beside
+
+    asked = opt.view(TrainCommandOptions)
+    folder = Path(asked.checkpoints_dir, asked.name)
+
+    def find() -> Given:
+        auto = asked.resume == "auto" or restarts() > 0
+        if not (asked.continue_train or (auto and can_go_on(folder))):
+            return {}
+        if not holds_a_run(folder):
+            raise UserError(f"--continue_train: {folder} holds neither a state nor weights to go on from; "
+                            f"{runs_beside(folder)}. Leave it out to start, or give the --name and --checkpoints_dir "
+                            "of the run")
+        run = open_run(folder, opt.declared)
+        run.require_known({flag: names for flag, names in (("model", models.names()), ("dataset_mode", data.names()))
+                           if not opt.given(flag)})
+        return adopt_to_go_on(opt, run.options, run.where)
+
+    return Adopted(from_rank_0(find))
 
 
 def train(opt: Options, stop: StopRequest) -> None:
@@ -56,24 +85,29 @@ def train(opt: Options, stop: StopRequest) -> None:
     from models.network_options import image_sizes
     from runs.lock import run_lock
     from runs.training import find_in_rank_0
+    from runs.wandb_log import import_wandb
 
-    device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
-    needs, sizes = models.find(opt.model).needs, image_sizes(opt, training=True)
+    asked = opt.view(TrainCommandOptions)
+    if asked.use_wandb:
+        import_wandb()  # it is known now that it is missing, not after the data were checked
+    device = choose_device(asked.gpu_ids, opt.given("gpu_ids"))
+    needs, sizes = models.find(asked.model).needs, image_sizes(opt, training=True)
     loader = open_loader(opt, needs, *sizes, augment=True, device=device)
     validation = open_validation(opt, needs, *sizes, device=device)
-    folder = Path(opt.checkpoints_dir, opt.name)
+    folder = Path(asked.checkpoints_dir, asked.name)
     with ExitStack() as held:
         def locked_start() -> dict | None:
             held.enter_context(run_lock(folder, ORPHANS if restarts() else 0))
             return find_start(opt, folder)
 
         state = find_in_rank_0(locked_start)
-        last_epoch = opt.n_epochs + opt.n_epochs_decay
+        last_epoch = asked.n_epochs + asked.n_epochs_decay
         if state and state["moment"]["epoch"] > last_epoch:
             print(f"nothing is left to train: {folder} has done {last_epoch} epochs")
-        elif opt.epoch_count > last_epoch:
-            raise UserError(f"there is no such epoch to begin with: --epoch_count {opt.epoch_count} must be from 1 to "
-                            f"{last_epoch}, which is --n_epochs {opt.n_epochs} + --n_epochs_decay {opt.n_epochs_decay}")
+        elif asked.epoch_count > last_epoch:
+            raise UserError(f"there is no such epoch to begin with: --epoch_count {asked.epoch_count} must be from 1 "
+                            f"to {last_epoch}, which is --n_epochs {asked.n_epochs} + --n_epochs_decay "
+                            f"{asked.n_epochs_decay}")
         else:
             train_in(folder, opt, device, loader, validation, state, stop)
 
@@ -91,9 +125,10 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
     from runs.silent_recorder import SilentRecorder
     from runs.training import Training
 
+    asked = opt.view(TrainCommandOptions)
     engine = make_engine(opt, device)
-    print(engine.describe(opt.verbose))
-    schedule = Schedule(opt.lr, opt.lr_policy, opt.n_epochs, opt.n_epochs_decay, opt.lr_decay_iters)
+    print(engine.describe(asked.verbose))
+    schedule = Schedule(asked.lr, asked.lr_policy, asked.n_epochs, asked.n_epochs_decay, asked.lr_decay_iters)
     training = Training(engine, folder, opt, schedule, loader.images)
     for notice in training.begin(state):
         print(notice)
@@ -105,7 +140,7 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
     skipped = [said for own in gather(loader.skipped) for said in own]
     if skipped:
         print(f"note: {len(skipped)} samples could not be read and were left out, the last because {skipped[-1]}")
-    print(f"weights: {folder}" + ("" if opt.no_html else f"\npage: {folder / 'web' / 'index.html'}"))
+    print(f"weights: {folder}" + ("" if asked.no_html else f"\npage: {folder / 'web' / 'index.html'}"))
 
 
 def make_engine(opt: Options, device: torch.device) -> Engine:
@@ -116,19 +151,21 @@ def make_engine(opt: Options, device: torch.device) -> Engine:
     from engine.precision import choose_precision
     from engine.recorded_step import can_record
 
-    if opt.compile and opt.checkpoint_activations:
+    asked = opt.view(TrainCommandOptions)
+    if asked.compile and asked.checkpoint_activations:
         raise OptionError("--compile cannot compute activations again: leave out --checkpoint_activations, or "
                           "--compile")
-    torch.manual_seed(opt.seed)
-    model, precision = models.find(opt.model)(opt), choose_precision(opt.precision, device, opt.plain)
-    if opt.lr_policy == "plateau" and not model.measures:
-        raise OptionError(f"--lr_policy plateau follows a metric, and --model {opt.model} defines none; "
+    torch.manual_seed(asked.seed)
+    model, precision = models.find(asked.model)(opt), choose_precision(asked.precision, device, asked.plain)
+    if asked.lr_policy == "plateau" and not model.measures:
+        raise OptionError(f"--lr_policy plateau follows a metric, and --model {asked.model} defines none; "
                           "choose --lr_policy linear, step or cosine")
-    engine = Engine(model, device, precision, opt.plain, opt.seed)
-    one_size = opt.preprocess not in ("scale_width", "none")
-    engine.prepare_training(opt.lr, opt.beta1, opt.cuda_graph == "auto" and can_record(
-        device, precision, opt.plain, one_size, opt.grad_accum, opt.checkpoint_activations))
-    if opt.compile:
+    engine = Engine(model, device, precision, asked.plain, asked.seed)
+    record = asked.cuda_graph == "auto" and can_record(
+        device, precision, asked.plain, PREPROCESS[asked.preprocess].one_size, asked.grad_accum,
+        asked.checkpoint_activations)
+    engine.prepare_training(asked.lr, asked.beta1, record)
+    if asked.compile:
         engine.compile()
     return engine
 
@@ -137,24 +174,24 @@ def find_start(opt: Options, folder: Path) -> dict | None:
     """The state to go on from, None to start. Raises UserError or OptionError when neither may be."""
     from runs.run_folder import can_go_on, clear_run, find_state, holds_a_run, refuse_to_overwrite
 
+    asked = opt.view(TrainCommandOptions)
     before, _ = read_saved(folder, opt.declared)
     changed = differences(opt, before)
-    auto = opt.resume == "auto" or restarts() > 0  # torchrun has started the same command anew
-    if not (opt.continue_train or auto and can_go_on(folder)):
-        if holds_a_run(folder) and not (opt.overwrite or auto):
+    auto = asked.resume == "auto" or restarts() > 0  # torchrun has started the same command anew
+    if not (asked.continue_train or (auto and can_go_on(folder))):
+        if holds_a_run(folder) and not (asked.overwrite or auto):
             refuse_to_overwrite(folder, changed)
         clear_run(folder)
         return None
-    refuse_other_structure(changed)
-    by_epoch = opt.load_iter > 0 or opt.given("epoch")  # the weights of a certain save, as in the classic code
+    by_epoch = asked.load_iter > 0 or opt.given("epoch")  # the weights of a certain save, as in the classic code
     if by_epoch:
         state, notices = None, [f"note: going on from the weights in {folder}, with new optimizers"]
     else:
         state, notices = find_state(folder)
     for name, (old, new) in changed.items():
         notices.append(f"note: --{name} was {old}, is now {new}")
-    if state and opt.given("epoch_count") and opt.epoch_count != state["moment"]["epoch"]:
-        raise UserError(f"--epoch_count {opt.epoch_count} does not agree with {folder}, which goes on in epoch "
+    if state and opt.given("epoch_count") and asked.epoch_count != state["moment"]["epoch"]:
+        raise UserError(f"--epoch_count {asked.epoch_count} does not agree with {folder}, which goes on in epoch "
                         f"{state['moment']['epoch']}; leave out --epoch_count")
     if state:
         moment = state["moment"]

@@ -37,7 +37,8 @@ def main() -> None:
         model = [] if "--model" in args.train_flags else ["--model", "pix2pix"]
         given = [*model, *args.train_flags, *(TINY if args.quick else [])]
         rows = [measure(way, [*given, *extra], dataroot.resolve(), images, Path(folder)) for way, extra in WAYS.items()]
-    report(f"The same training both ways, {images} images", machine(choose_device("0", asked_for=False)), rows, args.json)
+    where = machine(choose_device("0", asked_for=False))
+    report(f"The same training both ways, {images} images", where, rows, args.json)
 
 
 def toy_set(folder: Path, quick: bool) -> Path:
@@ -54,10 +55,11 @@ def measure(way: str, flags: list[str], dataroot: Path, images: int, folder: Pat
     run = ["--name", way, "--dataroot", str(dataroot), "--checkpoints_dir", str(folder)]
     model = flags[flags.index("--model") + 1]
     begin = time.perf_counter()
-    call("train.py", *run, "--overwrite", "--display_id", "0", "--no_html", "--print_freq", "1", "--n_epochs", str(epochs),
-         "--n_epochs_decay", "0", *flags)
+    call("train.py", *run, "--overwrite", "--display_id", "0", "--no_html", "--print_freq", "1",
+         "--n_epochs", str(epochs), "--n_epochs_decay", "0", *flags)
     seconds = time.perf_counter() - begin
-    call("test.py", *run, "--model", model, "--results_dir", str(folder), "--dataset_mode", "aligned", "--num_test", "1000")
+    call("test.py", *run, "--model", model, "--results_dir", str(folder), "--dataset_mode", "aligned",
+         "--num_test", "1000")
     numbers = folder / f"{way}.json"
     call("evaluate.py", str(folder / way / "test_latest"), "--json", str(numbers))
     lines = [json.loads(line) for line in (folder / way / "metrics.jsonl").read_text().splitlines()]

@@ -20,7 +20,8 @@ Times = dict[str, list[float]]
 def parser(description: str, rounds: int) -> argparse.ArgumentParser:
     """The flags that every benchmark has."""
     flags = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    flags.add_argument("--rounds", type=positive, default=rounds, help="interleaved runs of each contestant; medians are shown")
+    flags.add_argument("--rounds", type=positive, default=rounds,
+                       help="interleaved runs of each contestant; medians are shown")
     flags.add_argument("--json", type=Path, help="also write the numbers to this file")
     flags.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs; its numbers say nothing")
     return flags
@@ -71,7 +72,8 @@ def ceiling(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
     matrix = torch.randn(side, side, device=device, dtype=dtype)
     image = torch.randn(1, 256, 66, 66, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
     weight = torch.randn(256, 256, 3, 3, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    probes = {"matmul": (lambda: matrix @ matrix, 2 * side**3), "conv": (lambda: F.conv2d(image, weight), 2 * 64 * 64 * 256 * 256 * 9)}
+    probes = {"matmul": (lambda: matrix @ matrix, 2 * side**3),
+              "conv": (lambda: F.conv2d(image, weight), 2 * 64 * 64 * 256 * 256 * 9)}
     times = race({name: run for name, (run, _) in probes.items()}, rounds=15, warmup=3)
     return max(flops / statistics.median(times[name]) for name, (_, flops) in probes.items())
 
@@ -81,11 +83,13 @@ def machine(device: torch.device) -> dict[str, str]:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        models = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        models = [line.partition(":")[2].strip() for line in info.read_text().splitlines()
+                  if line.startswith("model name")]
         cpu = f"{models[0]} x {len(models)}" if models else cpu
     return {
         "date": time.strftime("%Y-%m-%d"),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{cpu}, {torch.get_num_threads()} threads",
+        "device": (torch.cuda.get_device_name(device) if device.type == "cuda" else
+                   f"{cpu}, {torch.get_num_threads()} threads"),
         "torch": f"torch {torch.__version__}",
         "python": f"Python {platform.python_version()}",
     }
@@ -105,4 +109,6 @@ def report(title: str, where: Mapping[str, str], rows: Sequence[Mapping[str, obj
 
 
 def _shown(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) and value < 1000 else f"{value:.0f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"

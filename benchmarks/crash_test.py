@@ -21,13 +21,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-import torch  # noqa: E402
+import torch
 
-import train  # noqa: E402
-from runs.state_file import LATEST, PREVIOUS, DamagedState, read_state  # noqa: E402
+import train
+from runs.state_file import LATEST, PREVIOUS, DamagedState, read_state
 
-LINE = ("--model cycle_gan --netG resnet_6blocks --ngf 4 --ndf 4 --load_size 36 --crop_size 32 --pool_size 3 --num_threads 0 "
-        "--no_dropout false --display_id 0 --gpu_ids -1 --print_freq 1 --save_latest_freq 1 --resume auto")
+LINE = ("--model cycle_gan --netG resnet_6blocks --ngf 4 --ndf 4 --load_size 36 --crop_size 32 --pool_size 3 "
+        "--num_threads 0 --no_dropout false --display_id 0 --gpu_ids -1 --print_freq 1 --save_latest_freq 1 "
+        "--resume auto")
 
 
 def main() -> None:
@@ -38,8 +39,8 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        subprocess.run([sys.executable, ROOT / "datasets/toy_maps.py", "--size", "36", "--n_train", "20", "--n_test", "2",
-                        "--out", "toy"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, ROOT / "datasets/toy_maps.py", "--size", "36", "--n_train", "20",
+                        "--n_test", "2", "--out", "toy"], check=True, stdout=subprocess.DEVNULL)
         steps = 10 * (args.kills // 6 + 3)  # an epoch has 10 steps; a kill comes every few of them
         line = f"--dataroot toy {LINE} --n_epochs {steps // 10} --n_epochs_decay 0"
         wait(start(f"{line} --name whole"))
@@ -72,7 +73,8 @@ def wait(child: int) -> int:
 
 
 def kill_until_done(line: str, kills: int, rng: random.Random) -> tuple[int, int]:
-    """Kill `kills` trainings, each going on where the last one was killed; then let it finish. (kills, damaged states)."""
+    """Kill `kills` trainings, each going on where the last one was killed; then let it finish. (kills, damaged states).
+    """
     done = damaged = 0
     while done < kills:
         child = start(line)
@@ -99,15 +101,20 @@ def count_damaged(folder: Path) -> int:
     return damaged
 
 
+def bits(tensor: torch.Tensor) -> torch.Tensor:
+    """Its bytes."""
+    return tensor.reshape(-1).view(torch.uint8)
+
+
 def compare(one: Path, other: Path) -> int:
     """Bytes that differ in the latest weights and in the logs without their times."""
     differing = 0
     for path in sorted(one.glob("latest_net_*.pth")):
         a, b = torch.load(path, weights_only=True), torch.load(other / path.name, weights_only=True)
-        differing += sum(int((a[key].reshape(-1).view(torch.uint8) != b[key].reshape(-1).view(torch.uint8)).sum()) for key in a)
+        differing += sum(int((bits(a[key]) != bits(b[key])).sum()) for key in a)
     for name in ("loss_log.txt", "metrics.jsonl"):
         a, b = (without_times((folder / name).read_text()) for folder in (one, other))
-        differing += abs(len(a) - len(b)) + sum(x != y for x, y in zip(a, b))
+        differing += abs(len(a) - len(b)) + sum(x != y for x, y in zip(a, b, strict=False))
     return differing
 
 

@@ -1,4 +1,4 @@
-"""Translate a folder of images with test.py, whole: one by one as in the classic code, with threads that write, in batches.
+"""Translate a folder of images with test.py, whole: one by one as in the classic code, threads that write, in batches.
 
     python benchmarks/infer.py --size 256
 
@@ -47,7 +47,8 @@ def main(argv: list[str] | None = None) -> None:
         contestants = {"plain": partial(run_plain, line), "batch 1": partial(run, line),
                        batches: partial(run, [*line, "--batch_size", str(args.batch_size)])}
         if has_bf16_units(device):
-            contestants[f"{batches}, bf16"] = partial(run, [*line, "--batch_size", str(args.batch_size), "--precision", "bf16"])
+            contestants[f"{batches}, bf16"] = partial(
+                run, [*line, "--batch_size", str(args.batch_size), "--precision", "bf16"])
         for translate_some in contestants.values():
             translate_some()  # imports, and kernels that are chosen at first use
         times = race(contestants, args.rounds, warmup=0)

@@ -5,6 +5,7 @@
 import shutil
 import sys
 import tempfile
+from argparse import Namespace
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -33,7 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--images", type=int, default=64, help="how many JPEGs are made")
     flags.add_argument("--side", type=int, default=600, help="their side in pixels")
     flags.add_argument("--num_threads", type=int, nargs="+", default=[0, 1, 2], help="worker processes")
-    flags.add_argument("--dataset_mode", choices=("single", "unaligned"), default="single", help="one or two images a sample")
+    flags.add_argument("--dataset_mode", choices=("single", "unaligned"), default="single",
+                       help="one or two images a sample")
     args = flags.parse_args(argv)
     if args.quick:
         args.images, args.side, args.rounds, args.num_threads = 4, 300, 1, [0, 1]
@@ -59,10 +61,11 @@ def make_images(folder: Path, count: int, side: int, mode: str) -> None:
             Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(folder / below / f"{number}.jpg", quality=90)
 
 
-def measure(folder: Path, args, threads: int, device: torch.device) -> list[dict[str, object]]:
+def measure(folder: Path, args: Namespace, threads: int, device: torch.device) -> list[dict[str, object]]:
     """A row of the table for each contestant with that many workers."""
-    contestants = {name: epochs(open_images(folder, args.dataset_mode, f"{line} --num_threads {threads}", device), device)
-                   for name, line in CONTESTANTS.items()}
+    loaders = {name: open_images(folder, args.dataset_mode, f"{line} --num_threads {threads}", device)
+               for name, line in CONTESTANTS.items()}
+    contestants = {name: epochs(loader, device) for name, loader in loaders.items()}
     times = race(contestants, args.rounds, warmup=2)
     images = args.images * (2 if args.dataset_mode == "unaligned" else 1)
     return [{"contestant": name, "num_threads": threads, "images/s": images / float(np.median(times[name])),

@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -35,20 +36,23 @@ MODEL = "--model cycle_gan --netG resnet_6blocks --ndf 32 --preprocess crop"
 def main() -> None:
     """Prints a table for each axis with its exponent, one for processes, and the extrapolation with its formulas."""
     flags = parser(__doc__.splitlines()[0], rounds=5)
-    flags.add_argument("--processes", type=int, nargs="*", default=[1, 2], help="numbers of processes to try, on this machine")
+    flags.add_argument("--processes", type=int, nargs="*", default=[1, 2],
+                       help="numbers of processes to try, on this machine")
     flags.add_argument("--images", type=float, default=1e6, help="of the training on paper: images an epoch")
     flags.add_argument("--epochs", type=int, default=10, help="its epochs")
     flags.add_argument("--bandwidth", type=float, default=10e9, help="bytes a second between its machines")
     flags.add_argument("--of", help="only that file: one of several processes, started by this script")
     args = flags.parse_args()
     if args.of:
-        return measure_together(Path(args.of), args.rounds)
+        measure_together(Path(args.of), args.rounds)
+        return
     device = choose_device("0", asked_for=False)
     where, rounds = machine(device), 1 if args.quick else args.rounds
     axes = {"crop_size": (32, 64)} if args.quick else LARGE if device.type == "cuda" else AXES
     rows = [row for axis, values in axes.items() for row in measure_axis(axis, values, rounds)]
     report("One CycleGAN step, one thing changed at a time", where, rows, args.json)
-    report("Before the first step: every file is looked at", where, measure_images((20, 40) if args.quick else (250, 1000, 4000)),
+    counts = (20, 40) if args.quick else (250, 1000, 4000)
+    report("Before the first step: every file is looked at", where, measure_images(counts),
            args.json and args.json.with_stem(f"{args.json.stem}_images"))
     together_rows = measure_processes([1] if args.quick else args.processes, rounds)
     report("Images a second of several processes, the same batch each", where, together_rows,
@@ -65,39 +69,41 @@ def measure_axis(axis: str, values: tuple[int, ...], rounds: int) -> list[dict[s
     """A row for each value: ms a step, and how it grew since the value before as a power of the value."""
     times = race({str(value): stepper(line(**{axis: value}), choose_device("0", asked_for=False)) for value in values},
                  rounds, warmup=6 if choose_device("0", asked_for=False).type == "cuda" else 1)
-    rows, before = [], None
+    rows: list[dict[str, object]] = []
+    before = None
     for value in values:
         step = statistics.median(times[str(value)])
         grown = math.log(step / before[1]) / math.log(value / before[0]) if before else ""
-        rows.append({"axis": axis, "value": value, "ms/step": 1e3 * step, "ms/image": 1e3 * step / (value if axis == "batch_size" else 1),
-                     "grows as value to the": grown})
+        rows.append({"axis": axis, "value": value, "ms/step": 1e3 * step,
+                     "ms/image": 1e3 * step / (value if axis == "batch_size" else 1), "grows as value to the": grown})
         before = value, step
     return rows
 
 
 def measure_images(counts: tuple[int, ...]) -> list[dict[str, object]]:
-    """A row for each number of images in a dataset: seconds until its loader is ready. An epoch's steps grow as the number."""
-    rows = []
+    """A row for each number of images in a dataset: seconds until its loader is ready. An epoch's steps grow as it."""
+    rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
         os.mkdir(f"{folder}/trainA")
         for count in counts:
             for number in range(count):
                 Image.new("RGB", (256, 256), (number % 256, 0, 0)).save(f"{folder}/trainA/{number}.jpg")
             opt = parse(TRAIN, f"--dataroot {folder}/trainA --dataset_mode single --model test".split())
-            taken = seconds(lambda opt=opt: open_loader(opt, ("A",), 4, 8, augment=True))
+            taken = seconds(partial(open_loader, opt, ("A",), 4, 8, augment=True))
             rows.append({"images": count, "seconds": taken, "ms/image": 1e3 * taken / count})
     return rows
 
 
-def measure_processes(counts: list[int], rounds: int) -> list[dict[str, object]]:
+def measure_processes(counts: list[int], rounds: int) -> list[dict[str, float]]:
     """A row for each number of processes, each of which has the base's batch."""
-    rows = []
+    rows: list[dict[str, float]] = []
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder, "seconds.json")
-            subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count),
-                            __file__, "--of", str(out), "--rounds", str(rounds)],
-                           check=True, env=os.environ | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))})
+            threads = str(max(1, (os.cpu_count() or 1) // count))
+            subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone",
+                            "--nproc_per_node", str(count), __file__, "--of", str(out), "--rounds", str(rounds)],
+                           check=True, env=os.environ | {"OMP_NUM_THREADS": threads})
             step = json.loads(out.read_text())
         rate = count * BASE["batch_size"] / step
         rows.append({"processes": count, "ms/step": 1e3 * step, "images/s": rate,
@@ -125,10 +131,11 @@ def weights() -> int:
 
 def on_paper(per_image: float, parameters: int, images: float, epochs: int, bandwidth: float) -> str:
     """What a training would take on N machines, from the measured seconds per image; assumptions shown."""
-    text = ["", f"On paper: {images:.0f} images, {epochs} epochs, {parameters / 1e6:.1f} M parameters (the networks above)",
+    text = ["",
+            f"On paper: {images:.0f} images, {epochs} epochs, {parameters / 1e6:.1f} M parameters (the networks above)",
             "  compute(N) = epochs * images * seconds_per_image / N",
-            "  exchange(N) = epochs * images / N * 2 * (N - 1) / N * 4 bytes * parameters / bandwidth   (ring all-reduce, batch 1,",
-            "                nothing hidden behind the computing; a batch of b divides it by b)",
+            "  exchange(N) = epochs * images / N * 2 * (N - 1) / N * 4 bytes * parameters / bandwidth",
+            "                (ring all-reduce, batch 1, nothing hidden behind the computing; batch b divides it by b)",
             f"  seconds_per_image = {per_image:.3g} (measured above), bandwidth = {bandwidth:.3g} bytes/s", "",
             "| machines | compute, hours | exchange, hours | share of ideal |", "| --- | --- | --- | --- |"]
     for machines in (1, 2, 8, 64, 512):

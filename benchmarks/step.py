@@ -5,6 +5,7 @@ On a GPU the variants with a recorded step (--cuda_graph) come as well.
 """
 import statistics
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from common import ceiling, machine, parser, race, ratio, report
@@ -13,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from engine.device import choose_device
 from engine.precision import has_bf16_units
 from options.command_line import parse
+from options.groups import DataOptions
 from train import COMMAND, make_engine
 
 WORK = {
@@ -54,8 +56,8 @@ def variants(device: torch.device, compiled: bool) -> dict[str, str]:
     return found
 
 
-def measure(work: str, line: str, contestants: dict[str, str], device: torch.device, rounds: int, ceilings: dict[str, float]
-            ) -> list[dict[str, object]]:
+def measure(work: str, line: str, contestants: dict[str, str], device: torch.device, rounds: int,
+            ceilings: dict[str, float]) -> list[dict[str, object]]:
     """A row for each contestant."""
     steps = {name: stepper(f"{line} {flags}", device) for name, flags in contestants.items()}
     with FlopCounterMode(display=False) as counter:
@@ -65,9 +67,10 @@ def measure(work: str, line: str, contestants: dict[str, str], device: torch.dev
     for name, values in times.items():
         best = ceilings["bf16" if "bf16" in name else "fp32"]
         seconds = statistics.median(values)
+        work_done = counter.get_total_flops()
         rows.append({"work": work, "variant": name, "ms/step": 1e3 * seconds, "x plain": ratio(times, name),
-                     "TFLOP/step": counter.get_total_flops() / 1e12, "TFLOP/s": counter.get_total_flops() / seconds / 1e12,
-                     "ceiling TFLOP/s": best / 1e12, "share of ceiling": counter.get_total_flops() / seconds / best})
+                     "TFLOP/step": work_done / 1e12, "TFLOP/s": work_done / seconds / 1e12,
+                     "ceiling TFLOP/s": best / 1e12, "share of ceiling": work_done / seconds / best})
     return rows
 
 
@@ -77,7 +80,9 @@ def stepper(line: str, device: torch.device) -> Callable[[], object]:
     set_kinds(USUAL)
     engine = make_engine(opt, device)
     switches = kinds()
-    batch = {side: torch.rand(opt.batch_size, 3, opt.crop_size, opt.crop_size, device=device) * 2 - 1 for side in "AB"}
+    asked = opt.view(DataOptions)
+    shape = asked.batch_size, 3, asked.crop_size, asked.crop_size
+    batch = {side: torch.rand(shape, device=device) * 2 - 1 for side in "AB"}
 
     def step() -> None:
         set_kinds(switches)
@@ -87,13 +92,14 @@ def stepper(line: str, device: torch.device) -> Callable[[], object]:
 
 def kinds() -> tuple[str, str, bool]:
     """torch's switches for all of a process that an engine may set."""
-    return (torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.benchmark)
+    backends: Any = torch.backends  # torch's types do not know cudnn.conv
+    return backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision, backends.cudnn.benchmark
 
 
 def set_kinds(switches: tuple[str, str, bool]) -> None:
     """Sets them, so that each contestant runs with its own."""
-    (torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision,
-     torch.backends.cudnn.benchmark) = switches
+    backends: Any = torch.backends
+    backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision, backends.cudnn.benchmark = switches
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def check_sizes(dataset: BaseDataset, found: Mapping[Path, Size], batch_size: in
     if preprocess.scales_and_crops:
         sizes = {(preprocess.load_size, preprocess.load_size): dataset.root}
     else:
-        if preprocess.mode == "crop":
+        if preprocess.way.crop:
             _refuse_small({path: size for path, size in found.items() if min(size) < preprocess.crop_size},
                           preprocess.crop_size)
         sizes = {size: path for path, size in found.items()}

@@ -23,7 +23,7 @@ class TemplateDataset(BaseDataset):
     class ExtraOptions(Group):  # options that only this dataset has
         """template dataset"""
 
-        brightness: float = option(0.5, "factor on the brightness of A, from 0 (black) to 1")
+        brightness: float = option(0.5, "factor on the brightness of A, from 0 (black) to 1", sampling=True)
 
     changed_defaults = {"no_flip": True}  # defaults of shared options that suit this dataset
 

@@ -8,6 +8,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from options.groups import DataOptions
+from options.preprocess import PREPROCESS
 from options.schema import Options
 from util.errors import UserError
 
@@ -67,8 +69,9 @@ class Preprocess:
     """
 
     def __init__(self, opt: Options, size_multiple: int = 1, min_size: int = 1, augment: bool = True):
-        self.mode, self.load_size, self.crop_size = opt.preprocess, opt.load_size, opt.crop_size
-        self.flip = augment and not opt.no_flip
+        asked = opt.view(DataOptions)
+        self.way, self.load_size, self.crop_size = PREPROCESS[asked.preprocess], asked.load_size, asked.crop_size
+        self.flip = augment and not asked.no_flip
         self.size_multiple, self.min_size, self.augment = size_multiple, min_size, augment
         if self.scales_and_crops and self.load_size < self.crop_size:
             raise UserError(f"--load_size {self.load_size} is smaller than --crop_size {self.crop_size}: "
@@ -76,23 +79,19 @@ class Preprocess:
 
     @property
     def scales_and_crops(self) -> bool:
-        return self.mode in ("resize_and_crop", "scale_width_and_crop")
-
-    @property
-    def crops(self) -> bool:
-        return self.scales_and_crops or self.mode == "crop"
+        return self.way.crop and self.way.scale != "none"
 
     def scaled(self, size: Size) -> Size:
         """The size after scaling and before the crop."""
-        if self.mode == "resize_and_crop":
+        if self.way.scale == "square":
             return self.load_size, self.load_size
-        if self.mode in ("scale_width", "scale_width_and_crop"):  # never lower than the crop, as in the classic code
+        if self.way.scale == "width":  # never lower than the crop, as in the classic code
             return self.load_size, int(max(self.load_size * size[1] / size[0], self.crop_size))
         return size
 
     def cropped(self, size: Size) -> Size:
         """The size after scaling and crop, before it is fitted to the network."""
-        return (self.crop_size, self.crop_size) if self.crops else self.scaled(size)
+        return (self.crop_size, self.crop_size) if self.way.crop else self.scaled(size)
 
     def fitted(self, size: Size) -> Size:
         """The size of the tensor that an image of `size` becomes."""

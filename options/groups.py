@@ -1,21 +1,27 @@
 """The options that belong to no model and no dataset, in the groups in which --help shows them."""
+from options.preprocess import PREPROCESS
 from options.schema import Group, option
 
 
 class RunOptions(Group):
     """run"""
 
-    name: str = option("experiment_name", "name of the run: its files go to CHECKPOINTS_DIR/NAME", common=True)
-    model: str = option("cycle_gan", "what to train or to run; a wrong name lists them all", common=True)
-    checkpoints_dir: str = option("./checkpoints", "folder of all runs")
-    suffix: str = option("", "appended to the name, with options in braces: {model}_{netG}_size{load_size}")
-    gpu_ids: str = option("0", "one GPU number, or -1 for the CPU. Left out: the best device there is")
+    name: str = option("experiment_name", "name of the run: its files go to CHECKPOINTS_DIR/NAME", common=True,
+                       once=True)
+    model: str = option("cycle_gan", "what to train or to run; a wrong name lists them all", common=True,
+                        structure=True,
+                       sampling=True)
+    checkpoints_dir: str = option("./checkpoints", "folder of all runs", once=True)
+    suffix: str = option("", "appended to the name, with options in braces: {model}_{netG}_size{load_size}", once=True)
+    gpu_ids: str = option("0", "one GPU number, or -1 for the CPU. Left out: the best device there is", once=True,
+                          common=True)
     seed: int = option(0, "same seed, same numbers", common=True, least=0, most=2**63 - 1)
-    verbose: bool = option(False, "print every network layer by layer")
-    epoch: str = option("latest", "which saved epoch to load: a number or latest")
-    load_iter: int = option(0, "which saved iteration to load, if above 0: reads iter_N instead of --epoch", least=0)
-    use_wandb: bool = option(False, "also log to Weights & Biases (pip install wandb)")
-    wandb_project_name: str = option("CycleGAN-and-pix2pix", "project there")
+    verbose: bool = option(False, "print every network layer by layer", once=True)
+    epoch: str = option("latest", "which saved epoch to load: a number or latest", once=True, common=True)
+    load_iter: int = option(0, "which saved iteration to load, if above 0: reads iter_N instead of --epoch", least=0,
+                            once=True)
+    use_wandb: bool = option(False, "also log to Weights & Biases (pip install wandb)", training_only=True)
+    wandb_project_name: str = option("CycleGAN-and-pix2pix", "project there", training_only=True)
 
 
 class DataOptions(Group):
@@ -23,20 +29,24 @@ class DataOptions(Group):
 
     dataroot: str = option(None, "folder of the images (their layout: see README)", required=True, common=True)
     phase: str = option("train", "folder of the dataset to use: train, val, test, ...")
-    dataset_mode: str = option("unaligned", "how images are found and paired; a wrong name lists them all")
-    direction: str = option("AtoB", "which domain is translated into which", choices=("AtoB", "BtoA"), common=True)
-    input_nc: int = option(3, "channels of an input image: 3 RGB, 1 gray", least=1)
-    output_nc: int = option(3, "channels of an output image: 3 RGB, 1 gray", least=1)
+    dataset_mode: str = option("unaligned", "how images are found and paired; a wrong name lists them all",
+                               structure=True, sampling=True)
+    direction: str = option("AtoB", "which domain is translated into which", choices=("AtoB", "BtoA"), common=True,
+                            structure=True, sampling=True)
+    input_nc: int = option(3, "channels of an input image: 3 RGB, 1 gray", least=1, structure=True)
+    output_nc: int = option(3, "channels of an output image: 3 RGB, 1 gray", least=1, structure=True)
     preprocess: str = option(
         "resize_and_crop", "how an image is brought to size",
-        choices=("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"))
-    load_size: int = option(286, "side, or width, in pixels that images are scaled to", least=1)
-    crop_size: int = option(256, "side in pixels that is then cropped", common=True, least=1)
-    no_flip: bool = option(False, "do not mirror training images at random")
+        choices=PREPROCESS, common=True, sampling=True)
+    load_size: int = option(286, "side, or width, in pixels that images are scaled to", least=1, sampling=True)
+    crop_size: int = option(256, "side in pixels that is then cropped", common=True, least=1, sampling=True)
+    no_flip: bool = option(False, "do not mirror training images at random", training_only=True)
     batch_size: int = option(1, "images a step; of each process, when torchrun starts several", common=True, least=1)
-    serial_batches: bool = option(False, "take images in order instead of shuffled")
+    serial_batches: bool = option(False, "take images in order instead of shuffled", training_only=True)
     num_threads: int = option(4, "worker processes that load images; 0 loads in the main process", least=0)
-    worker_timeout: float = option(0.0, "seconds after which workers that give no batch are an error; 0: wait for ever", least=0)
+    worker_timeout: float = option(0.0,
+                                   "seconds after which workers that give no batch are an error; 0: wait for ever",
+                                   least=0)
     cache: str = option(
         "none", "keep scaled images after they were first read: in memory, in a file, or on the GPU",
         choices=("none", "ram", "disk", "device"))
@@ -49,19 +59,21 @@ class DataOptions(Group):
 class SpeedOptions(Group):
     """speed"""
 
-    precision: str = option("auto", "arithmetic: auto is bf16 where the hardware has units for it, else fp32. Weights are always "
-                            "kept in fp32", choices=("auto", "fp32", "tf32", "bf16", "fp16"))
+    precision: str = option("auto", "arithmetic: auto is bf16 where the hardware has units for it, else fp32. "
+                            "Weights are always kept in fp32", choices=("auto", "fp32", "tf32", "bf16", "fp16"))
     compile: bool = option(False, "compile the networks with torch.compile: slow first steps, faster ones after")
-    plain: bool = option(False, "the textbook computation, nothing fused, merged or left out: slower, a reference to compare with")
+    plain: bool = option(False, "the textbook computation, nothing fused, merged or left out: slower, a reference to "
+                         "compare with")
 
 
 class TrainSpeedOptions(SpeedOptions):
     """speed"""
 
-    cuda_graph: str = option("auto", "record a whole step on the GPU and replay it, where images have one size", choices=("auto", "off"))
+    cuda_graph: str = option("auto", "record a whole step on the GPU and replay it, where images have one size",
+                             choices=("auto", "off"))
     grad_accum: int = option(1, "batches a step: gradients of so many are added up before the weights change", least=1)
-    checkpoint_activations: bool = option(False, "forget activations inside the generator and compute them again: less memory, "
-                                          "slower steps")
+    checkpoint_activations: bool = option(False, "forget activations inside the generator and compute them again: "
+                                          "less memory, slower steps")
 
 
 class TestSpeedOptions(SpeedOptions):
@@ -74,12 +86,15 @@ class TestSpeedOptions(SpeedOptions):
 class TrainRunOptions(RunOptions):
     """run"""
 
-    continue_train: bool = option(False, "go on exactly where this run stopped; from its weights if it left no state")
-    resume: str = option("", "auto: go on if the run's folder holds something, else start", choices=("", "auto"))
-    overwrite: bool = option(False, "start anew in a folder that holds a run, and remove that run")
-    init_from: str = option("", "weight file, or folder of a run, whose weights begin this one, as far as they fit")
-    epoch_count: int = option(1, "number of the first epoch; when going on it is known", least=1)
-    max_minutes: float = option(0.0, "save the state and stop after so many minutes (exit code 75); 0: never", least=0)
+    continue_train: bool = option(False, "go on exactly where this run stopped, with its options; from its weights if "
+                                  "it left no state", once=True, common=True)
+    resume: str = option("", "go on if the run's folder holds something, else start", choices=("", "auto"), once=True)
+    overwrite: bool = option(False, "start anew in a folder that holds a run, and remove that run", once=True)
+    init_from: str = option("", "weight file, or folder of a run, whose weights begin this one, as far as they fit",
+                            once=True)
+    epoch_count: int = option(1, "number of the first epoch; when going on it is known", least=1, once=True)
+    max_minutes: float = option(0.0, "save the state and stop after so many minutes (exit code 75); 0: never", least=0,
+                                once=True)
 
 
 class TrainingOptions(Group):
@@ -92,8 +107,8 @@ class TrainingOptions(Group):
     lr_policy: str = option("linear", "how the rate falls", choices=("linear", "step", "plateau", "cosine"))
     lr_decay_iters: int = option(50, "epochs between two steps of --lr_policy step", least=1)
     val_phase: str = option("val", "folder of the dataset on which --lr_policy plateau measures")
-    gan_mode: str = option("lsgan", "adversarial loss", choices=("lsgan", "vanilla", "wgangp", "hinge", "relativistic"))
-    on_nan: str = option("stop", "when a loss is NaN or infinite: stop, or skip that step and count", choices=("stop", "skip"))
+    on_nan: str = option("stop", "when a loss is NaN or infinite: stop, or skip that step and count", choices=("stop",
+                         "skip"))
     pool_size: int = option(50, "how many earlier fakes the discriminator is shown from; 0: only the newest", least=0)
 
 
@@ -117,7 +132,9 @@ class LoggingOptions(Group):
 class TestRunOptions(RunOptions):
     """run"""
 
-    model: str = option("test", "what to run: test (one generator) or the model that was trained", common=True)
+    model: str = option("test", "what to run: the model that was trained, or test: one generator on any folder",
+                        common=True,
+                       structure=True, sampling=True)
     results_dir: str = option("./results/", "folder of all result pages")
     num_test: int = option(50, "how many images to translate at most", common=True, least=1)
     eval: bool = option(False, "freeze dropout and use the trained statistics of batch norm")
@@ -128,7 +145,8 @@ class TestDataOptions(DataOptions):
     """data"""
 
     phase: str = option("test", "folder of the dataset to use: train, val, test, ...", common=True)
-    load_size: int = option(256, "side, or width, in pixels that images are scaled to; left out: as --crop_size", least=1)
+    load_size: int = option(256, "side, or width, in pixels that images are scaled to; left out: as --crop_size",
+                            least=1, sampling=True)
 
 
 class TrainCommandOptions(TrainRunOptions, DataOptions, TrainingOptions, TrainSpeedOptions, LoggingOptions):

@@ -1,4 +1,7 @@
-"""The options saved with a run, and what testing takes over from them."""
+"""The options saved with a run, and what testing and going on take over from them.
+
+Which ones is said where they are declared: see `option` in schema.py.
+"""
 import json
 import math
 from argparse import ArgumentTypeError
@@ -7,12 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from options.classic import read_classic_text
-from options.schema import Option, OptionError, Options
-
-Given = dict[str, tuple[Any, str]]
-"""Values by option name, each with its source."""
-STRUCTURE = ("model", "dataset_mode", "direction", "netD", "ndf", "n_layers_D", "gan_mode")  # beside the architecture
-ARCHITECTURE = ("netG", "ngf", "norm", "no_dropout", "input_nc", "output_nc")
+from options.groups import DataOptions
+from options.preprocess import PREPROCESS
+from options.schema import Given, Option, OptionError, Options
 
 
 def read_saved(folder: Path, declared: Mapping[str, Option]) -> tuple[dict[str, Any], str]:
@@ -25,7 +25,7 @@ def read_saved(folder: Path, declared: Mapping[str, Option]) -> tuple[dict[str, 
     if path.is_file():
         try:
             rows = json.loads(path.read_text(encoding="utf-8"))
-            return {name: math.inf if row["value"] == "inf" else row["value"] for name, row in rows.items()}, str(path)
+            return {name: _plain(row["value"]) for name, row in rows.items()}, str(path)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise OptionError(f"{path} is damaged ({error}); restore or remove it") from None
     for path in (folder / "train_opt.txt", folder / "opt.txt"):
@@ -35,6 +35,13 @@ def read_saved(folder: Path, declared: Mapping[str, Option]) -> tuple[dict[str, 
     return {}, ""
 
 
+def _plain(value: object) -> str | int | float | bool:
+    """A value read from JSON, where "inf" stands for infinity. TypeError when an option cannot have it."""
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"{value!r} is no value of an option")
+    return math.inf if value == "inf" else value
+
+
 def _value(text: str, option: Option | None) -> Any:
     try:
         return option.read(text) if option else text
@@ -42,54 +49,77 @@ def _value(text: str, option: Option | None) -> Any:
         return text
 
 
-def adopt(opt: Options, trained: Mapping[str, Any], where: str) -> Given:
-    """What a test takes over from the options `trained` of the run (found in the file `where`): values with sources.
+def from_run(opt: Options, name: str, value: Any, where: str) -> Given:
+    """The `value` that the file `where` has for an option, with its source; nothing when the user gave one.
 
-    The architecture must agree with what the command line says (OptionError, with both values); sizes and direction
-    are only new defaults.
+    OptionError when it is no value of that option.
     """
-    adopted = {name: _valid(name, trained[name], opt, where) for name in ARCHITECTURE if name in trained}
-    for name, value in adopted.items():
-        asked = getattr(opt, name)
-        if opt.given(name) and asked != value and {asked, value} != {"batch", "syncbatch"}:
+    if opt.given(name):
+        return {}
+    try:
+        return {name: (opt.declared[name].read(str(value)), f"trained run ({where})")}
+    except ArgumentTypeError as error:
+        raise OptionError(f"{where}: {name} {error}; give --{name}") from None
+
+
+def adopt_to_go_on(opt: Options, trained: Mapping[str, Any], where: str) -> Given:
+    """What a training that goes on takes over from the options `trained` of its run (found in the file `where`): all
+    that was not given, but for what holds for one command alone.
+
+    OptionError, with both values, when the command line changes what a training cannot go on without.
+    """
+    adopted: Given = {}
+    fixed = []
+    for name, option in opt.declared.items():
+        if name not in trained or option.once:
+            continue
+        adopted |= from_run(opt, name, trained[name], where)
+        asked = opt.as_dict()[name]
+        if opt.given(name) and option.structure and not option.alike(asked, trained[name]):
+            fixed.append(f"  --{name}: {trained[name]} in the run, {asked} here")
+    if fixed:
+        rows = "\n".join(fixed)
+        raise OptionError(f"a training cannot go on with other networks or data ({where}):\n{rows}\n"
+                          "leave these out, or begin another --name with --init_from")
+    return adopted
+
+
+def adopt_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> Given:
+    """What a test takes over from the options `trained` of the run: what its weights mean, and how images are sampled.
+
+    OptionError, with both values, when the command line contradicts what the weights mean.
+    """
+    adopted: Given = {}
+    for name, value in _with_sizes_to_test(opt, trained, where).items():
+        option = opt.declared.get(name)
+        if option is None or option.training_only or not (option.structure or option.sampling):
+            continue
+        adopted |= from_run(opt, name, value, where)
+        asked = opt.as_dict()[name]
+        if opt.given(name) and not option.sampling and not option.alike(asked, value):
             raise OptionError(f"--{name} {asked} does not fit the trained run, which has {name} {value} ({where}); "
                               f"leave out --{name}: it is taken from the run")
-    adopted |= _sizes(opt, {name: _valid(name, trained[name], opt, where)
-                            for name in ("preprocess", "load_size", "crop_size", "direction") if name in trained})
-    return {name: (value, f"trained run ({where})") for name, value in adopted.items() if not opt.given(name)}
+    return adopted
 
 
-def _valid(name: str, value: Any, opt: Options, where: str) -> Any:
-    try:
-        return opt.declared[name].read(str(value))
-    except ArgumentTypeError as error:
-        raise OptionError(f"{where}: {name} {error}") from None
-
-
-def _sizes(opt: Options, trained: Mapping[str, Any]) -> dict[str, Any]:
-    """Sizes and direction for testing. Networks trained on crops see whole images, at the scale they learned from."""
-    crop_size = opt.crop_size if opt.given("crop_size") else trained.get("crop_size", opt.crop_size)
-    sizes = {"crop_size": crop_size, "load_size": crop_size}
-    if not any(opt.given(name) for name in ("preprocess", "load_size", "crop_size")):
-        if trained.get("preprocess") in ("crop", "none"):
-            sizes["preprocess"] = "none"
-        elif trained.get("preprocess") in ("scale_width", "scale_width_and_crop"):
-            sizes |= {"preprocess": "scale_width", "load_size": trained["load_size"]}
-    return sizes | ({"direction": trained["direction"]} if "direction" in trained else {})
+def _with_sizes_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`trained` with the sizes of a test: networks trained on crops see whole images at the scale they learned from."""
+    asked = opt.view(DataOptions)
+    crop_size = asked.crop_size if opt.given("crop_size") else trained.get("crop_size", asked.crop_size)
+    values = dict(trained) | {"crop_size": crop_size, "load_size": crop_size}
+    way = PREPROCESS.get(values.pop("preprocess", ""))
+    if way and not any(opt.given(name) for name in ("preprocess", "load_size", "crop_size")):
+        if way.scale == "none":
+            values["preprocess"] = "none"
+        elif way.scale == "width":
+            if "load_size" not in trained:
+                raise OptionError(f"{where} says preprocess {trained['preprocess']} and no load_size; give "
+                                  "--load_size, the width in pixels that images had in training")
+            values |= {"preprocess": "scale_width", "load_size": trained["load_size"]}
+    return values
 
 
 def differences(opt: Options, before: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Options that are not what they were: name -> (before, now). Those that say how to go on do not count."""
-    how = ("continue_train", "resume", "overwrite", "init_from", "epoch", "load_iter", "epoch_count", "max_minutes",
-           "verbose")
+    """Options that are not what they were: name -> (before, now). Those that hold for one command do not count."""
     return {name: (before[name], value) for name, value in opt.as_dict().items()
-            if name in before and name not in how and before[name] != value}
-
-
-def refuse_other_structure(changed: Mapping[str, tuple[Any, Any]]) -> None:
-    """OptionError, with both values, when an option changed that a training cannot go on without."""
-    fixed = {name: changed[name] for name in (*STRUCTURE, *ARCHITECTURE) if name in changed}
-    if fixed:
-        rows = "\n".join(f"  --{name}: {before} in the run, {now} here" for name, (before, now) in fixed.items())
-        raise OptionError(f"a training cannot go on with other networks or data:\n{rows}\n"
-                          "give these as in the run, or begin another --name with --init_from")
+            if name in before and not opt.declared[name].once and before[name] != value}

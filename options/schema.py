@@ -31,9 +31,13 @@ def true_or_false(text: str) -> bool:
     return {"true": True, "false": False}[text.lower()]
 
 
+Given = dict[str, tuple[Any, str]]
+"""Values by option name, each with its source."""
+
+
 @dataclass(frozen=True)
 class Option:
-    """One declared option. `read` turns its text into its value; `common` puts it in the short --help."""
+    """One declared option, see `option`. `read` turns its text into its value."""
 
     default: Any
     help: str
@@ -42,6 +46,11 @@ class Option:
     common: bool = False
     least: float | None = None
     most: float | None = None
+    structure: bool = False
+    sampling: bool = False
+    training_only: bool = False
+    once: bool = False
+    same_weights: tuple[str, ...] = ()
     name: str = ""
     group: str = ""
     type: Any = str
@@ -49,6 +58,10 @@ class Option:
     @property
     def is_flag(self) -> bool:
         return self.type is bool
+
+    def alike(self, one: Any, other: Any) -> bool:
+        """Whether two values mean the same to the weights."""
+        return one == other or (one in self.same_weights and other in self.same_weights)
 
     def read(self, text: str) -> Any:
         """The value that `text` stands for; ArgumentTypeError (argparse's) when it stands for none."""
@@ -70,7 +83,8 @@ class Option:
 
 
 _READERS: dict[Any, Callable[[str], Any]] = {bool: true_or_false, int | float: count_or_inf}
-_TYPE_NAMES: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", int | float: "a whole number or inf"}
+_TYPE_NAMES: dict[Any, str] = {
+    bool: "true or false", int: "a whole number", float: "a number", int | float: "a whole number or inf"}
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
@@ -80,9 +94,21 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
 
 
 def option(default: Any, help: str, *, choices: Iterable[str] = (), required: bool = False, common: bool = False,
-           least: float | None = None, most: float | None = None) -> Any:
-    """Declare an option in the body of a Group; its name and type come from the annotated attribute."""
-    return Option(default, help, tuple(choices), required, common, least, most)
+           least: float | None = None, most: float | None = None, structure: bool = False, sampling: bool = False,
+           training_only: bool = False, once: bool = False, same_weights: Iterable[str] = ()) -> Any:
+    """Declare an option in the body of a Group; its name and type come from the annotated attribute.
+
+    common: in the short --help. What a run decides later on is marked here, in a model of one's own too:
+    structure: part of what the weights mean; fixed when a training goes on; testing takes it from the run and refuses
+        another value. same_weights: values of it that mean the same to the weights.
+    sampling: how images are found and brought to the networks; testing takes it from the run, unless another is given.
+        Both marks: fixed when a training goes on, free in testing.
+    training_only: of no meaning in testing, though understood there.
+    once: holds for one command or one machine; a training that goes on does not take it from the run, which it
+        takes everything else from.
+    """
+    return Option(default, help, tuple(choices), required, common, least, most, structure, sampling, training_only,
+                  once, tuple(same_weights))
 
 
 class Group:
@@ -130,12 +156,20 @@ class Options:
 
     What reads them asks for the group that declares them: `opt.view(TrainingOptions).lr` is known to a type checker.
     `declared`: the options with their effective defaults; `sources`: where each value came from
-    ('default', 'model default', 'dataset default', 'trained run ...', 'command line' or an @file's name).
+    ('default', 'model default', 'dataset default', 'trained run ...', 'command line' or an @file's name);
+    `notices`: what the user should be told of the command line.
     """
 
-    def __init__(self, values: Mapping[str, Any], sources: Mapping[str, str], declared: Mapping[str, Option]):
+    _names: tuple[str, ...]
+    notices: tuple[str, ...]
+    sources: dict[str, str]
+    declared: dict[str, Option]
+
+    def __init__(self, values: Mapping[str, Any], sources: Mapping[str, str], declared: Mapping[str, Option],
+                 notices: Iterable[str] = ()):
         self.__dict__.update(values)
-        self.__dict__.update(_names=tuple(sorted(values)), sources=dict(sources), declared=dict(declared))
+        self.__dict__.update(_names=tuple(sorted(values)), sources=dict(sources), declared=dict(declared),
+                             notices=tuple(notices))
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"options are frozen: {name} cannot be changed after parsing")
@@ -149,7 +183,7 @@ class Options:
 
     def replace(self, **values: Any) -> "Options":
         """A copy with other values."""
-        return Options(self.as_dict() | values, self.sources, self.declared)
+        return Options(self.as_dict() | values, self.sources, self.declared, self.notices)
 
     def given(self, name: str) -> bool:
         """Whether the user gave this value, on the command line or in an @file."""
@@ -176,10 +210,10 @@ class Options:
             default = self.declared[name].default
             comment = f"\t[default: {_one_line(default)}]" if value != default else ""
             lines.append(f"{name:>25}: {_one_line(value):<30}{comment}")
-        return "\n".join(lines + ["----------------- End -------------------"]) + "\n"
+        return "\n".join([*lines, "----------------- End -------------------"]) + "\n"
 
 
-RESERVED = {"declared", "sources", *vars(Options)}
+RESERVED = {*vars(Options), *Options.__annotations__}
 
 
 def _one_line(value: Any) -> str:

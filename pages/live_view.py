@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from http.client import HTTPException
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,8 @@ GAP = 4  # white pixels between two pictures
 
 
 def open_live_view(
-    display_id: int, server: str, port: int, env: str, ncols: int, winsize: int, title: str
+    display_id: int, server: str, port: int, env: str, ncols: int, winsize: int, title: str,
+    say: Callable[[str], None] = print
 ) -> LiveView | None:
     """Open the live view, or say in one line why there is none.
 
@@ -30,22 +32,23 @@ def open_live_view(
     ncols: pictures in a row; 0 or less puts all in one row.
     winsize: width in the browser of one picture, in pixels.
     title: shown above both windows, the name of the run.
-    Raises nothing: without a server or without visdom it prints one line and returns None.
+    say: shows the user a line, now or, when the server fails later, from another thread.
+    Raises nothing: without a server or without visdom it says one line and returns None.
     """
     if display_id <= 0:
         return None
     address = (server if "://" in server else f"http://{server}").rstrip("/")
     if not _answers(f"{address}:{port}/env_state"):
-        print(f"Live view: no visdom server answers at {address}:{port}, training goes on without it. Start one with "
-              f"`python -m visdom.server -port {port}`, or silence this line with `--display_id 0`.")
+        say(f"Live view: no visdom server answers at {address}:{port}, training goes on without it. Start one with "
+            f"`python -m visdom.server -port {port}`, or silence this line with `--display_id 0`.")
         return None
     try:
         import visdom  # noqa: F401  a second's worth of import, and only here
     except ImportError as error:
-        print(f"Live view: visdom cannot be imported ({error}), training goes on without it. "
-              "Install it with `pip install visdom`, or silence this line with `--display_id 0`.")
+        say(f"Live view: visdom cannot be imported ({error}), training goes on without it. "
+            "Install it with `pip install visdom`, or silence this line with `--display_id 0`.")
         return None
-    return LiveView(partial(_Windows, address, port, env, display_id, ncols, winsize, title))
+    return LiveView(partial(_Windows, address, port, env, display_id, ncols, winsize, title), say)
 
 
 def picture_grid(pictures: list[np.ndarray], columns: int) -> np.ndarray:
@@ -72,8 +75,8 @@ class LiveView:
     then on every call does nothing. Pictures not yet sent give way to newer ones, see MAX_WAITING_POINTS for curves.
     """
 
-    def __init__(self, connect: Callable[[], _Windows]):
-        self._connect = connect
+    def __init__(self, connect: Callable[[], _Windows], say: Callable[[str], None]):
+        self._connect, self._say = connect, say
         self._points: deque[tuple[float, dict[str, float]]] = deque(maxlen=MAX_WAITING_POINTS)
         self._images: dict[str, np.ndarray] | None = None
         self._closed = False
@@ -110,7 +113,7 @@ class LiveView:
                 send(windows)
         except Exception as error:  # whatever it is, it must not end the training
             self._drop()
-            print(f"Live view: stopped by {error!r}, training goes on without it.", flush=True)
+            self._say(f"Live view: stopped by {error!r}, training goes on without it.")
 
     def _next(self) -> Callable[[_Windows], None] | None:
         """Wait for something to send and take it off the queue. None: closed, and nothing is left."""
@@ -145,7 +148,7 @@ class _Windows:
         """Append a point to each curve; the first one creates its curve. NaN and infinity leave a hole."""
         for name, loss in losses.items():
             x, y = np.array([epoch]), np.array([loss if math.isfinite(loss) else math.nan])
-            options = dict(title=f"{self._title} losses", xlabel="epoch", ylabel="loss", showlegend=True)
+            options = {"title": f"{self._title} losses", "xlabel": "epoch", "ylabel": "loss", "showlegend": True}
             self._visdom.line(X=x, Y=y, win=self._curves, name=name, update="append", opts=options)
 
     def show(self, images: dict[str, np.ndarray]) -> None:
@@ -155,8 +158,8 @@ class _Windows:
         labels = list(images)
         rows = [" | ".join(labels[start:start + columns]) for start in range(0, len(labels), columns)]
         width = columns * self._winsize
-        options = dict(title=f"{self._title} pictures", caption=" // ".join(rows), width=width,
-                       height=round(width * grid.shape[0] / grid.shape[1]))
+        options = {"title": f"{self._title} pictures", "caption": " // ".join(rows), "width": width,
+                   "height": round(width * grid.shape[0] / grid.shape[1])}
         self._visdom.image(grid.transpose(2, 0, 1), win=self._pictures, opts=options)
 
 
@@ -169,12 +172,14 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _connect(server: str, port: int, env: str):
+def _connect(server: str, port: int, env: str) -> Any:
     """A visdom client that neither waits for ever nor prints."""
     import requests
     import visdom
 
     class QuietVisdom(visdom.Visdom):
+        session: requests.Session
+
         def _handle_post(self, url: str, data: str | None = None) -> str:
             try:
                 answer = self.session.post(url, data=data, timeout=SEND_TIMEOUT)

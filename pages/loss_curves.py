@@ -40,12 +40,12 @@ class Curve:
         self.points.append(self.mean)
         self.count = 0
         if len(self.points) == POINTS:
-            self.points = [_mix(a, b, 0.5) for a, b in zip(self.points[::2], self.points[1::2])]
+            self.points = [_mix(a, b, 0.5) for a, b in zip(self.points[::2], self.points[1::2], strict=True)]
             self.stride *= 2
 
     def drawn(self) -> list[Point]:
         """Return the points to draw: those kept, then the mean of the values that came since."""
-        return self.points + [self.mean] if self.count else self.points
+        return [*self.points, self.mean] if self.count else self.points
 
     def _forget_after(self, epoch: float) -> None:
         if self.count and self.mean[0] > epoch:
@@ -104,7 +104,7 @@ def _axes(low: float, high: float, epochs: Point) -> svg.g:
 
 def _line(across: list[float], down: list[float]) -> svg.g:
     """A line through the points, in SVG units, and a dot at its end."""
-    corners = [f"{x:.1f},{y:.1f}" for x, y in zip(across, down)]
+    corners = [f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True)]
     x, y = corners[-1].split(",")
     return svg.g(
         svg.polyline(points=" ".join(corners), fill="none", stroke="currentColor", stroke_linejoin="round"),

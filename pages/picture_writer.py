@@ -29,7 +29,8 @@ class PictureWriter:
     def __enter__(self) -> "PictureWriter":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:
         try:
             while self._waiting and error is None:
                 self._waiting.popleft().result()

@@ -7,7 +7,8 @@ from util.files import write_atomically
 
 
 def write_names(folder: Path, labels: Sequence[str], names: Sequence[str]) -> None:
-    """Write names.json: the pictures are images/<name>_<label>.png. Those that only an earlier test named are removed."""
+    """Write names.json: the pictures are images/<name>_<label>.png. Those that only an earlier test named are removed.
+    """
     earlier = _named(folder)
     write_atomically(folder / "names.json", json.dumps({"labels": list(labels), "names": list(names)}, indent=0) + "\n")
     for path in earlier - _named(folder):

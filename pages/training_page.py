@@ -57,7 +57,8 @@ class TrainingPage:
     def save(self, running: bool = True, finished: bool = True) -> Path:
         """Write `index.html` and what it needs, and return its path. Raises OSError.
 
-        running: the page reloads itself until the last save says False; finished: whether training came to its end then.
+        running: the page reloads itself until the last save says False; finished: whether training came to its end
+        then.
         """
         while len(self.rows) > MOST_ROWS:
             self._move_oldest_rows()
@@ -118,7 +119,8 @@ class TrainingPage:
         except FileNotFoundError:
             return
         except Exception as error:  # whatever is wrong with the file, it must not stop a training
-            warnings.warn(f"The page of the earlier epochs starts anew: {path} cannot be used ({error!r}).")
+            warnings.warn(f"The page of the earlier epochs starts anew: {path} cannot be used ({error!r}).",
+                          stacklevel=2)
             return
         self.curves, self.rows, self.older = curves, rows, older
 

@@ -20,12 +20,18 @@ def open_wandb(use_wandb: bool, project: str, name: str, config: dict) -> WandbL
     """
     if not use_wandb:
         return None
+    wandb = import_wandb()
+    return WandbLog(wandb.init(project=project, name=name, config=config), wandb.Image)
+
+
+def import_wandb() -> Any:
+    """The package. Raises UserError if it is not installed."""
     try:
         import wandb
     except ImportError as error:
         message = f"--use_wandb needs the wandb package ({error}): `pip install wandb`, or leave out --use_wandb."
         raise UserError(message) from error
-    return WandbLog(wandb.init(project=project, name=name, config=config), wandb.Image)
+    return wandb
 
 
 class WandbLog:

@@ -77,16 +77,18 @@ def test_nothing_is_learned_from_nan_while_the_host_looks_away(record: bool):
 
 def test_batches_come_in_order_from_the_stream_of_their_own():
     sent = [batch(seed) for seed in range(20)]
-    for ours, theirs in zip(sent, prefetched(({k: v.pin_memory() for k, v in b.items()} for b in sent), torch.device("cuda", 0)),
-                            strict=True):
+    pinned = ({name: value.pin_memory() for name, value in one.items()} for one in sent)
+    for ours, theirs in zip(sent, prefetched(pinned, torch.device("cuda", 0)), strict=True):
         assert theirs["A"].is_cuda and torch.equal(theirs["A"].cpu(), ours["A"])
 
 
 @pytest.mark.parametrize("flags", ["", "--precision fp16", "--cuda_graph off", "--cache device", "--plain"])
-def test_training_by_command_and_translating_on_the_cpu(flags: str, train: Callable[..., Path], translate: Callable[..., Path]):
+def test_training_by_command_and_translating_on_the_cpu(flags: str, train: Callable[..., Path],
+                                                        translate: Callable[..., Path]):
     run = train(f"--model cycle_gan --gpu_ids 0 --precision auto --n_epochs 3 {flags}")
     keys = list(torch.load(run / "latest_net_G_A.pth", weights_only=True))
-    assert keys == list(models.find("cycle_gan")(parse(COMMAND, f"--dataroot x {TINY}".split())).nets["G_A"].state_dict())
+    model = models.find("cycle_gan")(parse(COMMAND, f"--dataroot x {TINY}".split()))
+    assert keys == list(model.nets["G_A"].state_dict())
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     assert all(math.isfinite(value) for value in last["losses"].values())
     assert read_pixels(translate("--model cycle_gan") / "images" / "1_fake_B.png").shape == (32, 32, 3)
@@ -95,7 +97,8 @@ def test_training_by_command_and_translating_on_the_cpu(flags: str, train: Calla
 def test_going_on_keeps_what_a_recorded_step_needs(train: Callable[..., Path], tmp_path: Path):
     line = "--model cycle_gan --gpu_ids 0 --precision auto"
     run = train(line)
-    train_command.main(f"--dataroot {tmp_path / 'dataset'} --name run {TINY} {line} --n_epochs 3 --continue_train".split())
+    train_command.main(
+        f"--dataroot {tmp_path / 'dataset'} --name run {TINY} {line} --n_epochs 3 --continue_train".split())
     rows = [json.loads(row) for row in (run / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["epoch"] == 3 and all(math.isfinite(value) for value in rows[-1]["losses"].values())
 

@@ -12,7 +12,7 @@ from helpers.commands import ROOT
 ALLOWED = {  # room: what of ours it may import
     "util": ("util",),
     "options": ("options",),
-    "data": ("data", "util", "options.schema", "options.groups"),
+    "data": ("data", "util", "options.schema", "options.groups", "options.preprocess"),
     "networks": ("networks",),
     "models": ("models", "networks", "util", "options.schema", "options.groups"),
     "engine": ("engine", "models.contract", "networks.fast_layers", "util"),

@@ -21,15 +21,17 @@ class MachineError(UserError):
 def kind_exit(*mistakes: type[Exception]) -> Iterator[None]:
     """Ends the process without a traceback on the given exceptions, and on an OSError such as a full disk.
 
-    The code is the exception's exit_code, else 2; 1 for an OSError; 130 on Ctrl-C.
+    The code is the exception's exit_code, else 2; 1 for an OSError; 130 on Ctrl-C. With code 0 it is an answer, not an
+    error, and goes to stdout.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name need not be valid Unicode
     try:
         yield
     except mistakes as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(getattr(error, "exit_code", 2))
+        code = getattr(error, "exit_code", 2)
+        print(f"error: {error}" if code else error, file=sys.stderr if code else sys.stdout)
+        sys.exit(code)
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -7,18 +7,20 @@ Nothing is imported before it is asked for.
 import difflib
 import importlib
 from pathlib import Path
+from typing import Any
 
 from util.errors import UserError
 
 
 def names(package: str, kind: str) -> list[str]:
     """The registered names, sorted: every `<name>_<kind>.py` of the package except `base_<kind>.py`."""
-    folder = Path(importlib.import_module(package).__file__).parent
     ending = f"_{kind}.py"
-    return sorted(f.name.removesuffix(ending) for f in folder.glob(f"*{ending}") if f.name != f"base{ending}")
+    folders = map(Path, importlib.import_module(package).__path__)
+    files = [file.name for folder in folders for file in folder.glob(f"*{ending}")]
+    return sorted(name.removesuffix(ending) for name in files if name != f"base{ending}")
 
 
-def find(package: str, kind: str, flag: str, name: str) -> type:
+def find(package: str, kind: str, flag: str, name: str) -> Any:
     """The class registered as `name`.
 
     Raises UserError, with all valid names, when there is none; TypeError when the file lacks the class.

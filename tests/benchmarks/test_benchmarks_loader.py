@@ -15,7 +15,8 @@ def test_the_table_has_every_contestant(tmp_path: Path, mode: str):
     done = subprocess.run([sys.executable, *command.split()], cwd=tmp_path, capture_output=True, text=True, check=True)
     numbers = json.loads((tmp_path / "numbers/loader.json").read_text())
     names = ["plain", "fast decode", "cache ram", "cache disk", "cache device"]
-    assert [(row["contestant"], row["num_threads"]) for row in numbers["rows"]] == [(n, t) for t in (0, 1) for n in names]
+    assert [(row["contestant"], row["num_threads"]) for row in numbers["rows"]] == [
+        (name, threads) for threads in (0, 1) for name in names]
     assert all(row["images/s"] > 0 and row["times plain"] > 0 for row in numbers["rows"])
     assert [row["times plain"] for row in numbers["rows"] if row["contestant"] == "plain"] == [1, 1]
     table = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("|")]

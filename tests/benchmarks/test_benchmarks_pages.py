@@ -10,7 +10,7 @@ from helpers.commands import ROOT
 
 @pytest.mark.parametrize("name, column, contestants", [
     ("infer", "contestant", ["plain", "batch 1", "batch 8"]),
-    ("pages", "what", ["pictures, one by one", "pictures, in threads", "html", "page: pictures in threads, html"]),
+    ("save_pages", "what", ["pictures, one by one", "pictures, in threads", "html", "page: pictures in threads, html"]),
 ])
 def test_a_quick_run_reports_all_contestants(name, column, contestants, tmp_path):
     command = [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--quick", "--json", tmp_path / "out.json"]

@@ -19,7 +19,8 @@ EXPECTED = {
 @pytest.mark.parametrize("script", EXPECTED)
 def test_a_benchmark_runs_quickly_and_writes_its_numbers(script: str, tmp_path: Path):
     out = tmp_path / "numbers.json"
-    done = subprocess.run([sys.executable, f"benchmarks/{script}.py", "--quick", "--json", str(out)], cwd=ROOT, text=True,
+    done = subprocess.run([sys.executable, f"benchmarks/{script}.py", "--quick", "--json", str(out)], cwd=ROOT,
+                          text=True,
                           capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     numbers = json.loads(out.read_text())

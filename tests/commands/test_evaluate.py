@@ -19,7 +19,8 @@ def write_results(folder: Path, rows: dict[str, dict[str, int]], **options: str)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "names.json").write_text(json.dumps({"labels": list(next(iter(rows.values()), [])), "names": list(rows)}))
     opt = {"name": "maps", "model": "pix2pix", "dataset_mode": "aligned", "direction": "AtoB"} | options
-    (folder / "test_opt.json").write_text(json.dumps({name: {"value": value, "source": ""} for name, value in opt.items()}))
+    rows_of_opt = {name: {"value": value, "source": ""} for name, value in opt.items()}
+    (folder / "test_opt.json").write_text(json.dumps(rows_of_opt))
     return folder
 
 
@@ -79,8 +80,9 @@ def test_a_single_image_is_its_own_mean(tmp_path):
 
 
 @pytest.mark.parametrize("options, message", [
-    ({"dataset_mode": "unaligned", "model": "cycle_gan"}, "was made with --dataset_mode unaligned, so the truth is not known; "
-                                                          "run test.py on pairs, with --dataset_mode aligned"),
+    ({"dataset_mode": "unaligned", "model": "cycle_gan"},
+     "was made with --dataset_mode unaligned, so the truth is not known; run test.py on pairs, with --dataset_mode "
+     "aligned"),
     ({"dataset_mode": "single", "model": "test"}, "was made with --model test, which shows no truth"),
     ({"dataset_mode": "aligned", "model": "test"}, "was made with --model test, which shows no truth"),
 ])

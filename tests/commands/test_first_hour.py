@@ -43,7 +43,8 @@ def test_a_dataroot_without_images(tmp_path, train, failure, model, tree):
     (root / "photos" / "notes.txt").write_text("no image")
     code, said = failure(train, f"--model {model} --dataroot {root}")
     assert code == 2
-    assert f"no images for this dataset in --dataroot {root}.\nfound:\n  empty/  no files\n    photos/  1 other files" in said
+    assert (f"no images for this dataset in --dataroot {root}.\n"
+            "found:\n  empty/  no files\n    photos/  1 other files") in said
     assert f"expected:\n{tree.format(root=root)}" in said
 
 
@@ -153,7 +154,7 @@ def test_workers_that_cannot_start(train, failure, monkeypatch):
 def test_workers_that_die(train, failure, monkeypatch):
     from data.aligned_dataset import AlignedDataset
 
-    monkeypatch.setattr(AlignedDataset, "sample", lambda *_: os.kill(os.getpid(), signal.SIGKILL))  # as when memory ends
+    monkeypatch.setattr(AlignedDataset, "sample", lambda *_: os.kill(os.getpid(), signal.SIGKILL))  # memory has ended
     code, said = failure(train, "--model template --num_threads 2")
     assert code == 1
     assert re.search(r"the worker processes of --num_threads failed: DataLoader worker .*(killed|exited)", said), said
@@ -198,7 +199,8 @@ def test_a_wrong_model_lists_them_all(command, failure, request):
 
 def test_model_test_cannot_be_trained(train, failure):
     code, said = failure(train, "--model test")
-    assert code == 2 and "--model test translates and cannot be trained; train with --model pix2pix or cycle_gan" in said
+    assert code == 2
+    assert "--model test translates and cannot be trained; train with --model pix2pix or cycle_gan" in said
 
 
 def test_colours_without_their_model(train, failure):
@@ -209,7 +211,8 @@ def test_colours_without_their_model(train, failure):
 def test_a_folder_that_cannot_be_written(train, translate, dataroot, failure):
     train("--model template")
     code, said = failure(translate, f"--model template --results_dir {dataroot}/test/1.png")
-    assert code == 1 and said.endswith(f"error: [Errno 20] Not a directory: '{dataroot}/test/1.png/run/test_latest/images'\n")
+    assert code == 1
+    assert said.endswith(f"error: [Errno 20] Not a directory: '{dataroot}/test/1.png/run/test_latest/images'\n")
     code, said = failure(train, f"--model template --checkpoints_dir {dataroot}/test/1.png")
     assert code == 1 and said.endswith(f"error: [Errno 20] Not a directory: '{dataroot}/test/1.png/run'\n")
 
@@ -235,8 +238,9 @@ def test_several_gpus_are_for_torchrun(train, failure):
 
 
 def test_ctrl_c_ends_quietly(dataroot, tmp_path):
-    line = (f"train.py --dataroot {dataroot} --checkpoints_dir {tmp_path} --name run --model template --gpu_ids -1 --ngf 2 "
-            "--netG resnet_6blocks --load_size 16 --crop_size 16 --display_id 0 --num_threads 2 --print_freq 1 --no_html")
+    line = (f"train.py --dataroot {dataroot} --checkpoints_dir {tmp_path} --name run --model template --gpu_ids -1 "
+            "--ngf 2 --netG resnet_6blocks --load_size 16 --crop_size 16 --display_id 0 --num_threads 2 --print_freq 1 "
+            "--no_html")
     process = subprocess.Popen([sys.executable, *line.split()], cwd=ROOT, text=True, start_new_session=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:

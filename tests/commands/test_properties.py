@@ -71,12 +71,14 @@ def lines(draw: st.DrawFn) -> dict[str, object]:
     load_size, crop_size = draw(sizes if wild else sizes.map(lambda pair: sorted(pair, reverse=True)))
     always = {name: listed[name] for name in ("netG", "netD", "norm", "preprocess")} | {
         "n_layers_D": st.integers(1, 5), "batch_size": st.integers(1, 3), "no_dropout": flags, "no_flip": flags}
-    sometimes = {name: listed[name] for name in ("direction", "gan_mode", "lambda_identity", "init_type") if name in listed}
+    sometimes = {name: listed[name] for name in ("direction", "gan_mode", "lambda_identity", "init_type")
+                 if name in listed}
     for name, known in models.find(model).channels.items():
         sometimes[name] = st.integers(1, 4) if wild else st.sampled_from(known)
     if wild:
         sometimes["dataset_mode"] = st.sampled_from(data.names())
-    return {"model": model, "load_size": load_size, "crop_size": crop_size} | draw(st.fixed_dictionaries(always, optional=sometimes))
+    others = draw(st.fixed_dictionaries(always, optional=sometimes))
+    return {"model": model, "load_size": load_size, "crop_size": crop_size} | others
 
 
 def outcome(command: Callable, line: str) -> str:
@@ -94,12 +96,14 @@ def outcome(command: Callable, line: str) -> str:
 
 
 def check(here: Path, dataroot: Path, drawn: dict[str, object], test_model: str) -> str:
-    """Train STEPS steps with the options `drawn`, translate two images, look at what was written; 'done' or 'refused'."""
+    """Train STEPS steps with the options `drawn`, translate two images, look at what was written: 'done' or 'refused'.
+    """
     count = STEPS * drawn["batch_size"]
     line = " ".join(f"--{name} {value}" for name, value in drawn.items())
     common = f"--checkpoints_dir {here}/runs --name run --num_threads 0 --gpu_ids -1 --max_dataset_size {count}"
     print(f"train.py --dataroot {dataroot} {line}")
-    trained = outcome(train.main, f"--dataroot {dataroot} {line} {common} --ngf 2 --ndf 2 --n_epochs 1 --n_epochs_decay 0 "
+    trained = outcome(train.main, f"--dataroot {dataroot} {line} {common} --ngf 2 --ndf 2 --n_epochs 1 "
+                                  "--n_epochs_decay 0 "
                                   "--print_freq 1 --display_id 0")
     if trained == "refused":
         assert [path.name for path in here.rglob("*") if path.is_file() and path.name != ".lock"] == []
@@ -113,7 +117,8 @@ def check(here: Path, dataroot: Path, drawn: dict[str, object], test_model: str)
     mode = f"--dataset_mode {drawn['dataset_mode']}" if "dataset_mode" in drawn else ""
     source = f"--dataroot {dataroot}/train{'B' if drawn.get('direction') == 'BtoA' else 'A'} --model test"
     same = f"--dataroot {dataroot} --model {drawn['model']} {mode} --phase train"
-    assert outcome(translate, f"{source if test_model == 'test' else same} {common} --results_dir {here}/results --num_test 2 "
+    assert outcome(translate, f"{source if test_model == 'test' else same} {common} --results_dir {here}/results "
+                              "--num_test 2 "
                               f"--preprocess {drawn['preprocess']}") == "done"
     (folder,) = (here / "results" / "run").iterdir()
     names = json.loads((folder / "names.json").read_text())["names"]
@@ -124,7 +129,8 @@ def check(here: Path, dataroot: Path, drawn: dict[str, object], test_model: str)
     return "done"
 
 
-BASE = {"load_size": 48, "crop_size": 32, "netG": "resnet_6blocks", "netD": "basic", "preprocess": "none", "batch_size": 1}
+BASE = {"load_size": 48, "crop_size": 32, "netG": "resnet_6blocks", "netD": "basic", "preprocess": "none",
+        "batch_size": 1}
 
 
 @pytest.mark.parametrize("images, drawn, expected", [
@@ -136,7 +142,8 @@ BASE = {"load_size": 48, "crop_size": 32, "netG": "resnet_6blocks", "netD": "bas
     ("equal", {"model": "colorization", "dataset_mode": "aligned", "input_nc": 1, "output_nc": 1}, "refused"),
     ("equal", {"model": "cycle_gan", "input_nc": 1}, "refused"),  # no identity loss
     ("equal", {"model": "cycle_gan", "input_nc": 1, "lambda_identity": 0, "direction": "BtoA"}, "done"),
-    ("large", {"model": "pix2pix", "netD": "n_layers", "n_layers_D": 6, "batch_size": 3, "preprocess": "scale_width_and_crop",
+    ("large", {"model": "pix2pix", "netD": "n_layers", "n_layers_D": 6, "batch_size": 3,
+               "preprocess": "scale_width_and_crop",
                "norm": "syncbatch", "direction": "BtoA", "input_nc": 1}, "done"),
 ], ids=str)
 def test_combinations_on_the_edge(datasets, tmp_path, images, drawn, expected):

@@ -1,4 +1,4 @@
-"""test.py: what it writes where, what it takes from the trained run, and that its pictures are the network's answers."""
+"""test.py: what it writes where, what it takes from the trained run; its pictures are the network's answers."""
 import json
 import shutil
 from pathlib import Path
@@ -93,8 +93,8 @@ def test_the_architecture_is_that_of_the_run(train, translate):
     assert (gray == gray[:, :, :1]).all()
 
 
-@pytest.mark.parametrize("flag, found", [("--netG unet_128", "resnet_6blocks"), ("--ngf 8", "4"), ("--norm none", "batch"),
-                                         ("--no_dropout", "False"), ("--input_nc 1", "3")])
+@pytest.mark.parametrize("flag, found", [("--netG unet_128", "resnet_6blocks"), ("--ngf 8", "4"),
+                                         ("--norm none", "batch"), ("--no_dropout", "False"), ("--input_nc 1", "3")])
 def test_a_flag_against_the_run_is_refused_with_both_values(train, translate, failure, flag, found):
     train("--model pix2pix")
     name, _, asked = flag.removeprefix("--").partition(" ")

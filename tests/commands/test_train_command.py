@@ -140,10 +140,11 @@ def test_continue_train_goes_on_from_the_saved_weights(train, capsys):
 
 
 def test_continue_train_takes_the_epoch_or_the_iteration_asked_for(train):
-    folder = train("--model template --norm instance --save_latest_freq 2 --save_by_iter --n_epochs 2 --save_epoch_freq 1")
+    folder = train("--model template --norm instance --save_latest_freq 2 --save_by_iter --n_epochs 2 "
+                   "--save_epoch_freq 1")
     saved = {save: weights(folder / f"{save}_net_G.pth") for save in ("1", "iter_2")}
     for flags, save in (("--epoch 1", "1"), ("--load_iter 2", "iter_2")):
-        train(f"--model template --norm instance --lr 0 --continue_train {flags}")
+        train(f"--model template --norm instance --lr 0 --continue_train --save_by_iter false {flags}")
         assert equal(weights(folder / "latest_net_G.pth"), saved[save])
 
 
@@ -183,7 +184,7 @@ def test_the_falling_rate_is_the_one_that_trains(train):
 def test_plateau_drops_the_rate_when_the_validation_images_get_no_better(train):
     line = "--model cycle_gan --lr_policy plateau --lr 1e-12 --n_epochs 8 --max_dataset_size 1 --print_freq 1"
     rates = [row["lr"] for row in metrics(train(line))]
-    assert rates == pytest.approx([1e-12] * 7 + [0.2e-12], abs=0)  # the first is the best; then more than 5 are no better
+    assert rates == pytest.approx([1e-12] * 7 + [0.2e-12], abs=0)  # the first is best; then more than 5 are no better
 
 
 def test_plateau_reads_the_validation_folder(train, dataroot, failure):

@@ -1,8 +1,10 @@
 """Declared once, parsed once, frozen: flags, defaults, precedence, old spellings, help, saved options."""
 import json
 import math
+import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ from helpers.commands import ROOT, load_command
 from options.classic import RENAMED
 from options.command_line import parse
 from options.groups import TrainingOptions
-from options.saved import adopt, read_saved
+from options.parser import HelpAsked
+from options.saved import adopt_to_go_on, adopt_to_test, read_saved
 from options.schema import Group, OptionError, Options, assemble, option
 
 CLASSIC = json.loads((Path(__file__).parents[1] / "fixtures" / "classic_flags.json").read_text())
@@ -53,29 +56,31 @@ def test_the_classic_default_models(phase: str, model: str):
     "test --dataroot ./datasets/maps --name maps_cyclegan --model cycle_gan --phase test --no_dropout",
     "test --dataroot ./datasets/facades --direction BtoA --model pix2pix --name facades_pix2pix --how_many 50",
     "test --dataroot datasets/horse2zebra/testA --name horse2zebra_pretrained --model test --no_dropout",
-    "test --dataroot ./datasets/x --name x --model test --netG unet_256 --direction BtoA --dataset_mode single --norm batch",
+    "test --dataroot ./datasets/x --name x --model test --netG unet_256 --direction BtoA --dataset_mode single "
+    "--norm batch",
 ])
 def test_classic_command_lines_are_accepted(line: str):
     phase, *words = line.split()
     opt = parse(COMMANDS[phase], words)
-    for flag, value in zip(words, words[1:]):
+    for flag, value in pairwise(words):
         if flag.startswith("--") and not value.startswith("--"):
             name = RENAMED.get(flag[2:], flag[2:])
             assert str(getattr(opt, name)) == value or float(getattr(opt, name)) == float(value)
 
 
 @pytest.mark.parametrize("old, new", RENAMED.items())
-def test_the_spellings_of_2017_say_their_new_name_once(old: str, new: str, capsys: pytest.CaptureFixture):
+def test_the_spellings_of_2017_say_their_new_name_once(old: str, new: str):
     phase = "test" if new == "num_test" else "train"
     value = {"direction": "BtoA", "preprocess": "crop", "netG": "unet_256", "netD": "pixel"}.get(new, "7")
     opt = read(f"--{old} {value} --{old}={value}", phase)
     assert str(getattr(opt, new)) in (value, f"{value}.0")
-    assert capsys.readouterr().out == f"note: --{old} is now called --{new}\n"
+    assert opt.notices == (f"note: --{old} is now called --{new}",)
 
 
-def test_no_lsgan_is_vanilla(capsys: pytest.CaptureFixture):
-    assert read("--no_lsgan").gan_mode == "vanilla"
-    assert "--gan_mode vanilla" in capsys.readouterr().out
+def test_no_lsgan_is_vanilla():
+    opt = read("--no_lsgan")
+    assert opt.gan_mode == "vanilla"
+    assert opt.notices == ("note: --no_lsgan is now --gan_mode vanilla",)
 
 
 def test_precedence_and_sources(tmp_path: Path):
@@ -105,6 +110,10 @@ def test_flags_take_an_optional_value():
     ("--batchsize 4", "did you mean --batch_size?"),
     ("--lambda_identiti 4", "did you mean --lambda_identity?"),
     ("--n_epoch 4", "did you mean --n_epochs or --n_epochs_decay?"),
+    ("--hepl", "did you mean --help?"),
+    ("--netG --ngf 4", "--netG needs a value: resnet_9blocks, resnet_6blocks, unet_256, unet_128"),
+    ("--resume", "--resume needs a value: auto"),
+    ("--lr", "--lr needs a value: initial learning rate of Adam"),
     ("--ngf many", "'many' is not a whole number"),
     ("--lr fast", "'fast' is not a number"),
     ("--no_flip maybe", "'maybe' is not true or false"),
@@ -224,16 +233,39 @@ def read(opt: Options) -> str:
 
 @pytest.mark.parametrize("phase", COMMANDS)
 @pytest.mark.parametrize("model", models.names())
-def test_help_of_a_model_shows_every_option_with_its_default(model: str, phase: str, capsys: pytest.CaptureFixture):
-    with pytest.raises(SystemExit) as left:
+def test_help_of_a_model_shows_every_option_with_its_default(model: str, phase: str):
+    with pytest.raises(HelpAsked) as help:
         parse(COMMANDS[phase], ["--model", model, "--help"])
-    shown = " ".join(capsys.readouterr().out.split())
-    assert left.value.code == 0
+    assert help.value.exit_code == 0
+    shown = re.split(r"(?<=\s)(?=--\w+ (?:X|auto|\[true))", " ".join(str(help.value).split()))
+    rows = {row.split()[0].removeprefix("--"): row for row in shown[1:]}
     for name, declared in read(f"--model {model}", phase).declared.items():
-        assert f"--{name} " in shown
-        assert declared.help.split()[0] in shown
-        if name != "model" and not declared.required and declared.default != "":
-            assert f"(default: {declared.default})" in shown, name
+        if phase == "test" and declared.training_only:
+            assert name not in rows
+            continue
+        assert declared.help.split()[0] in rows[name]
+        from_run = phase == "test" and (declared.structure or declared.sampling)
+        assert ("(left out: as in the run)" in rows[name]) == from_run, name
+        if not from_run and not declared.required and declared.default != "":
+            assert f"(default: {declared.default})" in rows[name], name
+
+
+def test_the_short_help_has_what_is_needed_most():
+    shown = {}
+    for phase, command in COMMANDS.items():
+        with pytest.raises(HelpAsked) as help:
+            parse(command, ["--help"])
+        shown[phase] = dict(re.findall(r"^  --(\w+) +(.*)$", str(help.value), re.MULTILINE))
+    assert {"continue_train", "preprocess", "epoch", "gpu_ids"} <= shown["train"].keys()
+    assert {"preprocess", "epoch", "gpu_ids", "num_test"} <= shown["test"].keys()
+    assert shown["train"]["crop_size"].endswith("(default: 256)")
+    assert shown["test"]["crop_size"].endswith("(left out: as in the run)")
+
+
+def test_an_option_with_one_choice_shows_it_once():
+    with pytest.raises(HelpAsked) as help:
+        parse(COMMANDS["train"], ["--model", "pix2pix", "--help"])
+    assert re.search(r"--resume auto +go on if the run's folder holds something", str(help.value))
 
 
 def test_saved_options_come_back(tmp_path: Path):
@@ -259,11 +291,22 @@ def test_the_classic_text_file_comes_back(tmp_path: Path):
 
 def test_testing_adopts_the_architecture_and_refuses_to_contradict_it():
     trained = read("--ngf 8 --netG unet_128 --crop_size 128 --direction BtoA").as_dict()
-    adopted = adopt(read("", "test"), trained, "file")
+    adopted = adopt_to_test(read("", "test"), trained, "file")
     assert {name: value for name, (value, _) in adopted.items()} == {
-        "netG": "unet_128", "ngf": 8, "norm": "instance", "no_dropout": True, "input_nc": 3, "output_nc": 3,
+        "model": "cycle_gan", "dataset_mode": "unaligned", "netG": "unet_128", "ngf": 8, "norm": "instance",
+        "no_dropout": True, "input_nc": 3, "output_nc": 3,
         "crop_size": 128, "load_size": 128, "direction": "BtoA"}
-    assert "ngf" not in adopt(read("--ngf 8", "test"), trained, "file")
+    assert "ngf" not in adopt_to_test(read("--ngf 8", "test"), trained, "file")
     with pytest.raises(OptionError, match="--netG unet_256 does not fit .* netG unet_128 .file."):
-        adopt(read("--netG unet_256", "test"), trained, "file")
-    assert adopt(read("--crop_size 512", "test"), trained, "file")["load_size"][0] == 512
+        adopt_to_test(read("--netG unet_256", "test"), trained, "file")
+    assert adopt_to_test(read("--crop_size 512", "test"), trained, "file")["load_size"][0] == 512
+    with pytest.raises(OptionError, match="file says preprocess scale_width and no load_size; give --load_size"):
+        adopt_to_test(read("", "test"), {"preprocess": "scale_width"}, "file")
+
+
+def test_norms_of_one_meaning_may_replace_each_other():
+    trained = read("--model pix2pix").as_dict()
+    assert "norm" not in adopt_to_test(read("--norm syncbatch", "test"), trained, "file")
+    assert "norm" not in adopt_to_go_on(read("--norm syncbatch --model pix2pix"), trained, "file")
+    with pytest.raises(OptionError, match=r"cannot go on with .*\(file\):\n  --norm: batch in the run, none here"):
+        adopt_to_go_on(read("--norm none --model pix2pix"), trained, "file")

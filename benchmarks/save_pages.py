@@ -1,12 +1,13 @@
 """Write a page of results: its pictures one by one and in threads, its HTML, and all of it.
 
-    python benchmarks/pages.py --rows 2000
+    python benchmarks/save_pages.py --rows 2000
 
 Each row has an aerial photo and two street maps of the toy set; nothing is translated.
 """
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -34,11 +35,11 @@ def main(argv: list[str] | None = None) -> None:
         args.rows, args.size, args.rounds = 3, 32, 1
     with tempfile.TemporaryDirectory() as folder:
         draw = partial(write_pictures, Path(folder), towns(Path(folder, "toy"), args.size), args.rows)
-        contestants = {
+        contestants: dict[str, Callable[[], None]] = {
             "pictures, one by one": partial(draw, save_picture),
             "pictures, in threads": partial(in_threads, draw),
             "html": partial(write_html, Path(folder), args.rows),
-            "page: pictures in threads, html": lambda: (in_threads(draw), write_html(Path(folder), args.rows)),
+            "page: pictures in threads, html": partial(write_all, draw, Path(folder), args.rows),
         }
         times = race(contestants, args.rounds, warmup=0)
     rows = [{"what": name, "seconds": median(times[name]), "ms a row": 1e3 * median(times[name]) / args.rows,
@@ -49,8 +50,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def towns(folder: Path, size: int) -> list[dict[str, np.ndarray]]:
     """The pictures of ten rows: half of the towns are photos only, half maps only."""
-    subprocess.run([sys.executable, ROOT / "datasets/toy_maps.py", "--size", str(size), "--n_train", "2", "--n_test", "20",
-                    "--out", folder], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, ROOT / "datasets/toy_maps.py", "--size", str(size), "--n_train", "2",
+                    "--n_test", "20", "--out", folder], check=True, stdout=subprocess.DEVNULL)
     read = {side: [np.array(Image.open(path)) for path in sorted((folder / f"test{side}").iterdir())] for side in "AB"}
     return [{label: read[side][number] for label, side in LABELS.items()} for number in range(10)]
 
@@ -73,6 +74,12 @@ def write_html(folder: Path, rows: int) -> None:
     for row in range(rows):
         page.add_row(str(row), [(label, f"{row}_{label}.png") for label in LABELS])
     page.save()
+
+
+def write_all(draw: partial, folder: Path, rows: int) -> None:
+    """Both."""
+    in_threads(draw)
+    write_html(folder, rows)
 
 
 if __name__ == "__main__":

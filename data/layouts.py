@@ -1,0 +1,46 @@
+"""Whether the images of a test lie as they should."""
+from pathlib import Path
+
+from data.base_dataset import BaseDataset
+from data.folders import list_images
+from data.readers import BadImage, open_image, upright_size
+from data.transforms import Preprocess
+from options.schema import Options
+from util.errors import UserError
+
+PHASES = ("train", "val", "test")
+LOOKED_AT = 32  # images whose sizes are read
+
+
+def finds_images(kind: type[BaseDataset], opt: Options) -> bool:
+    """Whether this dataset finds its images where the options say."""
+    try:
+        kind(opt, Preprocess(opt, augment=False))
+    except UserError:
+        return False
+    return True
+
+
+def doubt_one_pile(root: Path, phase: str) -> str:
+    """Why `root`, a folder or an image, is probably not meant as one pile of images; '' when nothing speaks against it.
+    """
+    parts = [root / f"{name}{side}" for name in dict.fromkeys((phase, *PHASES)) for side in ("", "A", "B")]
+    parts = [folder for folder in (*parts, root / "A", root / "B") if list_images(folder, 1)]
+    if parts:
+        named = ", ".join(f"{folder.name}/" for folder in parts)
+        one = next((folder for folder in parts if folder.name.endswith("A")), parts[0])
+        return f"--dataroot {root} looks like a dataset with parts: {named}. For one of them give --dataroot {one}"
+    images = [root] if root.is_file() else list_images(root, LOOKED_AT)
+    sizes = [size for size in map(_size, images) if size]
+    if sizes and all(width == 2 * height for width, height in sizes):
+        return (f"The images in --dataroot {root} are twice as wide as high, such as {images[0].name}: they look like "
+                "pairs A|B side by side, which would be squeezed into one picture")
+    return ""
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    try:
+        with open_image(path) as image:
+            return upright_size(image)
+    except BadImage:  # the loader will say so
+        return None

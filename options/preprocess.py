@@ -1,0 +1,26 @@
+"""The ways of --preprocess: how an image is brought to size."""
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """scale: to a square of --load_size, to that width with its own proportions, or not at all; crop: to --crop_size.
+    """
+
+    scale: Literal["square", "width", "none"]
+    crop: bool
+
+    @property
+    def one_size(self) -> bool:
+        """Whether images of any size come out with one."""
+        return self.crop or self.scale == "square"
+
+
+PREPROCESS = {
+    "resize_and_crop": Preprocessing("square", crop=True),
+    "crop": Preprocessing("none", crop=True),
+    "scale_width": Preprocessing("width", crop=False),
+    "scale_width_and_crop": Preprocessing("width", crop=True),
+    "none": Preprocessing("none", crop=False),
+}

@@ -1,0 +1,97 @@
+"""The run that a test loads: what it was trained with, and which weights it holds."""
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from options.saved import read_saved
+from options.schema import Option
+from runs.weight_files import describe_saves, read_weights, weights_file
+from util.errors import UserError
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """options: those saved with the run, read from the file `where`; {} and '' when none are."""
+
+    folder: Path
+    options: dict[str, Any]
+    where: str
+
+    @property
+    def model(self) -> str | None:
+        """The model that was trained, where that is known."""
+        return self.options.get("model")
+
+    def require_known(self, known: Mapping[str, Collection[str]]) -> None:
+        """UserError when the run was trained with a model or dataset that is not among the `known` ones here."""
+        for flag, names in known.items():
+            if flag in self.options and self.options[flag] not in names:
+                raise UserError(f"{self.where}: the run was trained with --{flag} {self.options[flag]}, which is not "
+                                f"known here; put its file back, or give --{flag}. Known: {', '.join(names)}")
+
+    def generator_suffix(self, saved: str, direction: str | None) -> str:
+        """Which generator translates one way: '' for G; of a CycleGAN '_A', or '_B' where `direction` is the other one.
+
+        saved: how the weight files begin, as `weight_files.prefix` gives it.
+        """
+        if weights_file(self.folder, saved, "G").is_file() or not weights_file(self.folder, saved, "G_A").is_file():
+            return ""
+        return "_B" if direction not in (None, self.options.get("direction", "AtoB")) else "_A"
+
+    def shown_by_weights(self, saved: str, suffix: str, recognize: Callable[[Mapping[str, Tensor]], dict[str, Any]]
+                         ) -> tuple[dict[str, Any], str]:
+        """The architecture of the first generator, for a run without saved options, and its file.
+
+        recognize: from weights to options; ValueError when they are no generator's.
+        """
+        for name in (f"G{suffix}", "G", "G_A"):
+            path = weights_file(self.folder, saved, name)
+            if path.exists():
+                try:
+                    return recognize(read_weights(path)), str(path)
+                except ValueError as error:
+                    raise UserError(f"{path} is not a generator of this toolkit: {error}") from None
+        raise UserError(f"no generator of epoch {saved} to load. {describe_saves(self.folder)}. "
+                        f"Give --epoch, --load_iter or --model_suffix, or put latest_net_G.pth into {self.folder}")
+
+    def require_weights(self, saved: str, nets: Iterable[str], model: str) -> None:
+        """UserError, with the likely cause, when the weights of one of these networks are missing.
+
+        saved: how their files begin, as `weight_files.prefix` gives it; model: the one that has these networks.
+        """
+        missing = [path for path in (weights_file(self.folder, saved, net) for net in nets) if not path.exists()]
+        if not missing:
+            return
+        saves = saved_prefixes(self.folder)
+        cause = ""
+        if saves and saved not in saves:
+            cause = (f"\nIt holds no {saved}, only {', '.join(saves)}: give another --epoch or --load_iter, or leave "
+                     "them out")
+        elif self.model not in (None, model):
+            cause = f"\nIt is a run of --model {self.model}, not {model}: leave out --model, it is taken from the run"
+        raise UserError(f"{missing[0]} does not exist. {describe_saves(self.folder)}{cause}")
+
+
+def open_run(folder: Path, declared: Mapping[str, Option]) -> TrainedRun:
+    """The run in a folder. UserError, with those there are, when there is no such folder."""
+    if not folder.is_dir():
+        raise UserError(f"there is no run {folder}; {runs_beside(folder)}. Give --name and --checkpoints_dir as in "
+                        "training")
+    return TrainedRun(folder, *read_saved(folder, declared))
+
+
+def runs_beside(folder: Path) -> str:
+    """The runs in the folder above, in words."""
+    runs = sorted(path.name for path in folder.parent.glob("*/")) if folder.parent.is_dir() else []
+    return f"runs in {folder.parent}: {', '.join(runs) or 'none'}"
+
+
+def saved_prefixes(folder: Path) -> list[str]:
+    """The saves whose weights a folder holds: epochs by number, then iterations, then latest."""
+    found = {match[1] for path in folder.glob("*_net_*.pth") if (match := re.fullmatch(r"(.+?)_net_.*", path.name))}
+    return sorted(found, key=lambda save: (save == "latest", not save.isdecimal(),
+                                           int("0" + "".join(filter(str.isdecimal, save))), save))
