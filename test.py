@@ -58,6 +58,8 @@ def test(opt: Options) -> None:
     device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
     few = opt.replace(max_dataset_size=min(opt.max_dataset_size, opt.num_test + 1))  # one more tells that there are more
     loader = open_loader(few, models.find(opt.model).needs, *image_sizes(opt, training=False), augment=False, device=device)
+    for notice in loader.notices:
+        print(notice)
     model = models.find(opt.model)(opt)
     load_nets(Path(opt.checkpoints_dir, opt.name), prefix(opt.epoch, opt.load_iter), model.nets, describe_weights)
     model.nets.train(not opt.eval)  # dropout is the noise; batch norm uses the statistics of the test batch

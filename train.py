@@ -61,6 +61,8 @@ def train(opt: Options, stop: StopRequest) -> None:
     needs, sizes = models.find(opt.model).needs, image_sizes(opt, training=True)
     loader = open_loader(opt, needs, *sizes, augment=True, device=device)
     validation = open_validation(opt, needs, *sizes, device=device)
+    for notice in loader.notices + (validation.notices if validation else []):
+        print(notice)
     folder = Path(opt.checkpoints_dir, opt.name)
     with ExitStack() as held:
         def locked_start() -> dict | None:

@@ -20,6 +20,8 @@ FORMAT = 1  # of the file; another one needs another number
 class MappedFile(mmap.mmap):
     """A file of `size` bytes as memory that all processes share which map it; workers are sent its name."""
 
+    path: Path
+
     def __new__(cls, path: Path, size: int) -> MappedFile:
         with path.open("r+b") as file:
             memory = super().__new__(cls, file.fileno(), size)
@@ -43,7 +45,8 @@ def digest(layout: Mapping, fast_decode: bool) -> str:
     text = hashlib.sha256(repr((FORMAT, pillow, fast_decode, socket.gethostname())).encode())
     for file, slot in layout.items():
         status = os.stat(file.path)
-        text.update(repr((os.path.abspath(file.path), status.st_size, status.st_mtime_ns, file.channels, slot)).encode())
+        decides = os.path.abspath(file.path), status.st_size, status.st_mtime_ns, file.channels, slot
+        text.update(repr(decides).encode())
     return text.hexdigest()[:16]
 
 
@@ -57,7 +60,7 @@ def make_file(path: Path, size: int) -> None:
             return
         try:
             require_room("--cache disk", missing, shutil.disk_usage(path.parent).free, f"in {path.parent}", advice)
-            if hasattr(os, "posix_fallocate"):  # room in truth: writing to a mapped file on a full disk ends the process
+            if hasattr(os, "posix_fallocate"):  # room in truth: a full disk ends who writes to a mapped file
                 os.posix_fallocate(file.fileno(), 0, size)
             else:
                 file.truncate(size)

@@ -1,6 +1,7 @@
 """Colour images, taken apart into lightness and colour."""
 import random
 from pathlib import Path
+from typing import ClassVar
 
 from kornia.color import rgb_to_lab
 
@@ -18,7 +19,7 @@ EXPECTED = """\
 class ColorizationDataset(BaseDataset):
     """A is the lightness L, B the colours ab of CIE Lab, both brought to [-1, 1] (L from 0..100, ab from -110..110)."""
 
-    changed_defaults = {"input_nc": 1, "output_nc": 2}
+    changed_defaults: ClassVar = {"input_nc": 1, "output_nc": 2}
     channels = (1, 2)
 
     def __init__(self, opt: Options, preprocess: Preprocess):

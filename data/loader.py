@@ -4,7 +4,7 @@ from __future__ import annotations
 import random
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from itertools import cycle, islice
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 import data
-from data.base_dataset import BaseDataset, Sample
+from data.base_dataset import BaseDataset, Batch, Sample
 from data.cache import lay_out, open_cache
 from data.check import check_images, check_sizes
 from data.readers import BadImage
@@ -25,13 +25,15 @@ from util.torchrun import rank, world_size
 
 Key = tuple[int, int]
 """(index of a sample, seed of its random source)."""
+Stacked = tuple[Batch | None, list[UserError]]
+"""(the batch of the good samples, if there are any; what is wrong with the others)."""
 
 _failed_starts: list[Exception] = []  # kept: PyTorch prints a traceback when workers of which some run are freed
 
 
 def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int, augment: bool,
                 device: torch.device = torch.device("cpu")) -> Loader:
-    """The loader of the dataset that the options name, checked; prints what is left out and which sizes are adjusted.
+    """The loader of the dataset that the options name, checked; its notices say what is left out or adjusted.
 
     needs: what the model reads of a sample ('A', 'B'); size_multiple, min_size: what the networks accept, in pixels;
     augment: shuffled and with random crops and flips; device: where --cache device keeps the images.
@@ -39,8 +41,8 @@ def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_si
     """
     kind = data.find(opt.dataset_mode)
     if not set(needs) <= set(kind.gives):
-        raise UserError(f"--model {opt.model} needs {' and '.join(needs)}, and --dataset_mode {opt.dataset_mode} gives only "
-                        f"{' and '.join(kind.gives)}; leave out --dataset_mode for the one that fits")
+        raise UserError(f"--model {opt.model} needs {' and '.join(needs)}, and --dataset_mode {opt.dataset_mode} gives "
+                        f"only {' and '.join(kind.gives)}; leave out --dataset_mode for the one that fits")
     num_threads = 0 if opt.cache == "device" else opt.num_threads  # a GPU's images are cropped there, by one process
     if opt.worker_timeout and not num_threads:
         found = ("--cache device has none: give --cache ram" if opt.cache == "device" else
@@ -48,13 +50,15 @@ def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_si
         raise UserError(f"--worker_timeout watches worker processes, and {found}, or leave out --worker_timeout")
     dataset = kind(opt, Preprocess(opt, size_multiple, min_size, augment))
     sizes, notices = check_images(dataset, opt.skip_bad_images)
-    for notice in notices + dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size):
-        print(notice)
+    notices += dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size)
     if opt.cache != "none":
         scaled = {path: dataset.preprocess.scaled(size) for path, size in sizes.items()}
         dataset.cache = open_cache(opt, lay_out(dataset.image_files(), scaled), dataset.read_file, device)
+    if dataset.cache:
+        notices.append(dataset.cache.describe())
     return Loader(dataset, opt.batch_size, num_threads, opt.seed, shuffle=augment and not opt.serial_batches,
-                  skip_bad=opt.skip_bad_images, worker_timeout=opt.worker_timeout, pin_memory=opt.cache != "device")
+                  skip_bad=opt.skip_bad_images, worker_timeout=opt.worker_timeout, pin_memory=opt.cache != "device",
+                  notices=dataset.notices + notices)
 
 
 def open_validation(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int,
@@ -66,7 +70,8 @@ def open_validation(opt: Options, needs: tuple[str, ...], size_multiple: int, mi
         return open_loader(opt.replace(phase=opt.val_phase), needs, size_multiple, min_size, augment=False,
                            device=device)
     except UserError as error:
-        raise type(error)(f"--lr_policy plateau measures on held-out images, --val_phase {opt.val_phase}: {error}") from None
+        raise type(error)(f"--lr_policy plateau measures on held-out images, --val_phase {opt.val_phase}: {error}"
+                          ) from None
 
 
 class Loader:
@@ -79,13 +84,16 @@ class Loader:
     skip_bad: leave out images that cannot be read and tell of each in `skipped`.
     worker_timeout: seconds after which a batch that does not come is an error; 0: never.
     pin_memory: hand batches over in memory from which a GPU, if there is one, takes them faster.
+    notices: what the user should know before the first step.
     """
 
     def __init__(self, dataset: BaseDataset, batch_size: int, num_threads: int, seed: int, shuffle: bool,
-                 skip_bad: bool = False, worker_timeout: float = 0, pin_memory: bool = True):
+                 skip_bad: bool = False, worker_timeout: float = 0, pin_memory: bool = True,
+                 notices: Sequence[str] = ()):
         self.dataset, self.skip_bad, self.worker_timeout = dataset, skip_bad, worker_timeout
         self.images = len(dataset)
         self.skipped: list[str] = []
+        self.notices = list(notices)
         self.num_threads = min(num_threads, -(-len(dataset) // batch_size))  # a worker loads whole batches
         warnings.filterwarnings("ignore", "This DataLoader will create")  # --num_threads says how many are wanted
         self.sampler = _EpochSampler(len(dataset), seed, shuffle, batch_size)
@@ -100,7 +108,7 @@ class Loader:
             collate_fn=_stack, persistent_workers=self.num_threads > 0, pin_memory=self.pin_memory,
             timeout=self.worker_timeout if self.watch else 0, generator=torch.Generator(), worker_init_fn=leave_group)
 
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[dict[str, Any]]:
+    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of that epoch, `skip` samples after its beginning. Of several processes all get equally many.
 
         Raises UserError for unreadable images, MachineError for workers that fail or hang.
@@ -109,7 +117,7 @@ class Loader:
         self.sampler.choose(epoch, self.images, skip, shared=False)
         return self._batches(self.images - skip, skip > 0)
 
-    def first(self, count: int) -> Iterator[dict[str, Any]]:
+    def first(self, count: int) -> Iterator[Batch]:
         """The first `count` samples in batches, for testing: of several processes, each gets its share of them.
 
         Errors as in `epoch`.
@@ -118,13 +126,13 @@ class Loader:
         self.sampler.choose(1, min(count, self.images), 0, shared=True)
         return self._batches(len(self.sampler), False)
 
-    def _batches(self, left: int, good: bool) -> Iterator[dict[str, Any]]:
+    def _batches(self, left: int, good: bool) -> Iterator[Batch]:
         """left: how many samples will be counted; good: whether some could be read already."""
         asked, waiting = 0, 0 if self.sampler.shared else world_size() - 1
         try:
             for batch, errors in self._start():
                 self._skip(errors)
-                drawn = min(left, self.batches.batch_size * (1 + waiting))
+                drawn = min(left, self.batch_size * (1 + waiting))
                 asked, left = asked + drawn, left - drawn
                 if batch:
                     yield {**batch, "asked": asked}
@@ -160,7 +168,7 @@ class Loader:
                 raise type(error)(*error.args)  # not itself: the traceback's reference to it would delay the workers' end
             self.skipped.append(str(error))
 
-    def _start(self) -> Iterator[Any]:
+    def _start(self) -> Iterator[Stacked]:
         """The batches without PyTorch's signal handler: when a worker dies it raises wherever the main process is then.
 
         The next batch tells it as well.
@@ -229,8 +237,7 @@ class _Seeded(Dataset):
             return error
 
 
-def _stack(samples: list[Sample | UserError]) -> tuple[dict[str, Any] | None, list[UserError]]:
-    """(the batch of the good samples, if there are any; what is wrong with the others)."""
+def _stack(samples: list[Sample | UserError]) -> Stacked:
     good = [sample for sample in samples if not isinstance(sample, UserError)]
     errors = [sample for sample in samples if isinstance(sample, UserError)]
     for name in ("A", "B"):

@@ -3,14 +3,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
-from torch import Tensor
 
 from data.readers import open_image, upright, upright_size
 from data.transforms import Preprocess, Size, resize
 from util.errors import UserError
-
-Pixels = Image.Image | Tensor
-"""An 8-bit image: Pillow's, or from a cache a tensor (C, H, W) of type uint8."""
 
 DRAFTED = ("JPEG", "MPO")  # formats that can be decoded at a part of their size
 

@@ -5,6 +5,7 @@ To add your own: copy this file to data/xyz_dataset.py and rename the class to X
 """
 import random
 from pathlib import Path
+from typing import ClassVar
 
 from data.base_dataset import BaseDataset, Sample
 from data.folders import list_images, require_images
@@ -25,7 +26,7 @@ class TemplateDataset(BaseDataset):
 
         brightness: float = option(0.5, "factor on the brightness of A, from 0 (black) to 1")
 
-    changed_defaults = {"no_flip": True}  # defaults of shared options that suit this dataset
+    changed_defaults: ClassVar = {"no_flip": True}  # defaults of shared options that suit this dataset
 
     def __init__(self, opt: Options, preprocess: Preprocess):
         super().__init__(opt, preprocess)

@@ -25,7 +25,9 @@ class Watch:
     @contextmanager
     def at(self, index: int) -> Iterator[None]:
         """A worker is making sample `index`."""
-        worker = get_worker_info().id
+        info = get_worker_info()
+        assert info is not None, "only workers are watched"
+        worker = info.id
         self.pids[worker], self.samples[worker] = os.getpid(), index
         try:
             yield

@@ -17,23 +17,23 @@ from helpers.images import read_pixels
 from util.errors import MachineError
 
 
-def files_there(dataroot: Path, capsys: pytest.CaptureFixture, line: str = "") -> tuple[str, str]:
+def files_there(dataroot: Path, line: str = "") -> tuple[str, str]:
     """Opens and fills a disk cache; its name and how many files it held."""
-    capsys.readouterr()
-    list(open_cached(dataroot, "disk", f"--dataset_mode aligned {line}").epoch(1))
-    words = capsys.readouterr().out.split()
+    loader = open_cached(dataroot, "disk", f"--dataset_mode aligned {line}")
+    list(loader.epoch(1))
+    words = loader.notices[-1].split()
     return Path(words[6]).name, " ".join(words[7:])
 
 
-def test_a_second_run_finds_the_cache_on_disk_unless_something_changed(dataroot: Path, capsys: pytest.CaptureFixture):
-    name, found = files_there(dataroot, capsys)
+def test_a_second_run_finds_the_cache_on_disk_unless_something_changed(dataroot: Path):
+    name, found = files_there(dataroot)
     assert found == "(0 of 4 files were there)"
     assert os.listdir(dataroot.parent / "runs/image_cache") == [name]
-    assert files_there(dataroot, capsys, "--seed 8 --no_flip") == (name, "(4 of 4 files were there)")
+    assert files_there(dataroot, "--seed 8 --no_flip") == (name, "(4 of 4 files were there)")
     changes = ["--fast_decode", "--load_size 40", "--input_nc 1", "--preprocess none", "--max_dataset_size 2"]
-    names = {files_there(dataroot, capsys, line)[0] for line in changes}
+    names = {files_there(dataroot, line)[0] for line in changes}
     os.utime(dataroot / "train/1.png", ns=(5, 5))
-    names.add(files_there(dataroot, capsys)[0])
+    names.add(files_there(dataroot)[0])
     assert len(names - {name}) == 6
 
 

@@ -89,16 +89,15 @@ def test_an_odd_width_leaves_out_the_middle(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("folder_A", "folder_B"), [("train/A", "train/B"), ("trainA", "trainB")])
-def test_two_folders_are_matched_by_name(tmp_path: Path, capsys: pytest.CaptureFixture, folder_A: str, folder_B: str):
+def test_two_folders_are_matched_by_name(tmp_path: Path, folder_A: str, folder_B: str):
     for number, name in enumerate(["10.png", "2.bmp", "sub/2.png", "only.png"]):
         write_image(tmp_path / folder_A / name, seed=number)
     for number, name in enumerate(["10.PNG", "2.png", "sub/2.tif", "sub/10.png"]):
         write_image(tmp_path / folder_B / name, seed=10 + number)
     dataset = make(tmp_path, "aligned")
-    said = capsys.readouterr().out
-    assert said.startswith("note: 2 images in ") and said.endswith("\nThe 3 pairs are used.\n")
-    assert said.splitlines()[1:3] == [f"  {tmp_path / folder_A / 'only.png'}", f"  {tmp_path / folder_B / 'sub/10.png'}"]
     A, B = tmp_path / folder_A, tmp_path / folder_B
+    assert dataset.notices == [f"note: 2 images in {A} and {B} have no partner of the same name:\n  {A / 'only.png'}\n"
+                               f"  {B / 'sub/10.png'}\nThe 3 pairs are used."]
     pairs = [(A / "2.bmp", B / "2.png"), (A / "10.png", B / "10.PNG"), (A / "sub/2.png", B / "sub/2.tif")]
     assert dataset.sources() == [path for path, _ in pairs]
     for index, (path_A, path_B) in enumerate(pairs):
@@ -110,19 +109,19 @@ def test_two_folders_are_matched_by_name(tmp_path: Path, capsys: pytest.CaptureF
     assert back.sample(0, random.Random(0))["A_paths"] == str(pairs[0][1])
 
 
-def test_files_of_equal_name_are_not_dropped_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_files_of_equal_name_are_not_dropped_in_silence(tmp_path: Path):
     for name in ("trainA/1.png", "trainB/1.bmp", "trainB/1.png"):
         write_image(tmp_path / name)
-    assert len(make(tmp_path, "aligned")) == 1
-    assert f"  {tmp_path / 'trainB/1.bmp'}\nThe 1 pairs" in capsys.readouterr().out
+    dataset = make(tmp_path, "aligned")
+    assert len(dataset) == 1 and f"  {tmp_path / 'trainB/1.bmp'}\nThe 1 pairs" in dataset.notices[0]
 
 
-def test_of_several_files_with_one_name_the_ending_decides(tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_of_several_files_with_one_name_the_ending_decides(tmp_path: Path):
     for name in ("A/1.jpg", "A/1.png", "B/1.png", "A/2.jpg", "A/2.png", "B/2.png", "B/2.jpg"):
         write_image(tmp_path / f"train{name}")
-    pairs = make(tmp_path, "aligned").pairs
-    assert [[path.name for path in pair] for pair in pairs] == [["1.png"] * 2, ["2.jpg"] * 2, ["2.png"] * 2]
-    assert f"note: 1 images in {tmp_path}/trainA and {tmp_path}/trainB have no partner" in capsys.readouterr().out
+    dataset = make(tmp_path, "aligned")
+    assert [[path.name for path in pair] for pair in dataset.pairs] == [["1.png"] * 2, ["2.jpg"] * 2, ["2.png"] * 2]
+    assert f"note: 1 images in {tmp_path}/trainA and {tmp_path}/trainB have no partner" in dataset.notices[0]
     write_image(tmp_path / "trainA/3.jpg")
     write_image(tmp_path / "trainA/3.png")
     write_image(tmp_path / "trainB/3.bmp")
@@ -262,7 +261,7 @@ def test_template_turns_and_darkens(dataroot: Path):
         make(dataroot, "template", "--output_nc 1")
 
 
-def test_pair_folders_in_any_case_and_misnamed_ones(tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_pair_folders_in_any_case_and_misnamed_ones(tmp_path: Path):
     for side in "ab":
         write_image(tmp_path / "lower/train" / side / "1.png", seed=ord(side))
         write_image(tmp_path / "other/train" / {"a": "photos", "b": "labels"}[side] / "1.png", width=64)
@@ -270,9 +269,7 @@ def test_pair_folders_in_any_case_and_misnamed_ones(tmp_path: Path, capsys: pyte
     assert names(list(make(tmp_path / "lower", "aligned").pairs[0])) == ["1.png", "1.png"]
     with pytest.raises(UserError, match="has only one of the two folders A and B"):
         make(tmp_path / "half", "aligned")
-    capsys.readouterr()
-    make(tmp_path / "other", "aligned")
-    assert "rename these folders to A and B" in capsys.readouterr().out
+    assert "rename these folders to A and B" in make(tmp_path / "other", "aligned").notices[0]
 
 
 def test_single_images_in_place_of_pairs_are_doubted(tmp_path: Path, dataroot: Path):
