@@ -18,11 +18,12 @@ from data.cache import lay_out, open_cache
 from data.check import check_images, check_sizes
 from data.readers import BadImage
 from data.transforms import Preprocess
-from data.workers import Watch, is_shortage, leave_group, shortage, timed_out
+from data.workers import Watch, begin_worker, is_shortage, shortage, timed_out
 from options.schema import Options
 from util.errors import UserError
 from util.torchrun import rank, world_size
 
+CPU = torch.device("cpu")
 Key = tuple[int, int]
 """(index of a sample, seed of its random source)."""
 Stacked = tuple[Batch | None, list[UserError]]
@@ -32,7 +33,7 @@ _failed_starts: list[Exception] = []  # kept: PyTorch prints a traceback when wo
 
 
 def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int, augment: bool,
-                device: torch.device = torch.device("cpu")) -> Loader:
+                device: torch.device = CPU) -> Loader:
     """The loader of the dataset that the options name, checked; its notices say what is left out or adjusted.
 
     needs: what the model reads of a sample ('A', 'B'); size_multiple, min_size: what the networks accept, in pixels;
@@ -62,7 +63,7 @@ def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_si
 
 
 def open_validation(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int,
-                    device: torch.device = torch.device("cpu")) -> Loader | None:
+                    device: torch.device = CPU) -> Loader | None:
     """The loader of the held-out images that --lr_policy plateau measures on; None for the other policies."""
     if opt.lr_policy != "plateau":
         return None
@@ -106,7 +107,7 @@ class Loader:
         self.batches = DataLoader(
             _Seeded(self.dataset, self.watch), self.batch_size, sampler=self.sampler, num_workers=self.num_threads,
             collate_fn=_stack, persistent_workers=self.num_threads > 0, pin_memory=self.pin_memory,
-            timeout=self.worker_timeout if self.watch else 0, generator=torch.Generator(), worker_init_fn=leave_group)
+            timeout=self.worker_timeout if self.watch else 0, generator=torch.Generator(), worker_init_fn=begin_worker)
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of that epoch, `skip` samples after its beginning. Of several processes all get equally many.
@@ -165,7 +166,7 @@ class Loader:
     def _skip(self, errors: list[UserError]) -> None:
         for error in errors:
             if not (self.skip_bad and isinstance(error, BadImage)):
-                raise type(error)(*error.args)  # not itself: the traceback's reference to it would delay the workers' end
+                raise type(error)(*error.args)  # not itself: its traceback would delay the workers' end
             self.skipped.append(str(error))
 
     def _start(self) -> Iterator[Stacked]:
@@ -196,8 +197,8 @@ class _EpochSampler(Sampler[Key]):
     def choose(self, epoch: int, length: int, skip: int, shared: bool) -> None:
         """Give the samples `skip` to `length` of that epoch from now on. shared: every sample to one process only.
 
-        Otherwise the samples are cut into steps, of which each process has its batch; the last step is filled up from the
-        epoch's beginning.
+        Otherwise the samples are cut into steps, of which each process has its batch; the last step is filled up from
+        the epoch's beginning.
         """
         self.epoch, self.length, self.skip, self.shared = epoch, length, skip, shared
 
