@@ -48,6 +48,7 @@ def test(opt: Options) -> None:
 
     from data.loader import open_loader
     from engine.device import choose_device
+    from engine.distributed import gather
     from engine.engine import Engine
     from engine.precision import choose_precision
     from models.network_options import image_sizes
@@ -75,6 +76,9 @@ def test(opt: Options) -> None:
     names = SharedNames(loader.dataset.sources(), min(opt.num_test, loader.images))
     labels, rows = translate_all(opt, loader, engine, folder / "images", names)
     rows = names.in_order(rows)
+    skipped = sum(gather(loader.skipped), [])
+    if skipped:
+        print(f"note: {len(skipped)} images could not be read and were left out:\n  " + "\n  ".join(skipped))
     if rank() == 0:
         write_results(opt, folder, labels, rows)
 

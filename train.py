@@ -63,6 +63,7 @@ def train(opt: Options, stop: StopRequest) -> None:
     validation = open_validation(opt, needs, *sizes, device=device)
     for notice in loader.notices + (validation.notices if validation else []):
         print(notice)
+    opt = opt.replace(**loader.dataset.bits_used)  # testing must read images with the same scale
     folder = Path(opt.checkpoints_dir, opt.name)
     with ExitStack() as held:
         def locked_start() -> dict | None:

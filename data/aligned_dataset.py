@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from data.base_dataset import BaseDataset, Sample
-from data.folders import list_images, require_images
+from data.folders import list_images, look_through, require_images, sides_inside
 from data.scaled import ImageFile, side_size
 from data.transforms import Preprocess, Size, size_of
 from options.schema import Options
@@ -25,7 +25,7 @@ class AlignedDataset(BaseDataset):
 
     def __init__(self, opt: Options, preprocess: Preprocess):
         super().__init__(opt, preprocess)
-        self.pairs: list[Pair] = self._two_folders() or [(path, None) for path in list_images(self.root / opt.phase)]
+        self.pairs: list[Pair] = self._two_folders() or [(path, None) for path in self.images_in(self.root / opt.phase)]
         if opt.max_dataset_size < len(self.pairs):
             self.pairs = self.pairs[:int(opt.max_dataset_size)]
         hint = ""
@@ -67,14 +67,25 @@ class AlignedDataset(BaseDataset):
 
     def doubts(self, found: Mapping[Path, Size]) -> list[str]:
         if self.pairs[0][1]:
-            _refuse_two_sizes({path: self.preprocess.scaled(size) for path, size in found.items()},
-                              [(path_A, path_B) for path_A, path_B in self.pairs if path_B])
-            return []
+            pairs = [(path_A, path_B) for path_A, path_B in self.pairs if path_B]
+            _refuse_two_sizes({path: self.preprocess.scaled(size) for path, size in found.items()}, pairs)
+            return self._other_proportions(found, pairs) if self.preprocess.mode.startswith("scale_width") else []
         narrow = [path for path, (width, height) in found.items() if 1.5 * width < height]
         if 2 * len(narrow) <= len(found):
             return []
-        return [f"warning: each file is read as a pair A|B side by side, but {len(narrow)} of {len(found)} are not about "
-                f"twice as wide as high, such as {narrow[0]}. Single images are for --model cycle_gan or colorization"]
+        return [f"warning: each file is read as a pair A|B side by side, but {len(narrow)} of {len(found)} are not "
+                f"about twice as wide as high, such as {narrow[0]}. Single images are for --model cycle_gan or "
+                "colorization"]
+
+    def _other_proportions(self, found: Mapping[Path, Size], pairs: list[tuple[Path, Path]]) -> list[str]:
+        """A doubt about pairs of which a side loses its proportions, if there are any."""
+        unlike = [pair for pair in pairs if _unlike(*(found[path] for path in pair))]
+        if not unlike:
+            return []
+        path_A, path_B = unlike[0]
+        return [f"warning: the two sides of {len(unlike)} of {len(pairs)} pairs have unlike proportions, such as "
+                f"{path_A} with {_by(found[path_A])} and {path_B} with {_by(found[path_B])}; --preprocess "
+                f"{self.preprocess.mode} stretches both to {_by(self.preprocess.scaled(found[path_A]))}"]
 
     def leave_out(self, bad: set[Path]) -> None:
         self.pairs = [pair for pair in self.pairs if not bad.intersection(pair)]
@@ -85,17 +96,17 @@ class AlignedDataset(BaseDataset):
         if not phase.is_dir():
             folders = [Path(f"{phase}{side}") for side in "AB"]
             return self._matched(*folders) if all(folder.is_dir() for folder in folders) else []
-        inside = {path.name: path for path in sorted(phase.iterdir()) if path.is_dir()}
-        sides = [next((path for name, path in inside.items() if name.upper() == side), None) for side in "AB"]
+        sides = sides_inside(phase)
         if sides[0] and sides[1]:
             return self._matched(sides[0], sides[1])
         if any(sides):
             raise UserError(f"{phase} has only one of the two folders A and B. expected:\n"
                             f"{EXPECTED.format(root=self.opt.dataroot, phase=self.opt.phase)}")
-        if len(inside) == 2 and _same_names(*inside.values()):
+        inside = sorted(path for path in phase.iterdir() if path.is_dir())
+        if len(inside) == 2 and _same_names(*inside):
             self.notices.append(
-                f"note: {' and '.join(map(str, inside.values()))} hold images of the same names, each read as a pair A|B "
-                "side by side. If they are the two sides of pairs, rename these folders to A and B")
+                f"note: {' and '.join(map(str, inside))} hold images of the same names, each read as a pair A|B side "
+                "by side. If they are the two sides of pairs, rename these folders to A and B")
         return []
 
     def _matched(self, folder_A: Path, folder_B: Path) -> list[Pair]:
@@ -110,19 +121,19 @@ def match(folder_A: Path, folder_B: Path) -> tuple[list[tuple[Path, Path]], list
     Where several files share a name, those with the same ending are pairs.
     Raises UserError when their endings leave open which belong together, or when no pair is left.
     """
-    images_A, images_B = list_images(folder_A), list_images(folder_B)
+    (images_A, notices_A), (images_B, notices_B) = look_through(folder_A), look_through(folder_B)
     named_A, named_B = _by_name(folder_A, images_A), _by_name(folder_B, images_B)
     pairs = [pair for name in named_A if name in named_B for pair in _partners(named_A[name], named_B[name])]
     paired = {path for pair in pairs for path in pair}
     lonely = [path for path in images_A + images_B if path not in paired]
     if not lonely:
-        return pairs, []
+        return pairs, notices_A + notices_B
     report = "\n".join(f"  {path}" for path in lonely[:20]) + ("\n  ..." if len(lonely) > 20 else "")
     said = f"{len(lonely)} images in {folder_A} and {folder_B} have no partner of the same name:\n{report}"
     if not pairs:
         raise UserError(f"{said}\nNo pair is left. Give both files of a pair the same name (endings may differ), "
                         "or train without pairs: --model cycle_gan")
-    return pairs, [f"note: {said}\nThe {len(pairs)} pairs are used."]
+    return pairs, [*notices_A, *notices_B, f"note: {said}\nThe {len(pairs)} pairs are used."]
 
 
 def _by_name(folder: Path, images: Iterable[Path]) -> dict[Path, list[Path]]:
@@ -159,6 +170,11 @@ def _refuse_two_sizes(scaled: Mapping[Path, Size], pairs: Iterable[tuple[Path, P
         more = f", and {len(unequal) - 1} more such pairs" if len(unequal) > 1 else ""
         raise UserError(f"a pair must have one size, found {path_A} with {_by(scaled[path_A])} and {path_B} with "
                         f"{_by(scaled[path_B])}{more}; use --preprocess resize_and_crop or bring them to one size")
+
+
+def _unlike(one: Size, other: Size) -> bool:
+    """Whether two sizes differ in width over height by more than 2 %."""
+    return abs(one[0] * other[1] / (one[1] * other[0]) - 1) > 0.02
 
 
 def _by(size: Size) -> str:

@@ -13,6 +13,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from data.cache import ImageCache
+from data.folders import look_through
 from data.readers import MODES
 from data.scaled import ImageFile, read_scaled
 from data.transforms import Pixels, Plan, Preprocess, Size, size_of, to_tensor
@@ -40,6 +41,8 @@ class BaseDataset(ABC):
     def __init__(self, opt: Options, preprocess: Preprocess):
         self.opt = opt
         self.notices: list[str] = []  # what the user should know of the files; the commands print it
+        self.bits: dict[Path, int] = {}  # that files of more than 8 use; see data/depth.py
+        self.bits_used: dict[str, int] = {}  # the same by the flag that says so
         self.preprocess = preprocess
         self.root = Path(opt.dataroot)
         self.swap = opt.direction == "BtoA"
@@ -98,6 +101,12 @@ class BaseDataset(ABC):
         raise UserError(f"--dataset_mode {self.opt.dataset_mode} cannot leave out images (its class has no method "
                         "leave_out): repair or remove them")
 
+    def images_in(self, folder: Path, limit: float = float("inf")) -> list[Path]:
+        """The images in `folder` and below it, as `list_images` finds them; tells of files that are passed over."""
+        images, notices = look_through(folder, limit)
+        self.notices += notices
+        return images
+
     def read(self, path: Path, *channels: int) -> Sequence[Pixels]:
         """The images in a file, scaled and not yet cropped, from the cache if there is one.
 
@@ -108,7 +117,8 @@ class BaseDataset(ABC):
 
     def read_file(self, file: ImageFile) -> Sequence[Image]:
         """The images in a file, scaled and not yet cropped, from the file itself. Raises BadImage."""
-        return read_scaled(file, self.preprocess, self.opt.fast_decode)
+        bits = self.bits.get(file.path, 16)
+        return read_scaled(file, self.preprocess, self.opt.fast_decode, bits, self.opt.max_pixels)
 
     def load(self, path: Path, channels: int, rng: random.Random) -> Tensor:
         """One image, preprocessed: (channels, H, W) in [-1, 1]."""

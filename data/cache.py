@@ -141,8 +141,8 @@ class RamCache(SharedCache):
 class DiskCache(SharedCache):
     """In a file of `folder`, which later runs on the same images find filled. MachineError when it has no room."""
 
-    def __init__(self, layout: Layout, folder: Path, fast_decode: bool):
-        path, size = folder / digest(layout, fast_decode), size_in_bytes(layout)
+    def __init__(self, layout: Layout, folder: Path, fast_decode: bool, bits: Mapping[Path, int]):
+        path, size = folder / digest(layout, fast_decode, bits), size_in_bytes(layout)
         make_file(path, size)
         self.file = MappedFile(path, size)
         super().__init__(layout, self.file)
@@ -168,10 +168,11 @@ class DeviceCache(ImageCache):
         return self.memory[slot.begin:slot.end].view(slot.shape)
 
 
-def open_cache(opt: Options, layout: Layout, reader: Reader, device: torch.device) -> ImageCache | None:
+def open_cache(opt: Options, layout: Layout, reader: Reader, device: torch.device, bits: Mapping[Path, int]
+               ) -> ImageCache | None:
     """The cache that --cache asks for, None for none. MachineError when there is no room for it.
 
-    reader: reads the images of a file; device: where --cache device keeps them.
+    reader: reads the images of a file; device: where --cache device keeps them; bits: that deep images use.
     """
     if opt.cache == "none" or not layout:
         return None
@@ -179,7 +180,7 @@ def open_cache(opt: Options, layout: Layout, reader: Reader, device: torch.devic
     if opt.cache == "ram":
         cache = RamCache(layout)
     elif opt.cache == "disk":
-        cache = DiskCache(layout, Path(opt.checkpoints_dir, "image_cache"), opt.fast_decode)
+        cache = DiskCache(layout, Path(opt.checkpoints_dir, "image_cache"), opt.fast_decode, bits)
     else:
         cache = DeviceCache(layout, device)
     if opt.cache == "device":

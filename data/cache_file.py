@@ -8,6 +8,7 @@ import shutil
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import __version__ as pillow
 
@@ -37,8 +38,8 @@ class MappedFile(mmap.mmap):
         self.flush(page, end - page)
 
 
-def digest(layout: Mapping, fast_decode: bool) -> str:
-    """A name for all that decides the bytes: files with their sizes and dates, channels, scaled sizes, the decoder.
+def digest(layout: Mapping[Any, Any], fast_decode: bool, bits: Mapping[Path, int]) -> str:
+    """A name for all that decides the bytes: files with sizes and dates, channels, bits, scaled sizes, the decoder.
 
     And for the machine: those that share a folder do not see each other's mapped memory in time.
     """
@@ -46,7 +47,7 @@ def digest(layout: Mapping, fast_decode: bool) -> str:
     for file, slot in layout.items():
         status = os.stat(file.path)
         decides = os.path.abspath(file.path), status.st_size, status.st_mtime_ns, file.channels, slot
-        text.update(repr(decides).encode())
+        text.update(repr((*decides, bits[file.path]) if file.path in bits else decides).encode())
     return text.hexdigest()[:16]
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 from kornia.color import rgb_to_lab
 
 from data.base_dataset import BaseDataset, Sample
-from data.folders import list_images, require_images
+from data.folders import require_images
 from data.transforms import Preprocess
 from options.schema import Options
 from util.errors import UserError
@@ -27,7 +27,7 @@ class ColorizationDataset(BaseDataset):
         if (opt.input_nc, opt.output_nc, opt.direction) != (1, 2, "AtoB"):
             raise UserError("--dataset_mode colorization goes from lightness (1 channel) to colour (2 channels): "
                             "leave out --input_nc, --output_nc and --direction")
-        self.A = list_images(self.root / opt.phase, opt.max_dataset_size)
+        self.A = self.images_in(self.root / opt.phase, opt.max_dataset_size)
         require_images(opt.dataroot, self.A, EXPECTED.format(root=opt.dataroot, phase=opt.phase))
 
     def __len__(self) -> int:

@@ -5,8 +5,9 @@ import random
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,8 @@ import data
 from data.base_dataset import BaseDataset, Batch, Sample
 from data.cache import lay_out, open_cache
 from data.check import check_images, check_sizes
+from data.depth import choose_bits
+from data.folders import NoImages, other_trees
 from data.readers import BadImage
 from data.transforms import Preprocess
 from data.workers import Watch, begin_worker, is_shortage, shortage, timed_out
@@ -33,11 +36,12 @@ _failed_starts: list[Exception] = []  # kept: PyTorch prints a traceback when wo
 
 
 def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int, augment: bool,
-                device: torch.device = CPU) -> Loader:
+                device: torch.device = CPU, phase_flag: str = "--phase") -> Loader:
     """The loader of the dataset that the options name, checked; its notices say what is left out or adjusted.
 
     needs: what the model reads of a sample ('A', 'B'); size_multiple, min_size: what the networks accept, in pixels;
-    augment: shuffled and with random crops and flips; device: where --cache device keeps the images.
+    augment: shuffled and with random crops and flips; device: where --cache device keeps the images; phase_flag: what
+    chooses the phase.
     Raises UserError when folders, files or sizes are wrong, MachineError when there is no room for --cache.
     """
     kind = data.find(opt.dataset_mode)
@@ -49,12 +53,13 @@ def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_si
         found = ("--cache device has none: give --cache ram" if opt.cache == "device" else
                  "--num_threads 0 has none: give --num_threads 1 or more")
         raise UserError(f"--worker_timeout watches worker processes, and {found}, or leave out --worker_timeout")
-    dataset = kind(opt, Preprocess(opt, size_multiple, min_size, augment))
-    sizes, notices = check_images(dataset, opt.skip_bad_images)
-    notices += dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size)
+    dataset = _open_dataset(kind, opt, Preprocess(opt, size_multiple, min_size, augment), phase_flag)
+    looks, notices = check_images(dataset, opt.skip_bad_images)
+    sizes = {path: look.size for path, look in looks.items()}
+    notices += choose_bits(dataset, looks) + dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size)
     if opt.cache != "none":
         scaled = {path: dataset.preprocess.scaled(size) for path, size in sizes.items()}
-        dataset.cache = open_cache(opt, lay_out(dataset.image_files(), scaled), dataset.read_file, device)
+        dataset.cache = open_cache(opt, lay_out(dataset.image_files(), scaled), dataset.read_file, device, dataset.bits)
     if dataset.cache:
         notices.append(dataset.cache.describe())
     return Loader(dataset, opt.batch_size, num_threads, opt.seed, shuffle=augment and not opt.serial_batches,
@@ -69,10 +74,29 @@ def open_validation(opt: Options, needs: tuple[str, ...], size_multiple: int, mi
         return None
     try:
         return open_loader(opt.replace(phase=opt.val_phase), needs, size_multiple, min_size, augment=False,
-                           device=device)
+                           device=device, phase_flag="--val_phase")
     except UserError as error:
         raise type(error)(f"--lr_policy plateau measures on held-out images, --val_phase {opt.val_phase}: {error}"
                           ) from None
+
+
+def _open_dataset(kind: type[BaseDataset], opt: Options, preprocess: Preprocess, phase_flag: str) -> BaseDataset:
+    """The dataset; where it finds no images, the NoImages says which other folder or phase has them."""
+    try:
+        return kind(opt, preprocess)
+    except NoImages as error:
+        meant = _flags_that_find_images(kind, opt, preprocess, phase_flag)
+        raise NoImages(f"{error}\nDid you mean {meant} ?" if meant else str(error)) from None
+
+
+def _flags_that_find_images(kind: type[BaseDataset], opt: Options, preprocess: Preprocess, phase_flag: str) -> str:
+    """'--dataroot ../maps --phase val' where the dataset does find images, '' when that is nowhere near."""
+    for root, phase in other_trees(Path(opt.dataroot), opt.phase):
+        with suppress(UserError):
+            kind(opt.replace(dataroot=str(root), phase=phase), preprocess)
+            elsewhere = [] if root == Path(opt.dataroot).absolute() else [f"--dataroot {root}"]
+            return " ".join(elsewhere + ([] if phase == opt.phase else [f"{phase_flag} {phase}"]))
+    return ""
 
 
 class Loader:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from data.base_dataset import BaseDataset, Sample
-from data.folders import list_images, require_images
+from data.folders import require_images
 from data.transforms import Preprocess
 from options.schema import Group, Options, option
 from util.errors import UserError
@@ -33,7 +33,7 @@ class TemplateDataset(BaseDataset):
         if opt.input_nc != opt.output_nc:
             raise UserError(f"--dataset_mode template makes A from B and needs equal channels, found --input_nc "
                             f"{opt.input_nc} and --output_nc {opt.output_nc}")
-        self.images = list_images(self.root / opt.phase, opt.max_dataset_size)
+        self.images = self.images_in(self.root / opt.phase, opt.max_dataset_size)
         require_images(opt.dataroot, self.images, EXPECTED.format(root=opt.dataroot, phase=opt.phase))
 
     def __len__(self) -> int:

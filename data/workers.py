@@ -59,8 +59,8 @@ def begin_worker(worker: int) -> None:
 def _end_with_parent() -> None:
     """Ends this process as soon as its parent has ended, even by kill -9.
 
-    PyTorch's own look at the parent comes every 5 seconds; so long a worker would keep all that it has inherited, such as
-    the lock of a run's folder.
+    PyTorch's own look at the parent comes every 5 seconds; so long a worker would keep all that it has inherited, such
+    as the lock of a run's folder.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None, "only workers end with their parent"

@@ -27,6 +27,9 @@ class DataOptions(Group):
     direction: str = option("AtoB", "which domain is translated into which", choices=("AtoB", "BtoA"), common=True)
     input_nc: int = option(3, "channels of an input image: 3 RGB, 1 gray", least=1)
     output_nc: int = option(3, "channels of an output image: 3 RGB, 1 gray", least=1)
+    input_bits: int = option(0, "bits of 16 that gray input images use, such as 12 of a microscope; 0: as many as hold the "
+                             "largest value", least=0, most=16)
+    output_bits: int = option(0, "the same of output images", least=0, most=16)
     preprocess: str = option(
         "resize_and_crop", "how an image is brought to size",
         choices=("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"))
@@ -42,6 +45,7 @@ class DataOptions(Group):
         choices=("none", "ram", "disk", "device"))
     fast_decode: bool = option(False, "decode large JPEGs at 1/2, 1/4 or 1/8 of their size; pixels differ a little")
     skip_bad_images: bool = option(False, "leave out images that cannot be read, and say which, instead of stopping")
+    max_pixels: int | float = option(178_956_970, "images with more pixels than this are refused", least=1)
     max_dataset_size: int | float = option(float("inf"), "use at most this many images of each domain", least=1)
     display_winsize: int = option(256, "width in pixels of an image on the pages and in the live view", least=1)
 

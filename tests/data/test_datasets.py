@@ -57,7 +57,8 @@ def test_every_dataset_keeps_the_contract(dataroot: Path, mode: str):
     assert equal(pickle.loads(pickle.dumps(dataset)).sample(0, random.Random(0)), dataset.sample(0, random.Random(0)))
     assert len(make(dataroot, mode, "--max_dataset_size 3")) == 3
     whole = make(dataroot, mode)
-    assert whole.planned_size(sources[0], Image.open(sources[0]).size) == tuple(whole.sample(0, random.Random(0))["A"].shape[:0:-1])
+    planned = whole.planned_size(sources[0], Image.open(sources[0]).size)
+    assert planned == tuple(whole.sample(0, random.Random(0))["A"].shape[:0:-1])
 
 
 @pytest.mark.parametrize("mode", ["aligned", "unaligned", "single"])
@@ -83,8 +84,9 @@ def test_aligned_files_are_split_in_the_middle(dataroot: Path):
 def test_an_odd_width_leaves_out_the_middle(tmp_path: Path):
     path = write_image(tmp_path / "train/1.png", 65, 32)
     sample = make(tmp_path, "aligned").sample(0, random.Random(0))
-    assert torch.equal(sample["A"], tensor(path, (0, 0, 32, 32))) and torch.equal(sample["B"], tensor(path, (33, 0, 65, 32)))
-    with pytest.raises(UserError, match="1.png is 1x32 pixels; expected a pair A|B side by side"):
+    assert torch.equal(sample["A"], tensor(path, (0, 0, 32, 32)))
+    assert torch.equal(sample["B"], tensor(path, (33, 0, 65, 32)))
+    with pytest.raises(UserError, match=r"1.png is 1x32 pixels; expected a pair A|B side by side"):
         make(tmp_path, "aligned").planned_size(path, (1, 32))
 
 
@@ -125,7 +127,7 @@ def test_of_several_files_with_one_name_the_ending_decides(tmp_path: Path):
     write_image(tmp_path / "trainA/3.jpg")
     write_image(tmp_path / "trainA/3.png")
     write_image(tmp_path / "trainB/3.bmp")
-    with pytest.raises(UserError, match="a pair: .*A/3.jpg, .*A/3.png and .*B/3.bmp; leave one on each side"):
+    with pytest.raises(UserError, match=r"a pair: .*A/3.jpg, .*A/3.png and .*B/3.bmp; leave one on each side"):
         make(tmp_path, "aligned")
 
 
@@ -135,18 +137,23 @@ def test_pairs_of_two_sizes_are_refused_before_the_first_step(tmp_path: Path, mo
         write_image(tmp_path / f"trainA/{number}.png", 40, 40)
         write_image(tmp_path / f"trainB/{number}.png", 40, height)
     dataset = make(tmp_path, "aligned", f"--preprocess {mode} --load_size 40 --crop_size 32")
-    with pytest.raises(UserError, match="found .*A/1.png with 40x40 and .*B/1.png with 40x48, and 1 more such pairs; use"):
-        dataset.doubts(check_images(dataset, skip_bad=False)[0])
+    said = r"found .*A/1.png with 40x40 and .*B/1.png with 40x48, and 1 more such pairs; use"
+    with pytest.raises(UserError, match=said):
+        doubts(dataset)
     dataset.leave_out({tmp_path / "trainA/1.png", tmp_path / "trainB/2.png"})
-    assert dataset.doubts(check_images(dataset, skip_bad=False)[0]) == []
+    assert doubts(dataset) == []
     dataset = make(tmp_path, "aligned", "--load_size 40 --crop_size 32")
-    assert dataset.doubts(check_images(dataset, skip_bad=False)[0]) == []
+    assert doubts(dataset) == []
+
+
+def doubts(dataset: BaseDataset) -> list[str]:
+    return dataset.doubts({path: look.size for path, look in check_images(dataset, skip_bad=False)[0].items()})
 
 
 def test_no_pair_left_is_an_error(tmp_path: Path):
     write_image(tmp_path / "trainA/1.png")
     write_image(tmp_path / "trainB/2.png")
-    with pytest.raises(UserError, match="2 images in (.|\n)*trainA/1.png\n(.|\n)*trainB/2.png\nNo pair is left."):
+    with pytest.raises(UserError, match=r"2 images in (.|\n)*trainA/1.png\n(.|\n)*trainB/2.png\nNo pair is left."):
         make(tmp_path, "aligned")
 
 
@@ -178,8 +185,9 @@ def test_pairs_of_two_sizes_are_scaled_to_one(tmp_path: Path):
     for seed in range(50):
         sample = dataset.sample(0, random.Random(seed))
         assert (sample["A"] - sample["B"]).abs().mean() < 0.15  # 1 on average where the boards do not lie on each other
-    with pytest.raises(UserError, match="a pair must have one size, found .*trainA/1.png with 36x36 and .*trainB/1.png "
-                                        "with 72x72; use --preprocess resize_and_crop"):
+    said = (r"a pair must have one size, found .*trainA/1.png with 36x36 and .*trainB/1.png with 72x72; "
+            "use --preprocess resize_and_crop")
+    with pytest.raises(UserError, match=said):
         make(tmp_path, "aligned", "--preprocess crop --crop_size 32").sample(0, random.Random(0))
 
 
@@ -255,7 +263,8 @@ def test_template_turns_and_darkens(dataroot: Path):
     sample = dataset.sample(0, random.Random(0))
     assert torch.equal(sample["B"], image)
     assert_close((sample["A"] + 1) / 2, image.flip(1).add(1) / 8)
-    back = make(dataroot, "template", "--preprocess none --brightness 0.25 --direction BtoA").sample(0, random.Random(0))
+    back = make(dataroot, "template", "--preprocess none --brightness 0.25 --direction BtoA")
+    back = back.sample(0, random.Random(0))
     assert torch.equal(back["A"], sample["B"]) and torch.equal(back["B"], sample["A"])
     with pytest.raises(UserError, match="needs equal channels, found --input_nc 3 and --output_nc 1"):
         make(dataroot, "template", "--output_nc 1")
@@ -279,3 +288,41 @@ def test_single_images_in_place_of_pairs_are_doubted(tmp_path: Path, dataroot: P
     assert "3 of 3 are not about twice as wide as high" in said
     pairs = make(dataroot, "aligned")
     assert pairs.doubts({path: pairs.planned_size(path, (64, 32)) for path in pairs.files()}) == []
+
+
+def test_unaligned_reads_two_folders_inside_its_phase(piles: Path):
+    before = partners(make(piles, "unaligned"))
+    for phase in ("train", "test"):
+        (piles / phase).mkdir()
+    for side, lower in (("A", "a"), ("B", "B")):
+        (piles / f"train{side}").rename(piles / "train" / lower)
+    assert partners(make(piles, "unaligned")) == before
+    back = make(piles, "unaligned", f"{PLAIN} --serial_batches --direction BtoA")
+    assert partners(back)[:2] == ["B0 A0", "B1 A1"]
+
+
+@pytest.mark.parametrize("mode", ["scale_width", "scale_width_and_crop"])
+def test_pairs_that_a_kept_width_stretches_are_doubted(tmp_path: Path, mode: str):
+    """Both are lower than the crop when they are scaled, and raised to it."""
+    for number, heights in enumerate([(20, 10), (20, 20)]):
+        for side, height in zip("AB", heights, strict=True):
+            write_image(tmp_path / f"train{side}/{number}.png", 100, height)
+    (said,) = doubts(make(tmp_path, "aligned", f"--preprocess {mode} --load_size 40 --crop_size 32"))
+    A, B = tmp_path / "trainA/0.png", tmp_path / "trainB/0.png"
+    assert said == (f"warning: the two sides of 1 of 2 pairs have unlike proportions, such as {A} with 100x20 and {B} "
+                    f"with 100x10; --preprocess {mode} stretches both to 40x32")
+
+
+def test_pairs_in_place_of_single_images_are_doubted(dataroot: Path):
+    (said,) = doubts(make(dataroot / "train", "single"))
+    assert said == (f"warning: 4 of 4 images are twice as wide as high, such as {dataroot}/train/1.png, and each is "
+                    "read as one picture. If they are pairs A|B side by side, give --dataset_mode aligned and the "
+                    "--model that was trained")
+    assert doubts(make(dataroot / "trainA", "single")) == doubts(make(dataroot / "trainA/1.png", "single")) == []
+
+
+def test_a_whole_dataset_in_place_of_a_folder_is_doubted(dataroot: Path):
+    (said,) = doubts(make(dataroot, "single"))
+    folders = "test, testA, testB, train, trainA, trainB, val, valA, valB"
+    assert said == (f"warning: the images in {folders} of {dataroot} are all read alike; "
+                    f"for one of these folders give --dataroot {dataroot}/test")

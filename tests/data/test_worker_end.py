@@ -48,7 +48,8 @@ def test_a_killed_training_leaves_no_worker_that_holds_its_lock(tmp_path: Path, 
     command = [sys.executable, "-c", TRAINING, str(ROOT), str(ROOT / "tests"), str(tmp_path), workers]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as training:
         assert training.stdout.readline() == "trains\n"
-        with pytest.raises(UserError, match=f"another training is at work in .*process {training.pid}"), run_lock(tmp_path):
+        held = f"another training is at work in .*process {training.pid}"
+        with pytest.raises(UserError, match=held), run_lock(tmp_path):
             pass
         os.kill(training.pid, signal.SIGKILL)
         assert seconds_until_free(tmp_path, 8) < 2  # PyTorch alone takes up to 5
