@@ -23,8 +23,9 @@ Pair = tuple[Path, Path | None]
 class AlignedDataset(BaseDataset):
     """Each sample is a pair; both sides always get the same crop and flip."""
 
-    def __init__(self, opt: Options, preprocess: Preprocess):
-        super().__init__(opt, preprocess)
+    def __init__(self, options: Options, preprocess: Preprocess):
+        super().__init__(options, preprocess)
+        opt = self.opt
         self.pairs: list[Pair] = self._two_folders() or [(path, None) for path in self.images_in(self.root / opt.phase)]
         if opt.max_dataset_size < len(self.pairs):
             self.pairs = self.pairs[:int(opt.max_dataset_size)]

@@ -17,6 +17,7 @@ from data.folders import look_through
 from data.readers import MODES
 from data.scaled import ImageFile, read_scaled
 from data.transforms import Pixels, Plan, Preprocess, Size, size_of, to_tensor
+from options.groups import DataOptions
 from options.schema import Group, Options
 from util.errors import UserError
 
@@ -38,8 +39,8 @@ class BaseDataset(ABC):
     channels: tuple[int, ...] = tuple(MODES)  # what --input_nc and --output_nc may be
     cache: ImageCache | None = None  # what --cache keeps of the files; the loader sets it
 
-    def __init__(self, opt: Options, preprocess: Preprocess):
-        self.opt = opt
+    def __init__(self, options: Options, preprocess: Preprocess):
+        self.opt = opt = options.view(DataOptions)
         self.notices: list[str] = []  # what the user should know of the files; the commands print it
         self.bits: dict[Path, int] = {}  # that files of more than 8 use; see data/depth.py
         self.bits_used: dict[str, int] = {}  # the same by the flag that says so

@@ -17,6 +17,7 @@ from data.cache_file import MappedFile, digest, make_file
 from data.room import amount, free_on, free_shared_memory, require_room
 from data.scaled import ImageFile
 from data.transforms import Pixels, Size, as_bytes, size_of
+from options.groups import DataOptions, RunOptions
 from options.schema import Options
 from util.errors import UserError
 from util.torchrun import local_world_size
@@ -168,19 +169,20 @@ class DeviceCache(ImageCache):
         return self.memory[slot.begin:slot.end].view(slot.shape)
 
 
-def open_cache(opt: Options, layout: Layout, reader: Reader, device: torch.device, bits: Mapping[Path, int]
+def open_cache(options: Options, layout: Layout, reader: Reader, device: torch.device, bits: Mapping[Path, int]
                ) -> ImageCache | None:
     """The cache that --cache asks for, None for none. MachineError when there is no room for it.
 
     reader: reads the images of a file; device: where --cache device keeps them; bits: that deep images use.
     """
+    opt = options.view(DataOptions)
     if opt.cache == "none" or not layout:
         return None
     cache: ImageCache
     if opt.cache == "ram":
         cache = RamCache(layout)
     elif opt.cache == "disk":
-        cache = DiskCache(layout, Path(opt.checkpoints_dir, "image_cache"), opt.fast_decode, bits)
+        cache = DiskCache(layout, Path(options.view(RunOptions).checkpoints_dir, "image_cache"), opt.fast_decode, bits)
     else:
         cache = DeviceCache(layout, device)
     if opt.cache == "device":

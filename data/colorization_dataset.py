@@ -22,8 +22,9 @@ class ColorizationDataset(BaseDataset):
     changed_defaults: ClassVar = {"input_nc": 1, "output_nc": 2}
     channels = (1, 2)
 
-    def __init__(self, opt: Options, preprocess: Preprocess):
-        super().__init__(opt, preprocess)
+    def __init__(self, options: Options, preprocess: Preprocess):
+        super().__init__(options, preprocess)
+        opt = self.opt
         if (opt.input_nc, opt.output_nc, opt.direction) != (1, 2, "AtoB"):
             raise UserError("--dataset_mode colorization goes from lightness (1 channel) to colour (2 channels): "
                             "leave out --input_nc, --output_nc and --direction")

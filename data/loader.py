@@ -22,6 +22,7 @@ from data.folders import NoImages, other_trees
 from data.readers import BadImage
 from data.transforms import Preprocess
 from data.workers import Watch, begin_worker, is_shortage, shortage, timed_out
+from options.groups import DataOptions, RunOptions, TrainingOptions
 from options.schema import Options
 from util.errors import UserError
 from util.torchrun import rank, world_size
@@ -35,7 +36,7 @@ Stacked = tuple[Batch | None, list[UserError]]
 _failed_starts: list[Exception] = []  # kept: PyTorch prints a traceback when workers of which some run are freed
 
 
-def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int, augment: bool,
+def open_loader(options: Options, needs: tuple[str, ...], size_multiple: int, min_size: int, augment: bool,
                 device: torch.device = CPU, phase_flag: str = "--phase") -> Loader:
     """The loader of the dataset that the options name, checked; its notices say what is left out or adjusted.
 
@@ -44,56 +45,61 @@ def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_si
     chooses the phase.
     Raises UserError when folders, files or sizes are wrong, MachineError when there is no room for --cache.
     """
+    opt, run = options.view(DataOptions), options.view(RunOptions)
     kind = data.find(opt.dataset_mode)
     if not set(needs) <= set(kind.gives):
-        raise UserError(f"--model {opt.model} needs {' and '.join(needs)}, and --dataset_mode {opt.dataset_mode} gives "
+        raise UserError(f"--model {run.model} needs {' and '.join(needs)}, and --dataset_mode {opt.dataset_mode} gives "
                         f"only {' and '.join(kind.gives)}; leave out --dataset_mode for the one that fits")
     num_threads = 0 if opt.cache == "device" else opt.num_threads  # a GPU's images are cropped there, by one process
     if opt.worker_timeout and not num_threads:
         found = ("--cache device has none: give --cache ram" if opt.cache == "device" else
                  "--num_threads 0 has none: give --num_threads 1 or more")
         raise UserError(f"--worker_timeout watches worker processes, and {found}, or leave out --worker_timeout")
-    dataset = _open_dataset(kind, opt, Preprocess(opt, size_multiple, min_size, augment), phase_flag)
+    dataset = _open_dataset(kind, options, Preprocess(options, size_multiple, min_size, augment), phase_flag)
     looks, notices = check_images(dataset, opt.skip_bad_images)
     sizes = {path: look.size for path, look in looks.items()}
     notices += choose_bits(dataset, looks) + dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size)
     if opt.cache != "none":
         scaled = {path: dataset.preprocess.scaled(size) for path, size in sizes.items()}
-        dataset.cache = open_cache(opt, lay_out(dataset.image_files(), scaled), dataset.read_file, device, dataset.bits)
+        layout = lay_out(dataset.image_files(), scaled)
+        dataset.cache = open_cache(options, layout, dataset.read_file, device, dataset.bits)
     if dataset.cache:
         notices.append(dataset.cache.describe())
-    return Loader(dataset, opt.batch_size, num_threads, opt.seed, shuffle=augment and not opt.serial_batches,
+    return Loader(dataset, opt.batch_size, num_threads, run.seed, shuffle=augment and not opt.serial_batches,
                   skip_bad=opt.skip_bad_images, worker_timeout=opt.worker_timeout, pin_memory=opt.cache != "device",
                   notices=dataset.notices + notices)
 
 
-def open_validation(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int,
+def open_validation(options: Options, needs: tuple[str, ...], size_multiple: int, min_size: int,
                     device: torch.device = CPU) -> Loader | None:
     """The loader of the held-out images that --lr_policy plateau measures on; None for the other policies."""
+    opt = options.view(TrainingOptions)
     if opt.lr_policy != "plateau":
         return None
     try:
-        return open_loader(opt.replace(phase=opt.val_phase), needs, size_multiple, min_size, augment=False,
+        return open_loader(options.replace(phase=opt.val_phase), needs, size_multiple, min_size, augment=False,
                            device=device, phase_flag="--val_phase")
     except UserError as error:
         raise type(error)(f"--lr_policy plateau measures on held-out images, --val_phase {opt.val_phase}: {error}"
                           ) from None
 
 
-def _open_dataset(kind: type[BaseDataset], opt: Options, preprocess: Preprocess, phase_flag: str) -> BaseDataset:
+def _open_dataset(kind: type[BaseDataset], options: Options, preprocess: Preprocess, phase_flag: str) -> BaseDataset:
     """The dataset; where it finds no images, the NoImages says which other folder or phase has them."""
     try:
-        return kind(opt, preprocess)
+        return kind(options, preprocess)
     except NoImages as error:
-        meant = _flags_that_find_images(kind, opt, preprocess, phase_flag)
+        meant = _flags_that_find_images(kind, options, preprocess, phase_flag)
         raise NoImages(f"{error}\nDid you mean {meant} ?" if meant else str(error)) from None
 
 
-def _flags_that_find_images(kind: type[BaseDataset], opt: Options, preprocess: Preprocess, phase_flag: str) -> str:
+def _flags_that_find_images(kind: type[BaseDataset], options: Options, preprocess: Preprocess, phase_flag: str
+                            ) -> str:
     """'--dataroot ../maps --phase val' where the dataset does find images, '' when that is nowhere near."""
+    opt = options.view(DataOptions)
     for root, phase in other_trees(Path(opt.dataroot), opt.phase):
         with suppress(UserError):
-            kind(opt.replace(dataroot=str(root), phase=phase), preprocess)
+            kind(options.replace(dataroot=str(root), phase=phase), preprocess)
             elsewhere = [] if root == Path(opt.dataroot).absolute() else [f"--dataroot {root}"]
             return " ".join(elsewhere + ([] if phase == opt.phase else [f"{phase_flag} {phase}"]))
     return ""

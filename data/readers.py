@@ -13,6 +13,8 @@ from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageEr
 from util.errors import UserError
 
 MODES = {1: "L", 3: "RGB"}
+# What Pillow raises for damaged files: RuntimeError for AVIF and unknown codecs, TypeError for a TIFF without dimensions.
+PILLOW_ERRORS = (OSError, ValueError, SyntaxError, RuntimeError, TypeError, EOFError, struct.error)
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 MAX_PIXELS = 178_956_970  # what Pillow refuses by itself: an eighth of a gigabyte in gray, half of one in colour
 Image.MAX_IMAGE_PIXELS = None  # open_image has a limit of its own, which --max_pixels raises
@@ -87,7 +89,7 @@ def open_image(path: Path, max_pixels: float = MAX_PIXELS) -> Iterator[ImageFile
                 raise ValueError(f"it has {pixels} pixels, more than --max_pixels {max_pixels}; give --max_pixels "
                                  f"{pixels} if it is not a trap")
             yield image
-    except (OSError, ValueError, SyntaxError, NotImplementedError, EOFError, struct.error) as error:
+    except PILLOW_ERRORS as error:
         if isinstance(error, OSError) and error.errno in SHORTAGES:
             raise
         raise BadImage(path, _reason(path, error)) from None

@@ -18,8 +18,9 @@ class SingleDataset(BaseDataset):
 
     gives = ("A",)
 
-    def __init__(self, opt: Options, preprocess: Preprocess):
-        super().__init__(opt, preprocess)
+    def __init__(self, options: Options, preprocess: Preprocess):
+        super().__init__(options, preprocess)
+        opt = self.opt
         one_file = self.root.is_file() and is_image(self.root)
         self.A = [self.root] if one_file else self.images_in(self.root, opt.max_dataset_size)
         require_images(opt.dataroot, self.A, EXPECTED.format(root=opt.dataroot))

@@ -28,8 +28,10 @@ class TemplateDataset(BaseDataset):
 
     changed_defaults: ClassVar = {"no_flip": True}  # defaults of shared options that suit this dataset
 
-    def __init__(self, opt: Options, preprocess: Preprocess):
-        super().__init__(opt, preprocess)
+    def __init__(self, options: Options, preprocess: Preprocess):
+        super().__init__(options, preprocess)
+        opt = self.opt
+        self.brightness = options.view(self.ExtraOptions).brightness
         if opt.input_nc != opt.output_nc:
             raise UserError(f"--dataset_mode template makes A from B and needs equal channels, found --input_nc "
                             f"{opt.input_nc} and --output_nc {opt.output_nc}")
@@ -43,7 +45,7 @@ class TemplateDataset(BaseDataset):
         """All that is random comes from `rng`, so that the same seed gives the same sample in any worker."""
         path = self.images[index]
         B = self.load(path, self.opt.output_nc, rng)
-        A = (B.flip(1) + 1) * self.opt.brightness - 1
+        A = (B.flip(1) + 1) * self.brightness - 1
         if self.swap:  # --direction BtoA
             A, B = B, A
         return {"A": A, "B": B, "A_paths": str(path), "B_paths": str(path)}

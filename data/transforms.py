@@ -9,6 +9,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from options.groups import DataOptions
 from options.schema import Options
 from util.errors import UserError
 
@@ -73,7 +74,8 @@ class Preprocess:
     augment: random crops and flips, for training; otherwise centre crops and no flips.
     """
 
-    def __init__(self, opt: Options, size_multiple: int = 1, min_size: int = 1, augment: bool = True):
+    def __init__(self, options: Options, size_multiple: int = 1, min_size: int = 1, augment: bool = True):
+        opt = options.view(DataOptions)
         self.mode, self.load_size, self.crop_size = opt.preprocess, opt.load_size, opt.crop_size
         self.flip = augment and not opt.no_flip
         self.size_multiple, self.min_size, self.augment = size_multiple, min_size, augment

@@ -19,8 +19,9 @@ EXPECTED = """\
 class UnalignedDataset(BaseDataset):
     """Sample i is image i of A beside a random image of B (image i with --serial_batches); the longer pile counts."""
 
-    def __init__(self, opt: Options, preprocess: Preprocess):
-        super().__init__(opt, preprocess)
+    def __init__(self, options: Options, preprocess: Preprocess):
+        super().__init__(options, preprocess)
+        opt = self.opt
         phase = self.root / opt.phase
         folders = [Path(f"{phase}{side}") for side in "AB"]
         inside = sides_inside(phase)

@@ -45,9 +45,10 @@ def test_a_phones_photo_is_one_image(tmp_path: Path):
     assert open_on(tmp_path, "--dataset_mode single", needs=("A",)).notices == []
 
 
-def test_a_codec_that_pillow_lacks_is_a_bad_image(tmp_path: Path, monkeypatch):
+@pytest.mark.parametrize("error", [NotImplementedError, RuntimeError, TypeError])
+def test_a_codec_that_fails_is_a_bad_image(tmp_path: Path, monkeypatch, error: type[Exception]):
     def refuse(image: Image.Image) -> None:
-        raise NotImplementedError("unknown pixel mode")
+        raise error("unknown pixel mode")
     path = write_image(tmp_path / "1.png")
     monkeypatch.setattr(Image.Image, "getexif", refuse)
     with pytest.raises(BadImage, match=r"1.png cannot be read as an image: unknown pixel mode"):
