@@ -13,7 +13,7 @@ from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageEr
 from util.errors import UserError
 
 MODES = {1: "L", 3: "RGB"}
-# What Pillow raises for damaged files: RuntimeError for AVIF and unknown codecs, TypeError for a TIFF without dimensions.
+# What Pillow raises for damaged files: RuntimeError of AVIF and of codecs, TypeError of a TIFF without dimensions.
 PILLOW_ERRORS = (OSError, ValueError, SyntaxError, RuntimeError, TypeError, EOFError, struct.error)
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 MAX_PIXELS = 178_956_970  # what Pillow refuses by itself: an eighth of a gigabyte in gray, half of one in colour
