@@ -6,12 +6,10 @@ import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
-from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 import data
 from data.base_dataset import BaseDataset, Batch, Sample
@@ -20,16 +18,15 @@ from data.check import check_images, check_sizes
 from data.depth import choose_bits
 from data.folders import NoImages, other_trees
 from data.readers import BadImage
+from data.sampler import EpochSampler, Key
 from data.transforms import Preprocess
 from data.workers import Watch, begin_worker, is_shortage, shortage, timed_out
 from options.groups import DataOptions, RunOptions, TrainingOptions
 from options.schema import Options
 from util.errors import UserError
-from util.torchrun import rank, world_size
+from util.torchrun import world_size
 
 CPU = torch.device("cpu")
-Key = tuple[int, int]
-"""(index of a sample, seed of its random source)."""
 Stacked = tuple[Batch | None, list[UserError]]
 """(the batch of the good samples, if there are any; what is wrong with the others)."""
 
@@ -127,7 +124,7 @@ class Loader:
         self.notices = list(notices)
         self.num_threads = min(num_threads, -(-len(dataset) // batch_size))  # a worker loads whole batches
         warnings.filterwarnings("ignore", "This DataLoader will create")  # --num_threads says how many are wanted
-        self.sampler = _EpochSampler(len(dataset), seed, shuffle, batch_size)
+        self.sampler = EpochSampler(len(dataset), seed, shuffle, batch_size)
         self.batch_size, self.pin_memory = batch_size, pin_memory and torch.cuda.is_available()
         self.begun = False  # an epoch
         self._open_batches()
@@ -215,42 +212,6 @@ class Loader:
         if signal.getsignal(signal.SIGCHLD) is not handler:
             signal.signal(signal.SIGCHLD, handler)
         return batches
-
-
-class _EpochSampler(Sampler[Key]):
-    """Every index once an epoch, shuffled by (seed, epoch), each with a seed of its own; a part for each process."""
-
-    def __init__(self, length: int, seed: int, shuffle: bool, batch_size: int):
-        self.seed, self.shuffle, self.batch_size = seed, shuffle, batch_size
-        self.choose(1, length, 0, shared=False)
-
-    def choose(self, epoch: int, length: int, skip: int, shared: bool) -> None:
-        """Give the samples `skip` to `length` of that epoch from now on. shared: every sample to one process only.
-
-        Otherwise the samples are cut into steps, of which each process has its batch; the last step is filled up from
-        the epoch's beginning.
-        """
-        self.epoch, self.length, self.skip, self.shared = epoch, length, skip, shared
-
-    def __len__(self) -> int:
-        return len(self._own(list(range(self.length))))
-
-    def __iter__(self) -> Iterator[Key]:
-        source = random.Random(f"{self.seed} {self.epoch}")
-        order = list(range(self.length))
-        if self.shuffle:
-            source.shuffle(order)
-        return iter(self._own([(index, source.getrandbits(63)) for index in order]))
-
-    def _own(self, keys: list[Any]) -> list[Any]:
-        """This process's part of a whole epoch."""
-        left = keys[self.skip:]
-        if world_size() == 1 or self.shared:
-            return left[rank()::world_size()]
-        size = self.batch_size * world_size()
-        left += islice(cycle(keys), -len(left) % size)
-        return [key for start in range(rank() * self.batch_size, len(left), size)
-                for key in left[start:start + self.batch_size]]
 
 
 class _Seeded(Dataset):
