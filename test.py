@@ -55,6 +55,7 @@ def test(opt: Options) -> None:
 
     from data.loader import open_loader
     from engine.device import choose_device
+    from engine.distributed import gather
     from engine.engine import Engine
     from engine.precision import choose_precision
     from models.network_options import image_sizes
@@ -70,6 +71,8 @@ def test(opt: Options) -> None:
     few = opt.replace(max_dataset_size=min(asked.max_dataset_size, asked.num_test + 1))  # one more: are there more?
     loader = open_loader(few, models.find(asked.model).needs, *image_sizes(opt, training=False), augment=False,
                          device=device)
+    for notice in loader.notices:
+        print(notice)
     model = models.find(asked.model)(opt)
     run.require_weights(prefix(asked.epoch, asked.load_iter), model.nets, asked.model)
     load_nets(run.folder, prefix(asked.epoch, asked.load_iter), dict(model.nets.items()), describe_weights)
@@ -86,6 +89,9 @@ def test(opt: Options) -> None:
     names = SharedNames(loader.dataset.sources(), min(asked.num_test, loader.images))
     labels, rows = translate_all(opt, loader, engine, folder / "images", names)
     rows = names.in_order(rows)
+    skipped = [said for own in gather(loader.skipped) for said in own]
+    if skipped:
+        print(f"note: {len(skipped)} images could not be read and were left out:\n  " + "\n  ".join(skipped))
     if rank() == 0:
         write_results(opt, folder, labels, rows)
 
@@ -168,7 +174,8 @@ def adopt_run(opt: Options) -> Adopted:
     if not trained:
         trained, where = run.shown_by_weights(saved, suffix, recognize_generator)
     elif suffix == "_B":  # the way back: from the output channels to the input channels
-        trained |= {"input_nc": trained.get("output_nc", 3), "output_nc": trained.get("input_nc", 3)}
+        trained |= {"input_nc": trained.get("output_nc", 3), "output_nc": trained.get("input_nc", 3),
+                    "input_bits": trained.get("output_bits", 0), "output_bits": trained.get("input_bits", 0)}
     if model != run.model:  # it asks for images in a layout of its own
         trained.pop("dataset_mode", None)
     adopted = adopt_to_test(opt, trained, where)
@@ -189,7 +196,7 @@ def with_fitting_dataset(opt: Options, model: str, trained: Mapping[str, Any], a
     kind = data.find(mode)
     own = {name: trained.get(name, option.default) for name, option in assemble(kind.option_groups("test")).items()}
     values = {name: value for name, (value, _) in adopted.items()}
-    if finds_images(kind, opt.replace(**kind.defaults("test") | own | values)):
+    if finds_images(kind, opt.replace(**{**kind.defaults("test"), **own, **values})):
         return Adopted(adopted)
     notice = (f"note: the run's --dataset_mode {mode} finds no images in --dataroot {dataroot}; "
               f"--dataset_mode {default} is tried, as {model} has it")

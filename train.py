@@ -94,6 +94,9 @@ def train(opt: Options, stop: StopRequest) -> None:
     needs, sizes = models.find(asked.model).needs, image_sizes(opt, training=True)
     loader = open_loader(opt, needs, *sizes, augment=True, device=device)
     validation = open_validation(opt, needs, *sizes, device=device)
+    for notice in loader.notices + (validation.notices if validation else []):
+        print(notice)
+    opt = opt.replace(**loader.dataset.bits_used)  # testing must read images with the same scale
     folder = Path(asked.checkpoints_dir, asked.name)
     with ExitStack() as held:
         def locked_start() -> dict | None:

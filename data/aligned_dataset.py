@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from data.base_dataset import BaseDataset, Sample
-from data.folders import list_images, require_images
+from data.folders import list_images, look_through, require_images, sides_inside
 from data.scaled import ImageFile, side_size
 from data.transforms import Preprocess, Size, size_of
 from options.schema import Options
@@ -16,19 +16,24 @@ EXPECTED = """\
   or  {phase}/A/, {phase}/B/   or   {phase}A/, {phase}B/   pairs with equal names"""
 
 
+Pair = tuple[Path, Path | None]
+"""The files of A and of B; None where one file holds both."""
+
+
 class AlignedDataset(BaseDataset):
     """Each sample is a pair; both sides always get the same crop and flip."""
 
-    def __init__(self, opt: Options, preprocess: Preprocess):
-        super().__init__(opt, preprocess)
-        self.pairs = self._two_folders() or [(path, None) for path in list_images(self.root / opt.phase)]
+    def __init__(self, options: Options, preprocess: Preprocess):
+        super().__init__(options, preprocess)
+        opt = self.opt
+        self.pairs: list[Pair] = self._two_folders() or [(path, None) for path in self.images_in(self.root / opt.phase)]
         if opt.max_dataset_size < len(self.pairs):
             self.pairs = self.pairs[:int(opt.max_dataset_size)]
         hint = ""
         if not self.pairs and list_images(self.root / f"{opt.phase}A"):
             hint = "\nThese look like unpaired folders: --model cycle_gan or --dataset_mode unaligned reads them."
-        require_images(opt.dataroot, self.pairs, EXPECTED.format(root=opt.dataroot, phase=opt.phase), hint)
-        self.nc = (opt.output_nc, opt.input_nc) if self.swap else (opt.input_nc, opt.output_nc)  # of A and of B in the files
+        require_images(opt.dataroot, self.sources(), EXPECTED.format(root=opt.dataroot, phase=opt.phase), hint)
+        self.nc = (opt.input_nc, opt.output_nc)[::-1 if self.swap else 1]  # of A and of B in the files
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -56,62 +61,80 @@ class AlignedDataset(BaseDataset):
     def image_files(self) -> Iterable[ImageFile]:
         if self.pairs[0][1] is None:
             return [ImageFile(path, self.nc) for path in self.files()]
-        return [ImageFile(path, (nc,)) for pair in self.pairs for path, nc in zip(pair, self.nc, strict=True)]
+        return [ImageFile(path, (nc,)) for pair in self.pairs for path, nc in zip(pair, self.nc, strict=True) if path]
 
     def planned_size(self, path: Path, size: Size) -> Size:
         return side_size(path, size, sides=1 if self.pairs[0][1] else 2)
 
     def doubts(self, found: Mapping[Path, Size]) -> list[str]:
         if self.pairs[0][1]:
-            _refuse_two_sizes({path: self.preprocess.scaled(size) for path, size in found.items()}, self.pairs)
-            return []
+            pairs = [(path_A, path_B) for path_A, path_B in self.pairs if path_B]
+            _refuse_two_sizes({path: self.preprocess.scaled(size) for path, size in found.items()}, pairs)
+            return self._other_proportions(found, pairs) if self.preprocess.way.scale == "width" else []
         narrow = [path for path, (width, height) in found.items() if 1.5 * width < height]
         if 2 * len(narrow) <= len(found):
             return []
-        return [f"warning: each file is read as a pair A|B side by side, but {len(narrow)} of {len(found)} are not about twice "
-                f"as wide as high, such as {narrow[0]}. Single images are for --model cycle_gan or colorization"]
+        return [f"warning: each file is read as a pair A|B side by side, but {len(narrow)} of {len(found)} are not "
+                f"about twice as wide as high, such as {narrow[0]}. Single images are for --model cycle_gan or "
+                "colorization"]
+
+    def _other_proportions(self, found: Mapping[Path, Size], pairs: list[tuple[Path, Path]]) -> list[str]:
+        """A doubt about pairs of which a side loses its proportions, if there are any."""
+        unlike = [pair for pair in pairs if _unlike(*(found[path] for path in pair))]
+        if not unlike:
+            return []
+        path_A, path_B = unlike[0]
+        return [f"warning: the two sides of {len(unlike)} of {len(pairs)} pairs have unlike proportions, such as "
+                f"{path_A} with {_by(found[path_A])} and {path_B} with {_by(found[path_B])}; --preprocess "
+                f"{self.opt.preprocess} stretches both to {_by(self.preprocess.scaled(found[path_A]))}"]
 
     def leave_out(self, bad: set[Path]) -> None:
         self.pairs = [pair for pair in self.pairs if not bad.intersection(pair)]
 
-    def _two_folders(self) -> list[tuple[Path, Path]]:
+    def _two_folders(self) -> list[Pair]:
         """Pairs of phase/A + phase/B or of phaseA + phaseB, in any case, if there are such folders."""
         phase = self.root / self.opt.phase
         if not phase.is_dir():
             folders = [Path(f"{phase}{side}") for side in "AB"]
-            return match(*folders) if all(folder.is_dir() for folder in folders) else []
-        inside = {path.name: path for path in sorted(phase.iterdir()) if path.is_dir()}
-        sides = [next((path for name, path in inside.items() if name.upper() == side), None) for side in "AB"]
-        if all(sides):
-            return match(*sides)
+            return self._matched(*folders) if all(folder.is_dir() for folder in folders) else []
+        sides = sides_inside(phase)
+        if sides[0] and sides[1]:
+            return self._matched(sides[0], sides[1])
         if any(sides):
             raise UserError(f"{phase} has only one of the two folders A and B. expected:\n"
                             f"{EXPECTED.format(root=self.opt.dataroot, phase=self.opt.phase)}")
-        if len(inside) == 2 and _same_names(*inside.values()):
-            print(f"note: {' and '.join(map(str, inside.values()))} hold images of the same names, each read as a pair A|B "
-                  "side by side. If they are the two sides of pairs, rename these folders to A and B")
+        inside = sorted(path for path in phase.iterdir() if path.is_dir())
+        if len(inside) == 2 and _same_names(*inside):
+            self.notices.append(
+                f"note: {' and '.join(map(str, inside))} hold images of the same names, each read as a pair A|B side "
+                "by side. If they are the two sides of pairs, rename these folders to A and B")
         return []
 
+    def _matched(self, folder_A: Path, folder_B: Path) -> list[Pair]:
+        pairs, notices = match(folder_A, folder_B)
+        self.notices += notices
+        return [*pairs]
 
-def match(folder_A: Path, folder_B: Path) -> list[tuple[Path, Path]]:
-    """Pairs of images with the same name, subfolders included and endings aside; prints which have no partner.
+
+def match(folder_A: Path, folder_B: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """Pairs of images with the same name, subfolders included and endings aside; notices about those without a partner.
 
     Where several files share a name, those with the same ending are pairs.
     Raises UserError when their endings leave open which belong together, or when no pair is left.
     """
-    images_A, images_B = list_images(folder_A), list_images(folder_B)
+    (images_A, notices_A), (images_B, notices_B) = look_through(folder_A), look_through(folder_B)
     named_A, named_B = _by_name(folder_A, images_A), _by_name(folder_B, images_B)
     pairs = [pair for name in named_A if name in named_B for pair in _partners(named_A[name], named_B[name])]
     paired = {path for pair in pairs for path in pair}
     lonely = [path for path in images_A + images_B if path not in paired]
-    if lonely:
-        report = "\n".join(f"  {path}" for path in lonely[:20]) + ("\n  ..." if len(lonely) > 20 else "")
-        said = f"{len(lonely)} images in {folder_A} and {folder_B} have no partner of the same name:\n{report}"
-        if not pairs:
-            raise UserError(f"{said}\nNo pair is left. Give both files of a pair the same name (endings may differ), "
-                            "or train without pairs: --model cycle_gan")
-        print(f"note: {said}\nThe {len(pairs)} pairs are used.")
-    return pairs
+    if not lonely:
+        return pairs, notices_A + notices_B
+    report = "\n".join(f"  {path}" for path in lonely[:20]) + ("\n  ..." if len(lonely) > 20 else "")
+    said = f"{len(lonely)} images in {folder_A} and {folder_B} have no partner of the same name:\n{report}"
+    if not pairs:
+        raise UserError(f"{said}\nNo pair is left. Give both files of a pair the same name (endings may differ), "
+                        "or train without pairs: --model cycle_gan")
+    return pairs, [*notices_A, *notices_B, f"note: {said}\nThe {len(pairs)} pairs are used."]
 
 
 def _by_name(folder: Path, images: Iterable[Path]) -> dict[Path, list[Path]]:
@@ -129,8 +152,8 @@ def _partners(sides_A: list[Path], sides_B: list[Path]) -> list[tuple[Path, Path
     pairs = [(path_A, path_B) for path_A in sides_A for path_B in sides_B if path_A.suffix == path_B.suffix]
     if not pairs:
         found = " and ".join(", ".join(map(str, side)) for side in (sides_A, sides_B))
-        raise UserError(f"it is not clear which of these are a pair: {found}; leave one on each side, or give both sides "
-                        "the same endings")
+        raise UserError(f"it is not clear which of these are a pair: {found}; leave one on each side, or give both "
+                        "sides the same endings")
     return pairs
 
 
@@ -148,6 +171,11 @@ def _refuse_two_sizes(scaled: Mapping[Path, Size], pairs: Iterable[tuple[Path, P
         more = f", and {len(unequal) - 1} more such pairs" if len(unequal) > 1 else ""
         raise UserError(f"a pair must have one size, found {path_A} with {_by(scaled[path_A])} and {path_B} with "
                         f"{_by(scaled[path_B])}{more}; use --preprocess resize_and_crop or bring them to one size")
+
+
+def _unlike(one: Size, other: Size) -> bool:
+    """Whether two sizes differ in width over height by more than 2 %."""
+    return abs(one[0] * other[1] / (one[1] * other[0]) - 1) > 0.02
 
 
 def _by(size: Size) -> str:

@@ -7,19 +7,24 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from PIL.Image import Image
 from torch import Tensor
 
 from data.cache import ImageCache
+from data.folders import look_through
 from data.readers import MODES
-from data.scaled import ImageFile, Pixels, read_scaled
-from data.transforms import Plan, Preprocess, Size, size_of, to_tensor
+from data.scaled import ImageFile, read_scaled
+from data.transforms import Pixels, Plan, Preprocess, Size, size_of, to_tensor
+from options.groups import DataOptions
 from options.schema import Group, Options
 from util.errors import UserError
 
 Sample = dict[str, Any]
 """'A' (C, H, W) in [-1, 1], the source of the translation; 'B' the target; 'A_paths', 'B_paths' their files."""
+Batch = dict[str, Any]
+"""Samples stacked: 'A' (B, C, H, W), 'A_paths' a list of B names, and so on."""
 
 
 class BaseDataset(ABC):
@@ -29,13 +34,16 @@ class BaseDataset(ABC):
     """
 
     ExtraOptions: type[Group] = Group
-    changed_defaults: dict[str, Any] = {}
+    changed_defaults: ClassVar[Mapping[str, Any]] = {}
     gives: tuple[str, ...] = ("A", "B")  # what a sample holds
     channels: tuple[int, ...] = tuple(MODES)  # what --input_nc and --output_nc may be
     cache: ImageCache | None = None  # what --cache keeps of the files; the loader sets it
 
-    def __init__(self, opt: Options, preprocess: Preprocess):
-        self.opt = opt
+    def __init__(self, options: Options, preprocess: Preprocess):
+        self.opt = opt = options.view(DataOptions)
+        self.notices: list[str] = []  # what the user should know of the files; the commands print it
+        self.bits: dict[Path, int] = {}  # that files of more than 8 use; see data/depth.py
+        self.bits_used: dict[str, int] = {}  # the same by the flag that says so
         self.preprocess = preprocess
         self.root = Path(opt.dataroot)
         self.swap = opt.direction == "BtoA"
@@ -50,7 +58,7 @@ class BaseDataset(ABC):
         return [cls.ExtraOptions]
 
     @classmethod
-    def defaults(cls, phase: str) -> dict[str, Any]:
+    def defaults(cls, phase: str) -> Mapping[str, Any]:
         """The defaults of shared options that this dataset changes."""
         return cls.changed_defaults
 
@@ -94,6 +102,12 @@ class BaseDataset(ABC):
         raise UserError(f"--dataset_mode {self.opt.dataset_mode} cannot leave out images (its class has no method "
                         "leave_out): repair or remove them")
 
+    def images_in(self, folder: Path, limit: float = float("inf")) -> list[Path]:
+        """The images in `folder` and below it, as `list_images` finds them; tells of files that are passed over."""
+        images, notices = look_through(folder, limit)
+        self.notices += notices
+        return images
+
     def read(self, path: Path, *channels: int) -> Sequence[Pixels]:
         """The images in a file, scaled and not yet cropped, from the cache if there is one.
 
@@ -102,9 +116,10 @@ class BaseDataset(ABC):
         file = ImageFile(path, channels)
         return self.cache.read(file, self.read_file) if self.cache else self.read_file(file)
 
-    def read_file(self, file: ImageFile) -> Sequence[Pixels]:
+    def read_file(self, file: ImageFile) -> Sequence[Image]:
         """The images in a file, scaled and not yet cropped, from the file itself. Raises BadImage."""
-        return read_scaled(file, self.preprocess, self.opt.fast_decode)
+        bits = self.bits.get(file.path, 16)
+        return read_scaled(file, self.preprocess, self.opt.fast_decode, bits, self.opt.max_pixels)
 
     def load(self, path: Path, channels: int, rng: random.Random) -> Tensor:
         """One image, preprocessed: (channels, H, W) in [-1, 1]."""

@@ -1,25 +1,28 @@
 """Images that were read, scaled and kept: later epochs only crop, flip and convert them."""
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from ctypes import Array
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from data.cache_file import MappedFile, digest, make_file
 from data.room import amount, free_on, free_shared_memory, require_room
-from data.scaled import ImageFile, Pixels
-from data.transforms import Size, as_bytes, size_of
+from data.scaled import ImageFile
+from data.transforms import Pixels, Size, as_bytes, size_of
+from options.groups import DataOptions, RunOptions
 from options.schema import Options
 from util.errors import UserError
 from util.torchrun import local_world_size
 
-Reader = Callable[[ImageFile], Sequence[Pixels]]
+Reader = Callable[[ImageFile], Sequence[Image]]
 THREADS = 8  # each may decode an image
 
 
@@ -37,6 +40,8 @@ class Slot(NamedTuple):
 
 
 Layout = dict[ImageFile, Slot]
+Flags = bytearray | MappedFile | Array
+"""A byte for each slot, not 0 if it is filled; of a shared cache, the slots behind them."""
 
 
 def lay_out(files: Iterable[ImageFile], sizes: Mapping[Path, Size]) -> Layout:
@@ -66,7 +71,7 @@ class ImageCache(ABC):
 
     where: str  # for the notice
 
-    def __init__(self, layout: Layout, filled: MutableSequence[int]):
+    def __init__(self, layout: Layout, filled: Flags):
         self.layout, self.filled = layout, filled
 
     def read(self, file: ImageFile, reader: Reader) -> Sequence[Pixels]:
@@ -129,21 +134,23 @@ class RamCache(SharedCache):
 
     def __init__(self, layout: Layout):
         size = size_in_bytes(layout)
-        require_room("--cache ram", size, free_shared_memory() // local_world_size(), "of memory", "--cache disk or --cache none")
+        require_room("--cache ram", size, free_shared_memory() // local_world_size(), "of memory",
+                     "--cache disk or --cache none")
         super().__init__(layout, RawArray("B", size))
 
 
 class DiskCache(SharedCache):
     """In a file of `folder`, which later runs on the same images find filled. MachineError when it has no room."""
 
-    def __init__(self, layout: Layout, folder: Path, fast_decode: bool):
-        path, size = folder / digest(layout, fast_decode), size_in_bytes(layout)
+    def __init__(self, layout: Layout, folder: Path, fast_decode: bool, bits: Mapping[Path, int]):
+        path, size = folder / digest(layout, fast_decode, bits), size_in_bytes(layout)
         make_file(path, size)
-        super().__init__(layout, MappedFile(path, size))
+        self.file = MappedFile(path, size)
+        super().__init__(layout, self.file)
         self.where = f"in {path} ({sum(self.filled[:len(layout)])} of {len(layout)} files were there)"
 
     def complete(self, slot: Slot) -> None:
-        self.filled.save(slot.begin, slot.end)
+        self.file.save(slot.begin, slot.end)
         super().complete(slot)
 
 
@@ -152,7 +159,8 @@ class DeviceCache(ImageCache):
 
     def __init__(self, layout: Layout, device: torch.device):
         size = size_in_bytes(layout)
-        require_room("--cache device", size, free_on(device), f"on {device}", "--cache ram, --cache disk or --cache none")
+        require_room("--cache device", size, free_on(device), f"on {device}",
+                     "--cache ram, --cache disk or --cache none")
         super().__init__(layout, bytearray(len(layout)))
         self.memory = torch.empty(size, dtype=torch.uint8, device=device)
         self.where = f"on {device}"
@@ -161,20 +169,22 @@ class DeviceCache(ImageCache):
         return self.memory[slot.begin:slot.end].view(slot.shape)
 
 
-def open_cache(opt: Options, layout: Layout, reader: Reader, device: torch.device) -> ImageCache | None:
+def open_cache(options: Options, layout: Layout, reader: Reader, device: torch.device, bits: Mapping[Path, int]
+               ) -> ImageCache | None:
     """The cache that --cache asks for, None for none. MachineError when there is no room for it.
 
-    reader: reads the images of a file; device: where --cache device keeps them.
+    reader: reads the images of a file; device: where --cache device keeps them; bits: that deep images use.
     """
+    opt = options.view(DataOptions)
     if opt.cache == "none" or not layout:
         return None
+    cache: ImageCache
     if opt.cache == "ram":
         cache = RamCache(layout)
     elif opt.cache == "disk":
-        cache = DiskCache(layout, Path(opt.checkpoints_dir, "image_cache"), opt.fast_decode)
+        cache = DiskCache(layout, Path(options.view(RunOptions).checkpoints_dir, "image_cache"), opt.fast_decode, bits)
     else:
         cache = DeviceCache(layout, device)
-    print(cache.describe())
     if opt.cache == "device":
         cache.fill(reader)
     return cache

@@ -8,6 +8,7 @@ import shutil
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import __version__ as pillow
 
@@ -19,6 +20,8 @@ FORMAT = 1  # of the file; another one needs another number
 
 class MappedFile(mmap.mmap):
     """A file of `size` bytes as memory that all processes share which map it; workers are sent its name."""
+
+    path: Path
 
     def __new__(cls, path: Path, size: int) -> MappedFile:
         with path.open("r+b") as file:
@@ -35,15 +38,16 @@ class MappedFile(mmap.mmap):
         self.flush(page, end - page)
 
 
-def digest(layout: Mapping, fast_decode: bool) -> str:
-    """A name for all that decides the bytes: files with their sizes and dates, channels, scaled sizes, the decoder.
+def digest(layout: Mapping[Any, Any], fast_decode: bool, bits: Mapping[Path, int]) -> str:
+    """A name for all that decides the bytes: files with sizes and dates, channels, bits, scaled sizes, the decoder.
 
     And for the machine: those that share a folder do not see each other's mapped memory in time.
     """
     text = hashlib.sha256(repr((FORMAT, pillow, fast_decode, socket.gethostname())).encode())
     for file, slot in layout.items():
         status = os.stat(file.path)
-        text.update(repr((os.path.abspath(file.path), status.st_size, status.st_mtime_ns, file.channels, slot)).encode())
+        decides = os.path.abspath(file.path), status.st_size, status.st_mtime_ns, file.channels, slot
+        text.update(repr((*decides, bits[file.path]) if file.path in bits else decides).encode())
     return text.hexdigest()[:16]
 
 
@@ -57,7 +61,7 @@ def make_file(path: Path, size: int) -> None:
             return
         try:
             require_room("--cache disk", missing, shutil.disk_usage(path.parent).free, f"in {path.parent}", advice)
-            if hasattr(os, "posix_fallocate"):  # room in truth: writing to a mapped file on a full disk ends the process
+            if hasattr(os, "posix_fallocate"):  # room in truth: a full disk ends who writes to a mapped file
                 os.posix_fallocate(file.fileno(), 0, size)
             else:
                 file.truncate(size)

@@ -1,4 +1,4 @@
-"""What can be known of the images before the first step: are all readable, large enough, and of which sizes will they be?"""
+"""What can be known of the images before the first step: are all readable, how deep, large enough, of which sizes?"""
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.base_dataset import BaseDataset
-from data.integrity import inspect_image
+from data.integrity import Look, inspect_image
 from data.readers import BadImage
 from data.transforms import Size
 from util.errors import UserError
@@ -14,24 +14,26 @@ from util.errors import UserError
 THREADS = 8  # each may decode an image
 
 
-def check_images(dataset: BaseDataset, skip_bad: bool) -> tuple[dict[Path, Size], list[str]]:
-    """The size of each file as the plan will see it, and notices; at most one.
+def check_images(dataset: BaseDataset, skip_bad: bool) -> tuple[dict[Path, Look], list[str]]:
+    """What each file holds, its size as the plan will see it; and notices.
 
-    Bad files are left out of the dataset with skip_bad. Raises UserError, naming them, without it or when nothing is left.
+    Bad files are left out of the dataset with skip_bad. Raises UserError, naming them, without it or when nothing is
+    left.
     """
-    found = _look_at(dataset)
-    bad = [result for result in found.values() if isinstance(result, BadImage)]
+    found, bad = _look_at(dataset)
     if not bad:
-        return found, []
+        return found, _pages(found)
+    count = len(found) + len(bad)
     if not skip_bad:
-        raise UserError(f"{len(bad)} of {len(found)} images are bad:\n{_listed(bad, 20)}\n"
+        raise UserError(f"{len(bad)} of {count} images are bad:\n{_listed(bad, 20)}\n"
                         "repair or remove them, or leave them out with --skip_bad_images")
     dataset.leave_out({error.path for error in bad})
     if not len(dataset):
-        raise UserError(f"{len(bad)} of {len(found)} images are bad, and without them nothing is left:\n{_listed(bad, 20)}")
+        raise UserError(f"{len(bad)} of {count} images are bad, and without them nothing is left:\n{_listed(bad, 20)}")
     shown = "; ".join(map(str, bad[:3])) + (f"; ... and {len(bad) - 3} more" if len(bad) > 3 else "")
-    return ({path: found[path] for path in dataset.files()},
-            [f"note: {len(bad)} bad images are left out: {shown}. An epoch has {len(dataset)} samples"])
+    left = {path: found[path] for path in dataset.files()}
+    return left, [f"note: {len(bad)} bad images are left out: {shown}. An epoch has {len(dataset)} samples",
+                  *_pages(left)]
 
 
 def check_sizes(dataset: BaseDataset, found: Mapping[Path, Size], batch_size: int) -> list[str]:
@@ -54,23 +56,37 @@ def check_sizes(dataset: BaseDataset, found: Mapping[Path, Size], batch_size: in
     for size in sizes:
         before, after = preprocess.cropped(size), preprocess.fitted(size)
         if before != after:
-            return [f"note: images are resized to what the networks accept (multiples of {preprocess.size_multiple}, at "
-                    f"least {preprocess.min_size} pixels), for example {before[0]}x{before[1]} to {after[0]}x{after[1]}"]
+            return [f"note: images are resized to what the networks accept (multiples of {preprocess.size_multiple}, "
+                    f"at least {preprocess.min_size} pixels), for example {before[0]}x{before[1]} to "
+                    f"{after[0]}x{after[1]}"]
     return []
 
 
-def _look_at(dataset: BaseDataset) -> dict[Path, Size | BadImage]:
-    """What each file turns out to be; shows how far it is when that takes more than two seconds."""
-    def look_at(path: Path) -> Size | BadImage:
+def _look_at(dataset: BaseDataset) -> tuple[dict[Path, Look], list[BadImage]]:
+    """What each good file holds, and the bad ones; shows how far it is when that takes more than two seconds."""
+    def look_at(path: Path) -> Look | BadImage:
         try:
-            return dataset.planned_size(path, inspect_image(path))
+            look = inspect_image(path, dataset.opt.max_pixels)
+            return look._replace(size=dataset.planned_size(path, look.size))
         except BadImage as error:
             return error
 
-    files = list(dataset.files())
+    files = list(dict.fromkeys(dataset.files()))
     with ThreadPoolExecutor(THREADS) as pool:
-        results = tqdm(pool.map(look_at, files), "checking", len(files), leave=False, unit=" images", delay=2, disable=None)
-        return dict(zip(files, results, strict=True))
+        results = list(tqdm(pool.map(look_at, files), "checking", len(files), leave=False, unit=" images", delay=2,
+                            disable=None))
+    found = {path: look for path, look in zip(files, results, strict=True) if isinstance(look, Look)}
+    return found, [error for error in results if isinstance(error, BadImage)]
+
+
+def _pages(found: Mapping[Path, Look]) -> list[str]:
+    """A notice about files of which only the first page or frame is read, if there are any."""
+    several = {path: look.pages for path, look in found.items() if look.pages > 1}
+    if not several:
+        return []
+    path = min(several)
+    return [f"note: {len(several)} of {len(found)} images have several pages or frames, such as {path} with "
+            f"{several[path]}; the first of each is read"]
 
 
 def _refuse_small(small: Mapping[Path, Size], crop_size: int) -> None:

@@ -1,11 +1,12 @@
 """Colour images, taken apart into lightness and colour."""
 import random
 from pathlib import Path
+from typing import ClassVar
 
 from kornia.color import rgb_to_lab
 
 from data.base_dataset import BaseDataset, Sample
-from data.folders import list_images, require_images
+from data.folders import require_images
 from data.transforms import Preprocess
 from options.schema import Options
 from util.errors import UserError
@@ -18,15 +19,16 @@ EXPECTED = """\
 class ColorizationDataset(BaseDataset):
     """A is the lightness L, B the colours ab of CIE Lab, both brought to [-1, 1] (L from 0..100, ab from -110..110)."""
 
-    changed_defaults = {"input_nc": 1, "output_nc": 2}
+    changed_defaults: ClassVar = {"input_nc": 1, "output_nc": 2}
     channels = (1, 2)
 
-    def __init__(self, opt: Options, preprocess: Preprocess):
-        super().__init__(opt, preprocess)
+    def __init__(self, options: Options, preprocess: Preprocess):
+        super().__init__(options, preprocess)
+        opt = self.opt
         if (opt.input_nc, opt.output_nc, opt.direction) != (1, 2, "AtoB"):
             raise UserError("--dataset_mode colorization goes from lightness (1 channel) to colour (2 channels): "
                             "leave out --input_nc, --output_nc and --direction")
-        self.A = list_images(self.root / opt.phase, opt.max_dataset_size)
+        self.A = self.images_in(self.root / opt.phase, opt.max_dataset_size)
         require_images(opt.dataroot, self.A, EXPECTED.format(root=opt.dataroot, phase=opt.phase))
 
     def __len__(self) -> int:

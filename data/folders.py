@@ -2,12 +2,21 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from options.schema import did_you_mean
 from util.errors import UserError
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".gif", ".avif", ".bmp",
+                 ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpf", ".jpx", ".tga", ".pcx", ".qoi")
+PHASES = ("val", "test", "train")
+Tree = tuple[Path, str]
+"""A --dataroot and a --phase."""
+
+
+class NoImages(UserError):
+    """There are no images where a dataset looks for them."""
 
 
 def list_images(folder: Path, limit: float = float("inf")) -> list[Path]:
@@ -15,8 +24,29 @@ def list_images(folder: Path, limit: float = float("inf")) -> list[Path]:
 
     Endings count in any case, symbolic links are followed, hidden files are left out. A missing folder is empty.
     """
-    found = sorted((path for path in _walk(folder) if is_image(path)), key=lambda path: natural_key(path, folder))
-    return found if limit == float("inf") else found[:int(limit)]
+    return look_through(folder, limit)[0]
+
+
+def look_through(folder: Path, limit: float = float("inf")) -> tuple[list[Path], list[str]]:
+    """What `list_images` finds, and a notice about the files with other endings, if there are any."""
+    files = [path for path in _walk(folder) if not path.name.startswith(".")]
+    found = sorted(filter(is_image, files), key=lambda path: natural_key(path, folder))
+    others = _endings(path.name for path in files if not is_image(path))
+    notices = [f"note: {len(files) - len(found)} of {len(files)} files in {folder} were passed over: {others}; read "
+               f"are {' '.join(IMAGE_ENDINGS)}"] if others and found else []
+    return (found if limit == float("inf") else found[:int(limit)]), notices
+
+
+def _endings(names: Iterable[str]) -> str:
+    """How many of the names have which ending: '4 .txt, 2 .heic'."""
+    counts = Counter(Path(name).suffix.lower() or "without ending" for name in names)
+    return ", ".join(f"{count} {ending}" for ending, count in counts.most_common())
+
+
+def sides_inside(folder: Path) -> list[Path | None]:
+    """The folders A and B in `folder`, in any case; None for one that is not there."""
+    inside = {path.name: path for path in sorted(folder.iterdir()) if path.is_dir()} if folder.is_dir() else {}
+    return [next((path for name, path in inside.items() if name.upper() == side), None) for side in "AB"]
 
 
 def is_image(path: Path) -> bool:
@@ -24,7 +54,7 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_ENDINGS and not path.name.startswith(".")
 
 
-def natural_key(path: Path, folder: Path) -> list:
+def natural_key(path: Path, folder: Path) -> list[tuple[int, str]]:
     """Sorts numbers in names by their value."""
     name = path.relative_to(folder).as_posix()
     words = re.split(r"(\d+)", name.lower())
@@ -45,15 +75,16 @@ def _walk(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
 
 
 def require_images(dataroot: str, images: list[Path], expected: str, hint: str = "") -> None:
-    """UserError that shows the tree found and the one expected, when there are no `images`."""
+    """NoImages that shows the tree found and the one expected, when there are no `images`."""
     if images:
         return
     root = Path(dataroot)
     if not root.exists():
         siblings = sorted(p.name for p in root.absolute().parent.glob("*/")) if root.absolute().parent.is_dir() else []
-        beside = f"; beside it there are: {', '.join(siblings[:12])}" if siblings else ""
-        raise UserError(f"--dataroot {dataroot} does not exist{beside}.\nexpected:\n{expected}")
-    raise UserError(f"no images for this dataset in --dataroot {dataroot}.\n"
+        near = did_you_mean(root.name, siblings)
+        beside = f"; beside it there are: {', '.join(siblings[:12])}{near}" if siblings else ""
+        raise NoImages(f"--dataroot {dataroot} does not exist{beside}.\nexpected:\n{expected}")
+    raise NoImages(f"no images for this dataset in --dataroot {dataroot}.\n"
                     f"found:\n{describe_tree(root)}\nexpected:\n{expected}{hint}")
 
 
@@ -65,10 +96,29 @@ def describe_tree(root: Path) -> str:
     for here, folders, files in os.walk(root, followlinks=True):
         depth = len(Path(here).relative_to(root).parts)
         folders[:] = sorted(name for name in folders if depth < 2 and not name.startswith("."))
-        kinds = Counter("images" if is_image(Path(name)) else "other files" for name in files)
-        counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("images", "other files") if kinds[kind]) or "no files"
-        lines.append(f"  {'  ' * depth}{Path(here).name or here}/  {counts}")
+        shown = [name for name in files if not name.startswith(".")]
+        others = [name for name in shown if not is_image(Path(name))]
+        counts = ([f"{len(shown) - len(others)} images"] if len(shown) > len(others) else []) + (
+            [f"not read: {_endings(others)}"] if others else [])
+        lines.append(f"  {'  ' * depth}{Path(here).name or here}/  {', '.join(counts) or 'no files'}")
         if len(lines) == 30:
             lines.append("  ...")
             break
     return "\n".join(lines)
+
+
+def other_trees(root: Path, phase: str) -> list[Tree]:
+    """Where the images may be when they are not in `phase` of `root`: another phase, a level deeper, a level higher."""
+    inside = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    named = {_phase(path.name) for path in inside} - {phase, ""}
+    root = root.absolute()
+    trees = [(root, known) for known in PHASES if known in named] + [(path.absolute(), phase) for path in inside[:20]]
+    above = root if _phase(root.name) else root.parent  # of folders A and B
+    if _phase(above.name) in (*PHASES, phase):
+        trees += [(above.parent, phase), (above.parent, _phase(above.name))]
+    return trees + [(root, other) for other in sorted(named.difference(PHASES))]
+
+
+def _phase(folder: str) -> str:
+    """'train' for train, trainA and trainB; '' for A and B."""
+    return folder[:-1] if folder.endswith(("A", "B")) else folder

@@ -4,69 +4,102 @@ from __future__ import annotations
 import random
 import signal
 import warnings
-from collections.abc import Iterator
-from contextlib import nullcontext
-from itertools import cycle, islice
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, suppress
+from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 import data
-from data.base_dataset import BaseDataset, Sample
+from data.base_dataset import BaseDataset, Batch, Sample
 from data.cache import lay_out, open_cache
 from data.check import check_images, check_sizes
+from data.depth import choose_bits
+from data.folders import NoImages, other_trees
 from data.readers import BadImage
+from data.sampler import EpochSampler, Key
 from data.transforms import Preprocess
-from data.workers import Watch, is_shortage, leave_group, shortage, timed_out
+from data.workers import Watch, begin_worker, is_shortage, shortage, timed_out
+from options.groups import DataOptions, RunOptions, TrainingOptions
 from options.schema import Options
 from util.errors import UserError
-from util.torchrun import rank, world_size
+from util.torchrun import world_size
 
-Key = tuple[int, int]
-"""(index of a sample, seed of its random source)."""
+CPU = torch.device("cpu")
+Stacked = tuple[Batch | None, list[UserError]]
+"""(the batch of the good samples, if there are any; what is wrong with the others)."""
 
 _failed_starts: list[Exception] = []  # kept: PyTorch prints a traceback when workers of which some run are freed
 
 
-def open_loader(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int, augment: bool,
-                device: torch.device = torch.device("cpu")) -> Loader:
-    """The loader of the dataset that the options name, checked; prints what is left out and which sizes are adjusted.
+def open_loader(options: Options, needs: tuple[str, ...], size_multiple: int, min_size: int, augment: bool,
+                device: torch.device = CPU, phase_flag: str = "--phase") -> Loader:
+    """The loader of the dataset that the options name, checked; its notices say what is left out or adjusted.
 
     needs: what the model reads of a sample ('A', 'B'); size_multiple, min_size: what the networks accept, in pixels;
-    augment: shuffled and with random crops and flips; device: where --cache device keeps the images.
+    augment: shuffled and with random crops and flips; device: where --cache device keeps the images; phase_flag: what
+    chooses the phase.
     Raises UserError when folders, files or sizes are wrong, MachineError when there is no room for --cache.
     """
+    opt, run = options.view(DataOptions), options.view(RunOptions)
     kind = data.find(opt.dataset_mode)
     if not set(needs) <= set(kind.gives):
-        raise UserError(f"--model {opt.model} needs {' and '.join(needs)}, and --dataset_mode {opt.dataset_mode} gives only "
-                        f"{' and '.join(kind.gives)}; leave out --dataset_mode for the one that fits")
+        raise UserError(f"--model {run.model} needs {' and '.join(needs)}, and --dataset_mode {opt.dataset_mode} gives "
+                        f"only {' and '.join(kind.gives)}; leave out --dataset_mode for the one that fits")
     num_threads = 0 if opt.cache == "device" else opt.num_threads  # a GPU's images are cropped there, by one process
     if opt.worker_timeout and not num_threads:
         found = ("--cache device has none: give --cache ram" if opt.cache == "device" else
                  "--num_threads 0 has none: give --num_threads 1 or more")
         raise UserError(f"--worker_timeout watches worker processes, and {found}, or leave out --worker_timeout")
-    dataset = kind(opt, Preprocess(opt, size_multiple, min_size, augment))
-    sizes, notices = check_images(dataset, opt.skip_bad_images)
-    for notice in notices + dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size):
-        print(notice)
+    dataset = _open_dataset(kind, options, Preprocess(options, size_multiple, min_size, augment), phase_flag)
+    looks, notices = check_images(dataset, opt.skip_bad_images)
+    sizes = {path: look.size for path, look in looks.items()}
+    notices += choose_bits(dataset, looks) + dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size)
     if opt.cache != "none":
         scaled = {path: dataset.preprocess.scaled(size) for path, size in sizes.items()}
-        dataset.cache = open_cache(opt, lay_out(dataset.image_files(), scaled), dataset.read_file, device)
-    return Loader(dataset, opt.batch_size, num_threads, opt.seed, shuffle=augment and not opt.serial_batches,
-                  skip_bad=opt.skip_bad_images, worker_timeout=opt.worker_timeout, pin_memory=opt.cache != "device")
+        layout = lay_out(dataset.image_files(), scaled)
+        dataset.cache = open_cache(options, layout, dataset.read_file, device, dataset.bits)
+    if dataset.cache:
+        notices.append(dataset.cache.describe())
+    return Loader(dataset, opt.batch_size, num_threads, run.seed, shuffle=augment and not opt.serial_batches,
+                  skip_bad=opt.skip_bad_images, worker_timeout=opt.worker_timeout, pin_memory=opt.cache != "device",
+                  notices=dataset.notices + notices)
 
 
-def open_validation(opt: Options, needs: tuple[str, ...], size_multiple: int, min_size: int,
-                    device: torch.device = torch.device("cpu")) -> Loader | None:
+def open_validation(options: Options, needs: tuple[str, ...], size_multiple: int, min_size: int,
+                    device: torch.device = CPU) -> Loader | None:
     """The loader of the held-out images that --lr_policy plateau measures on; None for the other policies."""
+    opt = options.view(TrainingOptions)
     if opt.lr_policy != "plateau":
         return None
     try:
-        return open_loader(opt.replace(phase=opt.val_phase), needs, size_multiple, min_size, augment=False,
-                           device=device)
+        return open_loader(options.replace(phase=opt.val_phase), needs, size_multiple, min_size, augment=False,
+                           device=device, phase_flag="--val_phase")
     except UserError as error:
-        raise type(error)(f"--lr_policy plateau measures on held-out images, --val_phase {opt.val_phase}: {error}") from None
+        raise type(error)(f"--lr_policy plateau measures on held-out images, --val_phase {opt.val_phase}: {error}"
+                          ) from None
+
+
+def _open_dataset(kind: type[BaseDataset], options: Options, preprocess: Preprocess, phase_flag: str) -> BaseDataset:
+    """The dataset; where it finds no images, the NoImages says which other folder or phase has them."""
+    try:
+        return kind(options, preprocess)
+    except NoImages as error:
+        meant = _flags_that_find_images(kind, options, preprocess, phase_flag)
+        raise NoImages(f"{error}\nDid you mean {meant} ?" if meant else str(error)) from None
+
+
+def _flags_that_find_images(kind: type[BaseDataset], options: Options, preprocess: Preprocess, phase_flag: str
+                            ) -> str:
+    """'--dataroot ../maps --phase val' where the dataset does find images, '' when that is nowhere near."""
+    opt = options.view(DataOptions)
+    for root, phase in other_trees(Path(opt.dataroot), opt.phase):
+        with suppress(UserError):
+            kind(options.replace(dataroot=str(root), phase=phase), preprocess)
+            elsewhere = [] if root == Path(opt.dataroot).absolute() else [f"--dataroot {root}"]
+            return " ".join(elsewhere + ([] if phase == opt.phase else [f"{phase_flag} {phase}"]))
+    return ""
 
 
 class Loader:
@@ -79,16 +112,19 @@ class Loader:
     skip_bad: leave out images that cannot be read and tell of each in `skipped`.
     worker_timeout: seconds after which a batch that does not come is an error; 0: never.
     pin_memory: hand batches over in memory from which a GPU, if there is one, takes them faster.
+    notices: what the user should know before the first step.
     """
 
     def __init__(self, dataset: BaseDataset, batch_size: int, num_threads: int, seed: int, shuffle: bool,
-                 skip_bad: bool = False, worker_timeout: float = 0, pin_memory: bool = True):
+                 skip_bad: bool = False, worker_timeout: float = 0, pin_memory: bool = True,
+                 notices: Sequence[str] = ()):
         self.dataset, self.skip_bad, self.worker_timeout = dataset, skip_bad, worker_timeout
         self.images = len(dataset)
         self.skipped: list[str] = []
+        self.notices = list(notices)
         self.num_threads = min(num_threads, -(-len(dataset) // batch_size))  # a worker loads whole batches
         warnings.filterwarnings("ignore", "This DataLoader will create")  # --num_threads says how many are wanted
-        self.sampler = _EpochSampler(len(dataset), seed, shuffle, batch_size)
+        self.sampler = EpochSampler(len(dataset), seed, shuffle, batch_size)
         self.batch_size, self.pin_memory = batch_size, pin_memory and torch.cuda.is_available()
         self.begun = False  # an epoch
         self._open_batches()
@@ -98,9 +134,9 @@ class Loader:
         self.batches = DataLoader(
             _Seeded(self.dataset, self.watch), self.batch_size, sampler=self.sampler, num_workers=self.num_threads,
             collate_fn=_stack, persistent_workers=self.num_threads > 0, pin_memory=self.pin_memory,
-            timeout=self.worker_timeout if self.watch else 0, generator=torch.Generator(), worker_init_fn=leave_group)
+            timeout=self.worker_timeout if self.watch else 0, generator=torch.Generator(), worker_init_fn=begin_worker)
 
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[dict[str, Any]]:
+    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of that epoch, `skip` samples after its beginning. Of several processes all get equally many.
 
         Raises UserError for unreadable images, MachineError for workers that fail or hang.
@@ -109,7 +145,7 @@ class Loader:
         self.sampler.choose(epoch, self.images, skip, shared=False)
         return self._batches(self.images - skip, skip > 0)
 
-    def first(self, count: int) -> Iterator[dict[str, Any]]:
+    def first(self, count: int) -> Iterator[Batch]:
         """The first `count` samples in batches, for testing: of several processes, each gets its share of them.
 
         Errors as in `epoch`.
@@ -118,13 +154,13 @@ class Loader:
         self.sampler.choose(1, min(count, self.images), 0, shared=True)
         return self._batches(len(self.sampler), False)
 
-    def _batches(self, left: int, good: bool) -> Iterator[dict[str, Any]]:
+    def _batches(self, left: int, good: bool) -> Iterator[Batch]:
         """left: how many samples will be counted; good: whether some could be read already."""
         asked, waiting = 0, 0 if self.sampler.shared else world_size() - 1
         try:
             for batch, errors in self._start():
                 self._skip(errors)
-                drawn = min(left, self.batches.batch_size * (1 + waiting))
+                drawn = min(left, self.batch_size * (1 + waiting))
                 asked, left = asked + drawn, left - drawn
                 if batch:
                     yield {**batch, "asked": asked}
@@ -157,10 +193,10 @@ class Loader:
     def _skip(self, errors: list[UserError]) -> None:
         for error in errors:
             if not (self.skip_bad and isinstance(error, BadImage)):
-                raise type(error)(*error.args)  # not itself: the traceback's reference to it would delay the workers' end
+                raise type(error)(*error.args)  # not itself: its traceback would delay the workers' end
             self.skipped.append(str(error))
 
-    def _start(self) -> Iterator[Any]:
+    def _start(self) -> Iterator[Stacked]:
         """The batches without PyTorch's signal handler: when a worker dies it raises wherever the main process is then.
 
         The next batch tells it as well.
@@ -178,42 +214,6 @@ class Loader:
         return batches
 
 
-class _EpochSampler(Sampler[Key]):
-    """Every index once an epoch, shuffled by (seed, epoch), each with a seed of its own; a part for each process."""
-
-    def __init__(self, length: int, seed: int, shuffle: bool, batch_size: int):
-        self.seed, self.shuffle, self.batch_size = seed, shuffle, batch_size
-        self.choose(1, length, 0, shared=False)
-
-    def choose(self, epoch: int, length: int, skip: int, shared: bool) -> None:
-        """Give the samples `skip` to `length` of that epoch from now on. shared: every sample to one process only.
-
-        Otherwise the samples are cut into steps, of which each process has its batch; the last step is filled up from the
-        epoch's beginning.
-        """
-        self.epoch, self.length, self.skip, self.shared = epoch, length, skip, shared
-
-    def __len__(self) -> int:
-        return len(self._own(list(range(self.length))))
-
-    def __iter__(self) -> Iterator[Key]:
-        source = random.Random(f"{self.seed} {self.epoch}")
-        order = list(range(self.length))
-        if self.shuffle:
-            source.shuffle(order)
-        return iter(self._own([(index, source.getrandbits(63)) for index in order]))
-
-    def _own(self, keys: list[Any]) -> list[Any]:
-        """This process's part of a whole epoch."""
-        left = keys[self.skip:]
-        if world_size() == 1 or self.shared:
-            return left[rank()::world_size()]
-        size = self.batch_size * world_size()
-        left += islice(cycle(keys), -len(left) % size)
-        return [key for start in range(rank() * self.batch_size, len(left), size)
-                for key in left[start:start + self.batch_size]]
-
-
 class _Seeded(Dataset):
     """Samples by (index, seed); a UserError travels as a value, because a raised one would lose its text."""
 
@@ -229,8 +229,7 @@ class _Seeded(Dataset):
             return error
 
 
-def _stack(samples: list[Sample | UserError]) -> tuple[dict[str, Any] | None, list[UserError]]:
-    """(the batch of the good samples, if there are any; what is wrong with the others)."""
+def _stack(samples: list[Sample | UserError]) -> Stacked:
     good = [sample for sample in samples if not isinstance(sample, UserError)]
     errors = [sample for sample in samples if isinstance(sample, UserError)]
     for name in ("A", "B"):

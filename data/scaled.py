@@ -3,14 +3,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
-from torch import Tensor
 
-from data.readers import open_image, upright, upright_size
+from data.readers import MAX_PIXELS, open_image, upright, upright_size
 from data.transforms import Preprocess, Size, resize
 from util.errors import UserError
-
-Pixels = Image.Image | Tensor
-"""An 8-bit image: Pillow's, or from a cache a tensor (C, H, W) of type uint8."""
 
 DRAFTED = ("JPEG", "MPO")  # formats that can be decoded at a part of their size
 
@@ -22,21 +18,23 @@ class ImageFile(NamedTuple):
     channels: tuple[int, ...]  # of each image, from the left: 1 gray, 3 RGB
 
 
-def read_scaled(file: ImageFile, preprocess: Preprocess, fast: bool) -> list[Image.Image]:
+def read_scaled(file: ImageFile, preprocess: Preprocess, fast: bool, bits: int = 16, max_pixels: float = MAX_PIXELS
+                ) -> list[Image.Image]:
     """The images in a file, each of the size that `preprocess` scales it to.
 
     fast: decode a JPEG at 1/2, 1/4 or 1/8 of its size where that is still at least as large; pixels differ a little.
+    bits, max_pixels: as for `read_image`.
     Raises BadImage when the file cannot be read, UserError when it is too narrow for two images.
     """
     path, channels = file
     sides = len(channels)
-    with open_image(path) as stored:
+    with open_image(path, max_pixels) as stored:
         size = upright_size(stored) if fast and stored.format in DRAFTED else None
         if size:
             width, height = preprocess.scaled(side_size(path, size, sides))
             needed = width * sides, height
             stored.draft(None, needed if stored.size == size else needed[::-1])  # a file may lie on its side
-        whole = upright(stored, channels[0] if sides == 1 else 3)
+        whole = upright(stored, channels[0] if sides == 1 else 3, bits)
     scaled = preprocess.scaled(side_size(path, size or whole.size, sides))
     return [resize(image, scaled) for image in ([whole] if sides == 1 else _split(path, whole, channels))]
 

@@ -1,14 +1,15 @@
 """A folder of images, or one file: only the source side."""
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from data.base_dataset import BaseDataset, Sample
-from data.folders import is_image, list_images, require_images
+from data.folders import PHASES, is_image, require_images
 from data.scaled import ImageFile
-from data.transforms import Preprocess
+from data.transforms import Preprocess, Size
 from options.schema import Options
 
+PILES = {f"{phase}{side}" for phase in (*PHASES, "") for side in ("A", "B", "")}  # folders of a dataset
 EXPECTED = "    {root}   an image, or a folder with images in it and below it"
 
 
@@ -17,10 +18,11 @@ class SingleDataset(BaseDataset):
 
     gives = ("A",)
 
-    def __init__(self, opt: Options, preprocess: Preprocess):
-        super().__init__(opt, preprocess)
+    def __init__(self, options: Options, preprocess: Preprocess):
+        super().__init__(options, preprocess)
+        opt = self.opt
         one_file = self.root.is_file() and is_image(self.root)
-        self.A = [self.root] if one_file else list_images(self.root, opt.max_dataset_size)
+        self.A = [self.root] if one_file else self.images_in(self.root, opt.max_dataset_size)
         require_images(opt.dataroot, self.A, EXPECTED.format(root=opt.dataroot))
 
     def __len__(self) -> int:
@@ -34,6 +36,19 @@ class SingleDataset(BaseDataset):
 
     def image_files(self) -> Iterable[ImageFile]:
         return [ImageFile(path, (self.opt.input_nc,)) for path in self.A]
+
+    def doubts(self, found: Mapping[Path, Size]) -> list[str]:
+        doubts = []
+        wide = [path for path, (width, height) in found.items() if 1.9 < width / height < 2.1]
+        if 2 * len(wide) > len(found):
+            doubts.append(f"warning: {len(wide)} of {len(found)} images are twice as wide as high, such as {wide[0]}, "
+                          "and each is read as one picture. If they are pairs A|B side by side, give --dataset_mode "
+                          "aligned and the --model that was trained")
+        piles = sorted({path.relative_to(self.root).parts[0] for path in self.A if path != self.root} & PILES)
+        if len(piles) > 1:
+            doubts.append(f"warning: the images in {', '.join(piles)} of {self.root} are all read alike; for one of "
+                          f"these folders give --dataroot {self.root / piles[0]}")
+        return doubts
 
     def leave_out(self, bad: set[Path]) -> None:
         self.A = [path for path in self.A if path not in bad]

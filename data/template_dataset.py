@@ -5,9 +5,10 @@ To add your own: copy this file to data/xyz_dataset.py and rename the class to X
 """
 import random
 from pathlib import Path
+from typing import ClassVar
 
 from data.base_dataset import BaseDataset, Sample
-from data.folders import list_images, require_images
+from data.folders import require_images
 from data.transforms import Preprocess
 from options.schema import Group, Options, option
 from util.errors import UserError
@@ -25,14 +26,16 @@ class TemplateDataset(BaseDataset):
 
         brightness: float = option(0.5, "factor on the brightness of A, from 0 (black) to 1", sampling=True)
 
-    changed_defaults = {"no_flip": True}  # defaults of shared options that suit this dataset
+    changed_defaults: ClassVar = {"no_flip": True}  # defaults of shared options that suit this dataset
 
-    def __init__(self, opt: Options, preprocess: Preprocess):
-        super().__init__(opt, preprocess)
+    def __init__(self, options: Options, preprocess: Preprocess):
+        super().__init__(options, preprocess)
+        opt = self.opt
+        self.brightness = options.view(self.ExtraOptions).brightness
         if opt.input_nc != opt.output_nc:
             raise UserError(f"--dataset_mode template makes A from B and needs equal channels, found --input_nc "
                             f"{opt.input_nc} and --output_nc {opt.output_nc}")
-        self.images = list_images(self.root / opt.phase, opt.max_dataset_size)
+        self.images = self.images_in(self.root / opt.phase, opt.max_dataset_size)
         require_images(opt.dataroot, self.images, EXPECTED.format(root=opt.dataroot, phase=opt.phase))
 
     def __len__(self) -> int:
@@ -42,7 +45,7 @@ class TemplateDataset(BaseDataset):
         """All that is random comes from `rng`, so that the same seed gives the same sample in any worker."""
         path = self.images[index]
         B = self.load(path, self.opt.output_nc, rng)
-        A = (B.flip(1) + 1) * self.opt.brightness - 1
+        A = (B.flip(1) + 1) * self.brightness - 1
         if self.swap:  # --direction BtoA
             A, B = B, A
         return {"A": A, "B": B, "A_paths": str(path), "B_paths": str(path)}

@@ -1,7 +1,8 @@
-"""From images of any size to the tensors of a network: scale, crop, fit, mirror. Decided once, applied to both sides."""
+"""From images of any size to the tensors of a network: scale, crop, fit, mirror; decided once for both sides."""
 import math
 import random
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from util.errors import UserError
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
+Pixels = Image.Image | Tensor
+"""An 8-bit image: Pillow's, or from a cache a tensor (C, H, W) of type uint8."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class Plan:
     fit: Size | None
     flip: bool
 
-    def apply(self, image: Image.Image | Tensor) -> Image.Image | Tensor:
-        """The image, Pillow's or a tensor (C, H, W) of uint8, after the plan; bicubic as in the classic implementation."""
+    def apply(self, image: Pixels) -> Pixels:
+        """The image after the plan; bicubic as in the classic implementation."""
         image = resize(image, self.scale)
         if self.crop:
             left, top, width, height = self.crop
@@ -40,19 +43,23 @@ class Plan:
         return image.flip(-1) if isinstance(image, Tensor) else ImageOps.mirror(image)
 
 
-def resize(image: Image.Image | Tensor, size: Size) -> Image.Image | Tensor:
-    """The image with `size` by Pillow's bicubic filter, also for a tensor: torch's does not agree with it to the bit."""
+@overload
+def resize(image: Image.Image, size: Size) -> Image.Image: ...
+@overload
+def resize(image: Pixels, size: Size) -> Pixels: ...
+def resize(image: Pixels, size: Size) -> Pixels:
+    """The image with `size` by Pillow's bicubic filter, also for a tensor: torch's is not the same to the bit."""
     if size_of(image) == size:
         return image
     if not isinstance(image, Tensor):
         return image.resize(size, Image.Resampling.BICUBIC)
     pixels = image.cpu().permute(1, 2, 0).numpy()
-    resized = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0]).resize(size, Image.Resampling.BICUBIC)
-    return as_bytes(resized).to(image.device)
+    whole = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
+    return as_bytes(whole.resize(size, Image.Resampling.BICUBIC)).to(image.device)
 
 
-def size_of(image: Image.Image | Tensor) -> Size:
-    """(width, height) in pixels of Pillow's image or of a tensor (C, H, W)."""
+def size_of(image: Pixels) -> Size:
+    """(width, height) in pixels."""
     return (image.shape[2], image.shape[1]) if isinstance(image, Tensor) else image.size
 
 
@@ -68,10 +75,10 @@ class Preprocess:
     augment: random crops and flips, for training; otherwise centre crops and no flips.
     """
 
-    def __init__(self, opt: Options, size_multiple: int = 1, min_size: int = 1, augment: bool = True):
-        asked = opt.view(DataOptions)
-        self.way, self.load_size, self.crop_size = PREPROCESS[asked.preprocess], asked.load_size, asked.crop_size
-        self.flip = augment and not asked.no_flip
+    def __init__(self, options: Options, size_multiple: int = 1, min_size: int = 1, augment: bool = True):
+        opt = options.view(DataOptions)
+        self.way, self.load_size, self.crop_size = PREPROCESS[opt.preprocess], opt.load_size, opt.crop_size
+        self.flip = augment and not opt.no_flip
         self.size_multiple, self.min_size, self.augment = size_multiple, min_size, augment
         if self.scales_and_crops and self.load_size < self.crop_size:
             raise UserError(f"--load_size {self.load_size} is smaller than --crop_size {self.crop_size}: "
@@ -115,7 +122,7 @@ class Preprocess:
         )
 
 
-def to_tensor(image: Image.Image | Tensor) -> Tensor:
-    """An 8-bit image, Pillow's or a tensor (C, H, W) of uint8, to a new float tensor (C, H, W) in [-1, 1]."""
+def to_tensor(image: Pixels) -> Tensor:
+    """An 8-bit image to a new float tensor (C, H, W) in [-1, 1]."""
     pixels = image if isinstance(image, Tensor) else as_bytes(image)
     return pixels.to(torch.float32, memory_format=torch.contiguous_format).mul_(2 / 255).sub_(1)

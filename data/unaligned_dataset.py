@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from data.base_dataset import BaseDataset, Sample
-from data.folders import list_images, require_images
+from data.folders import list_images, require_images, sides_inside
 from data.scaled import ImageFile
 from data.transforms import Preprocess
 from options.schema import Options
@@ -12,19 +12,25 @@ from options.schema import Options
 EXPECTED = """\
     {root}/
       {phase}A/   images of domain A
-      {phase}B/   images of domain B"""
+      {phase}B/   images of domain B
+  or  {phase}/A/, {phase}/B/"""
 
 
 class UnalignedDataset(BaseDataset):
     """Sample i is image i of A beside a random image of B (image i with --serial_batches); the longer pile counts."""
 
-    def __init__(self, opt: Options, preprocess: Preprocess):
-        super().__init__(opt, preprocess)
-        folders = [self.root / f"{opt.phase}{side}" for side in ("BA" if self.swap else "AB")]
-        self.A, self.B = (list_images(folder, opt.max_dataset_size) for folder in folders)
+    def __init__(self, options: Options, preprocess: Preprocess):
+        super().__init__(options, preprocess)
+        opt = self.opt
+        phase = self.root / opt.phase
+        folders = [Path(f"{phase}{side}") for side in "AB"]
+        inside = sides_inside(phase)
+        if not any(folder.is_dir() for folder in folders) and inside[0] and inside[1]:
+            folders = [inside[0], inside[1]]
+        self.A, self.B = (self.images_in(folder, opt.max_dataset_size) for folder in folders[::-1 if self.swap else 1])
         hint = ""
-        if not (self.A and self.B) and list_images(self.root / opt.phase):
-            hint = f"\n{self.root / opt.phase} looks like pairs A|B: --model pix2pix or --dataset_mode aligned reads them."
+        if not (self.A and self.B) and not any(inside) and list_images(phase):
+            hint = f"\n{phase} looks like pairs A|B: --model pix2pix or --dataset_mode aligned reads them."
         expected = EXPECTED.format(root=opt.dataroot, phase=opt.phase)
         for images in (self.A, self.B):
             require_images(opt.dataroot, images, expected, hint)

@@ -1,6 +1,8 @@
 """What worker processes are at, and how it is told when they fail or hang."""
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.sharedctypes import RawArray
@@ -25,7 +27,9 @@ class Watch:
     @contextmanager
     def at(self, index: int) -> Iterator[None]:
         """A worker is making sample `index`."""
-        worker = get_worker_info().id
+        info = get_worker_info()
+        assert info is not None, "only workers are watched"
+        worker = info.id
         self.pids[worker], self.samples[worker] = os.getpid(), index
         try:
             yield
@@ -45,10 +49,23 @@ class Watch:
             "Does the drive answer? A larger --worker_timeout waits longer, 0 for ever")
 
 
-def leave_group(worker: int) -> None:
-    """Called in each worker: torchrun's signals are sent to whole groups, and would end workers that are still needed."""
+def begin_worker(worker: int) -> None:
+    """Called in each worker when it begins."""
     if world_size() > 1:
-        os.setpgid(0, 0)
+        os.setpgid(0, 0)  # torchrun's signals are sent to whole groups, and would end workers that are still needed
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this process as soon as its parent has ended, even by kill -9.
+
+    PyTorch's own look at the parent comes every 5 seconds; so long a worker would keep all that it has inherited, such
+    as the lock of a run's folder.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only workers end with their parent"
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
 
 
 def timed_out(error: Exception) -> bool:

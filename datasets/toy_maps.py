@@ -38,7 +38,7 @@ def write_town(out: Path, split: str, number: int, seed: int, size: int) -> None
     pair.paste(photo, (0, 0))
     pair.paste(street_map, (size, 0))
     single = photo if number % 2 else street_map
-    for picture, name in zip((pair, classes, single), file_names(split, number)):
+    for picture, name in zip((pair, classes, single), file_names(split, number), strict=True):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         picture.save(out / name)
 
@@ -50,7 +50,7 @@ def all_files(settings: dict) -> set[str]:
 
 def read_settings(out: Path) -> dict | None:
     """The settings that a folder was made with; None for a new or empty one."""
-    if not out.exists() or out.is_dir() and not any(out.iterdir()):
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     try:
         found = json.loads((out / SETTINGS).read_text())
@@ -105,7 +105,7 @@ def parse(argv: list[str] | None) -> tuple[argparse.ArgumentParser, argparse.Nam
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command. Exit code 0 when the set is there, 1 when it cannot be written, 2 for wrong flags or a foreign folder."""
+    """The command. Exit code 0 when the set is there, 1 when it cannot be written, 2 for wrong flags or folders."""
     parser, args = parse(argv)
     settings = {"made_by": MADE_BY, "version": VERSION, "size": args.size, "n_train": args.n_train,
                 "n_test": args.n_test, "seed": args.seed, "classes": list(CLASSES),

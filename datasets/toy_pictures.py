@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
-from toy_town import FIELD, MAIN_ROAD, OVERSAMPLE, WIDTH, Rng, Town, fill, normals, plan_town, stroke
+from toy_town import FIELD, MAIN_ROAD, OVERSAMPLE, WIDTH, Colour, Rng, Town, fill, normals, plan_town, stroke
 
 SPLITS = ("train", "test")
 MAP_COLOURS = ((237, 226, 200), (156, 212, 132), (116, 184, 242), (255, 255, 255), (250, 198, 72), (190, 122, 104))
@@ -135,5 +135,5 @@ def colour(values: np.ndarray) -> tuple[int, ...]:
     return tuple(np.clip(values, 0, 255).astype(int).tolist())
 
 
-def disc(image: Image.Image, x: float, y: float, radius: float, value) -> None:
+def disc(image: Image.Image, x: float, y: float, radius: float, value: Colour) -> None:
     ImageDraw.Draw(image).ellipse((x - radius, y - radius, x + radius, y + radius), fill=value)

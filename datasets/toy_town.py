@@ -6,11 +6,14 @@ a street stays some pixels wide. A town is planned on a canvas OVERSAMPLE times 
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw
 
 Rng = np.random.Generator
+Colour = int | tuple[int, ...]
 
 CLASSES = ("field", "park", "water", "road", "main_road", "building")
 FIELD, PARK, WATER, ROAD, MAIN_ROAD, BUILDING = range(len(CLASSES))
@@ -29,7 +32,7 @@ class Warp:
     wavelength: float  # metres
     phase: np.ndarray  # (2,) radians
 
-    def __call__(self, points) -> np.ndarray:
+    def __call__(self, points: ArrayLike) -> np.ndarray:
         """(..., 2) metres -> (..., 2) canvas pixels."""
         points = np.asarray(points, float)
         points = points + self.swing * np.sin(points[..., ::-1] * (2 * math.pi / self.wavelength) + self.phase)
@@ -61,13 +64,13 @@ def plan_town(rng: Rng, size: int) -> Town:
     town = Town(warp, Image.new("L", (canvas, canvas), FIELD), Image.new("L", (canvas, canvas), 128))
     lines, blocks = plan_streets(rng, side)
     kinds = rng.choice(("built", "park", "farm"), len(blocks), p=(0.74, 0.14, 0.12))
-    for block, kind in zip(blocks, kinds):
+    for block, kind in zip(blocks, kinds, strict=True):
         lay_block(town, rng, block, kind)
     town.roads = [(warp(np.linspace(start, end, 40)), kind) for start, end, kind in lines]
     lay_roads(town, ROAD)
     lay_water(town, rng, side)
     lay_roads(town, MAIN_ROAD)
-    for block, kind in zip(blocks, kinds):
+    for block, kind in zip(blocks, kinds, strict=True):
         if kind == "built":
             build_block(town, rng, block)
     return town
@@ -100,7 +103,7 @@ def split(rng: Rng, box: tuple, lines: list, longest: float = 62.0) -> list:
         lines.append(((x0, ys[1]), (x1, ys[1]), ROAD))
     if len(xs) + len(ys) == 4:
         return [box]
-    return [block for left, right in zip(xs, xs[1:]) for top, bottom in zip(ys, ys[1:])
+    return [block for left, right in pairwise(xs) for top, bottom in pairwise(ys)
             for block in split(rng, (left, top, right, bottom), lines, longest)]
 
 
@@ -177,7 +180,7 @@ def build_block(town: Town, rng: Rng, box: tuple) -> None:
     columns, rows = max(1, round((x1 - x0) / lot)), max(1, round((y1 - y0) / lot))
     for i in range(columns):
         for j in range(rows):
-            if 0 < i < columns - 1 and 0 < j < rows - 1 or rng.random() < 0.06:
+            if (0 < i < columns - 1 and 0 < j < rows - 1) or rng.random() < 0.06:
                 continue  # courtyards and a few empty lots
             size = np.array(((x1 - x0) / columns, (y1 - y0) / rows))
             middle = (x0, y0) + size * (i + 0.5, j + 0.5) + rng.uniform(-0.6, 0.6, 2)
@@ -189,11 +192,11 @@ def build_block(town: Town, rng: Rng, box: tuple) -> None:
                 town.buildings.append(corners)
 
 
-def fill(image: Image.Image, outline: np.ndarray, value) -> None:
+def fill(image: Image.Image, outline: np.ndarray, value: Colour) -> None:
     ImageDraw.Draw(image).polygon(outline.ravel().tolist(), fill=value)
 
 
-def stroke(image: Image.Image, points: np.ndarray, width: float, value) -> None:
+def stroke(image: Image.Image, points: np.ndarray, width: float, value: Colour) -> None:
     """A band along a line; both in pixels of the image. (Pillow's own wide lines leave gaps at the joints.)"""
     aside = normals(points) * max(width, 1.5) / 2
     fill(image, np.concatenate((points + aside, (points - aside)[::-1])), value)

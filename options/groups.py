@@ -35,6 +35,9 @@ class DataOptions(Group):
                             structure=True, sampling=True)
     input_nc: int = option(3, "channels of an input image: 3 RGB, 1 gray", least=1, structure=True)
     output_nc: int = option(3, "channels of an output image: 3 RGB, 1 gray", least=1, structure=True)
+    input_bits: int = option(0, "bits of 16 that gray input images use, such as 12 of a microscope; 0: as many as "
+                             "hold the largest value", least=0, most=16, sampling=True)
+    output_bits: int = option(0, "the same of output images", least=0, most=16, sampling=True)
     preprocess: str = option(
         "resize_and_crop", "how an image is brought to size",
         choices=PREPROCESS, common=True, sampling=True)
@@ -52,6 +55,7 @@ class DataOptions(Group):
         choices=("none", "ram", "disk", "device"))
     fast_decode: bool = option(False, "decode large JPEGs at 1/2, 1/4 or 1/8 of their size; pixels differ a little")
     skip_bad_images: bool = option(False, "leave out images that cannot be read, and say which, instead of stopping")
+    max_pixels: int | float = option(178_956_970, "images with more pixels than this are refused", least=1)
     max_dataset_size: int | float = option(float("inf"), "use at most this many images of each domain", least=1)
     display_winsize: int = option(256, "width in pixels of an image on the pages and in the live view", least=1)
 

@@ -32,7 +32,7 @@ CYCLE_TREE = """\
 def test_a_dataroot_that_is_not_there(dataroot, train, failure):
     code, said = failure(train, f"--model pix2pix --dataroot {dataroot.parent}/datset")
     assert code == 2
-    assert f"--dataroot {dataroot.parent}/datset does not exist; beside it there are: dataset.\n" in said
+    assert f"--dataroot {dataroot.parent}/datset does not exist; beside it there are: dataset (did you mean dataset?).\n" in said
     assert PIX2PIX_TREE.format(root=f"{dataroot.parent}/datset") in said
 
 
@@ -43,8 +43,8 @@ def test_a_dataroot_without_images(tmp_path, train, failure, model, tree):
     (root / "photos" / "notes.txt").write_text("no image")
     code, said = failure(train, f"--model {model} --dataroot {root}")
     assert code == 2
-    assert (f"no images for this dataset in --dataroot {root}.\n"
-            "found:\n  empty/  no files\n    photos/  1 other files") in said
+    found = "found:\n  empty/  no files\n    photos/  not read: 1 .txt"
+    assert f"no images for this dataset in --dataroot {root}.\n{found}" in said
     assert f"expected:\n{tree.format(root=root)}" in said
 
 

@@ -57,7 +57,8 @@ def test_every_dataset_keeps_the_contract(dataroot: Path, mode: str):
     assert equal(pickle.loads(pickle.dumps(dataset)).sample(0, random.Random(0)), dataset.sample(0, random.Random(0)))
     assert len(make(dataroot, mode, "--max_dataset_size 3")) == 3
     whole = make(dataroot, mode)
-    assert whole.planned_size(sources[0], Image.open(sources[0]).size) == tuple(whole.sample(0, random.Random(0))["A"].shape[:0:-1])
+    planned = whole.planned_size(sources[0], Image.open(sources[0]).size)
+    assert planned == tuple(whole.sample(0, random.Random(0))["A"].shape[:0:-1])
 
 
 @pytest.mark.parametrize("mode", ["aligned", "unaligned", "single"])
@@ -83,22 +84,22 @@ def test_aligned_files_are_split_in_the_middle(dataroot: Path):
 def test_an_odd_width_leaves_out_the_middle(tmp_path: Path):
     path = write_image(tmp_path / "train/1.png", 65, 32)
     sample = make(tmp_path, "aligned").sample(0, random.Random(0))
-    assert torch.equal(sample["A"], tensor(path, (0, 0, 32, 32))) and torch.equal(sample["B"], tensor(path, (33, 0, 65, 32)))
-    with pytest.raises(UserError, match="1.png is 1x32 pixels; expected a pair A|B side by side"):
+    assert torch.equal(sample["A"], tensor(path, (0, 0, 32, 32)))
+    assert torch.equal(sample["B"], tensor(path, (33, 0, 65, 32)))
+    with pytest.raises(UserError, match=r"1.png is 1x32 pixels; expected a pair A|B side by side"):
         make(tmp_path, "aligned").planned_size(path, (1, 32))
 
 
 @pytest.mark.parametrize(("folder_A", "folder_B"), [("train/A", "train/B"), ("trainA", "trainB")])
-def test_two_folders_are_matched_by_name(tmp_path: Path, capsys: pytest.CaptureFixture, folder_A: str, folder_B: str):
+def test_two_folders_are_matched_by_name(tmp_path: Path, folder_A: str, folder_B: str):
     for number, name in enumerate(["10.png", "2.bmp", "sub/2.png", "only.png"]):
         write_image(tmp_path / folder_A / name, seed=number)
     for number, name in enumerate(["10.PNG", "2.png", "sub/2.tif", "sub/10.png"]):
         write_image(tmp_path / folder_B / name, seed=10 + number)
     dataset = make(tmp_path, "aligned")
-    said = capsys.readouterr().out
-    assert said.startswith("note: 2 images in ") and said.endswith("\nThe 3 pairs are used.\n")
-    assert said.splitlines()[1:3] == [f"  {tmp_path / folder_A / 'only.png'}", f"  {tmp_path / folder_B / 'sub/10.png'}"]
     A, B = tmp_path / folder_A, tmp_path / folder_B
+    assert dataset.notices == [f"note: 2 images in {A} and {B} have no partner of the same name:\n  {A / 'only.png'}\n"
+                               f"  {B / 'sub/10.png'}\nThe 3 pairs are used."]
     pairs = [(A / "2.bmp", B / "2.png"), (A / "10.png", B / "10.PNG"), (A / "sub/2.png", B / "sub/2.tif")]
     assert dataset.sources() == [path for path, _ in pairs]
     for index, (path_A, path_B) in enumerate(pairs):
@@ -110,23 +111,23 @@ def test_two_folders_are_matched_by_name(tmp_path: Path, capsys: pytest.CaptureF
     assert back.sample(0, random.Random(0))["A_paths"] == str(pairs[0][1])
 
 
-def test_files_of_equal_name_are_not_dropped_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_files_of_equal_name_are_not_dropped_in_silence(tmp_path: Path):
     for name in ("trainA/1.png", "trainB/1.bmp", "trainB/1.png"):
         write_image(tmp_path / name)
-    assert len(make(tmp_path, "aligned")) == 1
-    assert f"  {tmp_path / 'trainB/1.bmp'}\nThe 1 pairs" in capsys.readouterr().out
+    dataset = make(tmp_path, "aligned")
+    assert len(dataset) == 1 and f"  {tmp_path / 'trainB/1.bmp'}\nThe 1 pairs" in dataset.notices[0]
 
 
-def test_of_several_files_with_one_name_the_ending_decides(tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_of_several_files_with_one_name_the_ending_decides(tmp_path: Path):
     for name in ("A/1.jpg", "A/1.png", "B/1.png", "A/2.jpg", "A/2.png", "B/2.png", "B/2.jpg"):
         write_image(tmp_path / f"train{name}")
-    pairs = make(tmp_path, "aligned").pairs
-    assert [[path.name for path in pair] for pair in pairs] == [["1.png"] * 2, ["2.jpg"] * 2, ["2.png"] * 2]
-    assert f"note: 1 images in {tmp_path}/trainA and {tmp_path}/trainB have no partner" in capsys.readouterr().out
+    dataset = make(tmp_path, "aligned")
+    assert [[path.name for path in pair] for pair in dataset.pairs] == [["1.png"] * 2, ["2.jpg"] * 2, ["2.png"] * 2]
+    assert f"note: 1 images in {tmp_path}/trainA and {tmp_path}/trainB have no partner" in dataset.notices[0]
     write_image(tmp_path / "trainA/3.jpg")
     write_image(tmp_path / "trainA/3.png")
     write_image(tmp_path / "trainB/3.bmp")
-    with pytest.raises(UserError, match="a pair: .*A/3.jpg, .*A/3.png and .*B/3.bmp; leave one on each side"):
+    with pytest.raises(UserError, match=r"a pair: .*A/3.jpg, .*A/3.png and .*B/3.bmp; leave one on each side"):
         make(tmp_path, "aligned")
 
 
@@ -136,18 +137,23 @@ def test_pairs_of_two_sizes_are_refused_before_the_first_step(tmp_path: Path, mo
         write_image(tmp_path / f"trainA/{number}.png", 40, 40)
         write_image(tmp_path / f"trainB/{number}.png", 40, height)
     dataset = make(tmp_path, "aligned", f"--preprocess {mode} --load_size 40 --crop_size 32")
-    with pytest.raises(UserError, match="found .*A/1.png with 40x40 and .*B/1.png with 40x48, and 1 more such pairs; use"):
-        dataset.doubts(check_images(dataset, skip_bad=False)[0])
+    said = r"found .*A/1.png with 40x40 and .*B/1.png with 40x48, and 1 more such pairs; use"
+    with pytest.raises(UserError, match=said):
+        doubts(dataset)
     dataset.leave_out({tmp_path / "trainA/1.png", tmp_path / "trainB/2.png"})
-    assert dataset.doubts(check_images(dataset, skip_bad=False)[0]) == []
+    assert doubts(dataset) == []
     dataset = make(tmp_path, "aligned", "--load_size 40 --crop_size 32")
-    assert dataset.doubts(check_images(dataset, skip_bad=False)[0]) == []
+    assert doubts(dataset) == []
+
+
+def doubts(dataset: BaseDataset) -> list[str]:
+    return dataset.doubts({path: look.size for path, look in check_images(dataset, skip_bad=False)[0].items()})
 
 
 def test_no_pair_left_is_an_error(tmp_path: Path):
     write_image(tmp_path / "trainA/1.png")
     write_image(tmp_path / "trainB/2.png")
-    with pytest.raises(UserError, match="2 images in (.|\n)*trainA/1.png\n(.|\n)*trainB/2.png\nNo pair is left."):
+    with pytest.raises(UserError, match=r"2 images in (.|\n)*trainA/1.png\n(.|\n)*trainB/2.png\nNo pair is left."):
         make(tmp_path, "aligned")
 
 
@@ -179,8 +185,9 @@ def test_pairs_of_two_sizes_are_scaled_to_one(tmp_path: Path):
     for seed in range(50):
         sample = dataset.sample(0, random.Random(seed))
         assert (sample["A"] - sample["B"]).abs().mean() < 0.15  # 1 on average where the boards do not lie on each other
-    with pytest.raises(UserError, match="a pair must have one size, found .*trainA/1.png with 36x36 and .*trainB/1.png "
-                                        "with 72x72; use --preprocess resize_and_crop"):
+    said = (r"a pair must have one size, found .*trainA/1.png with 36x36 and .*trainB/1.png with 72x72; "
+            "use --preprocess resize_and_crop")
+    with pytest.raises(UserError, match=said):
         make(tmp_path, "aligned", "--preprocess crop --crop_size 32").sample(0, random.Random(0))
 
 
@@ -256,13 +263,14 @@ def test_template_turns_and_darkens(dataroot: Path):
     sample = dataset.sample(0, random.Random(0))
     assert torch.equal(sample["B"], image)
     assert_close((sample["A"] + 1) / 2, image.flip(1).add(1) / 8)
-    back = make(dataroot, "template", "--preprocess none --brightness 0.25 --direction BtoA").sample(0, random.Random(0))
+    back = make(dataroot, "template", "--preprocess none --brightness 0.25 --direction BtoA")
+    back = back.sample(0, random.Random(0))
     assert torch.equal(back["A"], sample["B"]) and torch.equal(back["B"], sample["A"])
     with pytest.raises(UserError, match="needs equal channels, found --input_nc 3 and --output_nc 1"):
         make(dataroot, "template", "--output_nc 1")
 
 
-def test_pair_folders_in_any_case_and_misnamed_ones(tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_pair_folders_in_any_case_and_misnamed_ones(tmp_path: Path):
     for side in "ab":
         write_image(tmp_path / "lower/train" / side / "1.png", seed=ord(side))
         write_image(tmp_path / "other/train" / {"a": "photos", "b": "labels"}[side] / "1.png", width=64)
@@ -270,9 +278,7 @@ def test_pair_folders_in_any_case_and_misnamed_ones(tmp_path: Path, capsys: pyte
     assert names(list(make(tmp_path / "lower", "aligned").pairs[0])) == ["1.png", "1.png"]
     with pytest.raises(UserError, match="has only one of the two folders A and B"):
         make(tmp_path / "half", "aligned")
-    capsys.readouterr()
-    make(tmp_path / "other", "aligned")
-    assert "rename these folders to A and B" in capsys.readouterr().out
+    assert "rename these folders to A and B" in make(tmp_path / "other", "aligned").notices[0]
 
 
 def test_single_images_in_place_of_pairs_are_doubted(tmp_path: Path, dataroot: Path):
@@ -282,3 +288,41 @@ def test_single_images_in_place_of_pairs_are_doubted(tmp_path: Path, dataroot: P
     assert "3 of 3 are not about twice as wide as high" in said
     pairs = make(dataroot, "aligned")
     assert pairs.doubts({path: pairs.planned_size(path, (64, 32)) for path in pairs.files()}) == []
+
+
+def test_unaligned_reads_two_folders_inside_its_phase(piles: Path):
+    before = partners(make(piles, "unaligned"))
+    for phase in ("train", "test"):
+        (piles / phase).mkdir()
+    for side, lower in (("A", "a"), ("B", "B")):
+        (piles / f"train{side}").rename(piles / "train" / lower)
+    assert partners(make(piles, "unaligned")) == before
+    back = make(piles, "unaligned", f"{PLAIN} --serial_batches --direction BtoA")
+    assert partners(back)[:2] == ["B0 A0", "B1 A1"]
+
+
+@pytest.mark.parametrize("mode", ["scale_width", "scale_width_and_crop"])
+def test_pairs_that_a_kept_width_stretches_are_doubted(tmp_path: Path, mode: str):
+    """Both are lower than the crop when they are scaled, and raised to it."""
+    for number, heights in enumerate([(20, 10), (20, 20)]):
+        for side, height in zip("AB", heights, strict=True):
+            write_image(tmp_path / f"train{side}/{number}.png", 100, height)
+    (said,) = doubts(make(tmp_path, "aligned", f"--preprocess {mode} --load_size 40 --crop_size 32"))
+    A, B = tmp_path / "trainA/0.png", tmp_path / "trainB/0.png"
+    assert said == (f"warning: the two sides of 1 of 2 pairs have unlike proportions, such as {A} with 100x20 and {B} "
+                    f"with 100x10; --preprocess {mode} stretches both to 40x32")
+
+
+def test_pairs_in_place_of_single_images_are_doubted(dataroot: Path):
+    (said,) = doubts(make(dataroot / "train", "single"))
+    assert said == (f"warning: 4 of 4 images are twice as wide as high, such as {dataroot}/train/1.png, and each is "
+                    "read as one picture. If they are pairs A|B side by side, give --dataset_mode aligned and the "
+                    "--model that was trained")
+    assert doubts(make(dataroot / "trainA", "single")) == doubts(make(dataroot / "trainA/1.png", "single")) == []
+
+
+def test_a_whole_dataset_in_place_of_a_folder_is_doubted(dataroot: Path):
+    (said,) = doubts(make(dataroot, "single"))
+    folders = "test, testA, testB, train, trainA, trainB, val, valA, valB"
+    assert said == (f"warning: the images in {folders} of {dataroot} are all read alike; "
+                    f"for one of these folders give --dataroot {dataroot}/test")

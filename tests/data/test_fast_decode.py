@@ -1,4 +1,4 @@
-"""--fast_decode reads JPEGs at a part of their size: never smaller than they are scaled to, and nearly the same pixels."""
+"""--fast_decode reads JPEGs at a part of their size, never smaller than they are scaled to; pixels hardly differ."""
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +20,9 @@ SCALES = "--load_size 36 --crop_size 32"
 @pytest.fixture
 def decoded(monkeypatch) -> list[tuple[int, int]]:
     """The sizes in which images are decoded."""
-    def upright(image: Image.Image, channels: int) -> Image.Image:
+    def upright(image: Image.Image, channels: int, bits: int) -> Image.Image:
         sizes.append(image.size)
-        return original(image, channels)
+        return original(image, channels, bits)
     sizes, original = [], data.scaled.upright
     monkeypatch.setattr(data.scaled, "upright", upright)
     return sizes

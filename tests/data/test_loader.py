@@ -98,23 +98,38 @@ def test_the_first_samples(dataroot: Path, workers: int):
 
 
 def test_a_dataset_must_give_what_the_model_needs(dataroot: Path):
-    with pytest.raises(UserError, match="--model cycle_gan needs A and B, and --dataset_mode single gives only A; leave out"):
+    said = "--model cycle_gan needs A and B, and --dataset_mode single gives only A; leave out"
+    with pytest.raises(UserError, match=said):
         open_on(dataroot / "trainA", "--dataset_mode single")
     batches = list(open_on(dataroot / "trainA", "--dataset_mode single --batch_size 4", needs=("A",)).epoch(1))
-    assert [batch.keys() for batch in batches] == [{"A", "A_paths", "asked"}] and batches[0]["A"].shape == (4, 3, 32, 32)
+    assert [batch.keys() for batch in batches] == [{"A", "A_paths", "asked"}]
+    assert batches[0]["A"].shape == (4, 3, 32, 32)
 
 
-def test_the_notice_about_sizes_is_printed_once(dataroot: Path, capsys: pytest.CaptureFixture):
+def test_the_notice_about_sizes_is_given_once(dataroot: Path):
     write_image(dataroot / "trainA/2.png", 33, 32)
-    list(open_on(dataroot, "--preprocess none").epoch(1))
-    assert capsys.readouterr().out.count("note: images are resized") == 1
+    loader = open_on(dataroot, "--preprocess none")
+    list(loader.epoch(1))
+    assert len(loader.notices) == 1 and loader.notices[0].startswith("note: images are resized")
+
+
+def test_nothing_below_the_commands_prints(dataroot: Path, train, translate, capsys: pytest.CaptureFixture):
+    for folder in ("train", "val", "testA"):
+        (dataroot / folder / "bad.png").touch()
+    loader = open_on(dataroot, "--dataset_mode aligned --skip_bad_images --cache ram")
+    assert capsys.readouterr().out == "" and [notice.split(":")[0] for notice in loader.notices] == ["note", "cache"]
+    train("--model pix2pix --lr_policy plateau --skip_bad_images")
+    said = capsys.readouterr().out
+    assert said.count("note: 1 bad images are left out") == 2 and said.index("note: 1 bad") < said.index("epoch: 1")
+    translate(f"--model test --dataroot {dataroot}/testA --skip_bad_images")
+    assert capsys.readouterr().out.count("note: 1 bad images are left out") == 1
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_unreadable_image_is_named_without_a_traceback(dataroot: Path, workers: int):
     loader = open_on(dataroot, f"--num_threads {workers}")
     (dataroot / "trainA/3.png").write_text("no image")  # since it was checked
-    with pytest.raises(UserError, match="^[^\n]*/trainA/3.png cannot be read as an image: [^\n]*$"):
+    with pytest.raises(UserError, match=r"^[^\n]*/trainA/3.png cannot be read as an image: [^\n]*$"):
         list(loader.epoch(1))
 
 
@@ -131,7 +146,8 @@ def die(index: int) -> None:
 
 def test_a_dead_worker_is_a_matter_of_the_machine():
     loader = Loader(Samples(die), batch_size=1, num_threads=2, seed=0, shuffle=False)
-    with pytest.raises(MachineError, match="worker processes of --num_threads failed: (.|\n)* or --num_threads 0 to load"):
+    said = r"worker processes of --num_threads failed: (.|\n)* or --num_threads 0 to load"
+    with pytest.raises(MachineError, match=said):
         list(loader.epoch(1))
 
 

@@ -104,7 +104,8 @@ def test_tensors_lie_between_minus_one_and_one():
 
 @pytest.mark.parametrize(("line", "message"), [
     ("--load_size 30 --crop_size 32", "--load_size 30 is smaller than --crop_size 32: give --load_size 32 or more"),
-    ("--preprocess scale_width_and_crop --load_size 30 --crop_size 32", "--load_size 30 is smaller than --crop_size 32"),
+    ("--preprocess scale_width_and_crop --load_size 30 --crop_size 32",
+     "--load_size 30 is smaller than --crop_size 32"),
 ])
 def test_impossible_sizes_are_refused(line: str, message: str):
     with pytest.raises(UserError, match=message):
@@ -117,8 +118,8 @@ def check(root: Path, line: str, multiple: int = 1, least: int = 1) -> list[str]
     """The notices about the images in `root`."""
     opt = options(f"--dataroot {root} --dataset_mode single {line}")
     dataset = data.find(opt.dataset_mode)(opt, Preprocess(opt, multiple, least))
-    sizes, notices = check_images(dataset, skip_bad=False)
-    return notices + check_sizes(dataset, sizes, opt.batch_size)
+    looks, notices = check_images(dataset, skip_bad=False)
+    return notices + check_sizes(dataset, {path: look.size for path, look in looks.items()}, opt.batch_size)
 
 
 def test_one_notice_says_that_images_are_fitted(tmp_path: Path):
@@ -126,7 +127,8 @@ def test_one_notice_says_that_images_are_fitted(tmp_path: Path):
         write_image(tmp_path / f"{number}.png", *size)
     assert check(tmp_path, "--preprocess none") == []
     assert check(tmp_path, "--preprocess none", 4, 8) == [
-        "note: images are resized to what the networks accept (multiples of 4, at least 8 pixels), for example 61x37 to 60x36"]
+        "note: images are resized to what the networks accept (multiples of 4, at least 8 pixels), "
+        "for example 61x37 to 60x36"]
     assert check(tmp_path, "--load_size 40 --crop_size 32 --batch_size 3", 4, 8) == []
     assert check(tmp_path, "--load_size 40 --crop_size 32", 256, 256) == [
         "note: images are resized to what the networks accept (multiples of 256, at least 256 pixels), "
@@ -147,13 +149,13 @@ def test_images_smaller_than_the_crop_are_listed(tmp_path: Path):
 def test_many_small_images_are_counted(tmp_path: Path):
     for number in range(12):
         write_image(tmp_path / f"{number}.png", 8, 8)
-    with pytest.raises(UserError, match="^12 images (.|\n)*/9.png  8x8\n  ... and 2 more\ngive --crop_size 8 or"):
+    with pytest.raises(UserError, match=r"^12 images (.|\n)*/9.png  8x8\n  ... and 2 more\ngive --crop_size 8 or"):
         check(tmp_path, "--preprocess crop --crop_size 32")
 
 
 def test_small_sides_of_pairs_are_found_before_training(tmp_path: Path):
     write_pairs(tmp_path / "train", 1, side=20)
-    with pytest.raises(UserError, match="1.png  20x20\ngive --crop_size 20"):
+    with pytest.raises(UserError, match=r"1.png  20x20\ngive --crop_size 20"):
         check(tmp_path, "--dataset_mode aligned --preprocess crop --crop_size 32")
 
 
@@ -171,7 +173,8 @@ def test_different_sizes_cannot_share_a_batch(tmp_path: Path):
 def test_a_sample_smaller_than_the_crop_is_named(tmp_path: Path, size: tuple):
     write_image(tmp_path / "small.png", *size)
     opt = options(f"--dataroot {tmp_path} --dataset_mode single --preprocess crop --crop_size 32")
-    with pytest.raises(UserError, match=f"small.png: it is {size[0]}x{size[1]} pixels, smaller than --crop_size 32; use"):
+    said = f"small.png: it is {size[0]}x{size[1]} pixels, smaller than --crop_size 32; use"
+    with pytest.raises(UserError, match=said):
         data.find("single")(opt, Preprocess(opt)).sample(0, random.Random(0))
 
 

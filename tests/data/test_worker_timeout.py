@@ -31,11 +31,12 @@ with kind_exit(UserError):
 
 def test_a_worker_that_hangs_is_told_with_its_file_and_ends():
     command = [sys.executable, "-c", HANGING, str(ROOT), str(ROOT / "tests")]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120)  # waits for its children, which hold stdout
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120)  # and for its children: they hold stdout
     assert run.stdout.split() == ["['0.png']", "['1.png']", "['2.png']"]
     assert run.stderr == (
-        "error: the worker processes gave nothing for 0.5 seconds, which is --worker_timeout. They were reading these, or "
-        "what is paired with them:\n  3.png\nDoes the drive answer? A larger --worker_timeout waits longer, 0 for ever\n")
+        "error: the worker processes gave nothing for 0.5 seconds, which is --worker_timeout. They were reading these, "
+        "or what is paired with them:\n  3.png\n"
+        "Does the drive answer? A larger --worker_timeout waits longer, 0 for ever\n")
     assert run.returncode == 1
 
 
@@ -49,5 +50,6 @@ def test_workers_that_are_fast_enough_are_not_disturbed():
 def test_the_flag_reaches_the_workers_and_needs_them(dataroot: Path):
     assert open_on(dataroot, "--num_threads 2 --worker_timeout 7.5").batches.timeout == 7.5
     assert open_on(dataroot, "--num_threads 2").watch is None
-    with pytest.raises(UserError, match="--num_threads 0 has none: give --num_threads 1 or more, or leave out --worker_timeout"):
+    said = "--num_threads 0 has none: give --num_threads 1 or more, or leave out --worker_timeout"
+    with pytest.raises(UserError, match=said):
         open_on(dataroot, "--num_threads 0 --worker_timeout 7.5")

@@ -13,9 +13,9 @@ DATASETS = Path(__file__).resolve().parents[2] / "datasets"
 SCRIPT = DATASETS / "toy_maps.py"
 
 sys.path.insert(0, str(DATASETS))  # as for a script that is run from there
-import toy_maps
-import toy_pictures
-import toy_town
+import toy_maps  # noqa: E402
+import toy_pictures  # noqa: E402
+import toy_town  # noqa: E402
 
 
 def run(out, *flags):
@@ -39,7 +39,8 @@ def made(tmp_path_factory):
 def towns():
     """Photos, maps and classes of 40 towns at size 64, images scaled to [-1, 1]."""
     drawn = [toy_pictures.draw_town(0, "train", number, 64) for number in range(1, 41)]
-    photos, maps, classes = (np.stack([np.asarray(picture, float) for picture in kind]) for kind in zip(*drawn))
+    photos, maps, classes = (np.stack([np.asarray(picture, float) for picture in kind])
+                             for kind in zip(*drawn, strict=True))
     return photos / 127.5 - 1, maps / 127.5 - 1, classes.astype(int)
 
 
