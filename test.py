@@ -140,6 +140,10 @@ def adopt_run(opt: Options) -> dict:
     suffix = choose_generator(opt, folder, trained.get("direction", "AtoB"))
     if not trained:
         trained, where = recognize(opt, folder, suffix)
+        if "no_dropout" not in trained and not opt.given("no_dropout") and not opt.eval:
+            assumed, otherwise = ("without", "false") if opt.no_dropout else ("with", "true")
+            print(f"note: {where} is a U-Net, whose weights do not show whether it was trained with dropout: assumed "
+                  f"{assumed}; --no_dropout {otherwise} says otherwise")
     elif suffix == "_B":  # the way back: from the output channels to the input channels
         trained |= {"input_nc": trained.get("output_nc", 3), "output_nc": trained.get("input_nc", 3)}
     adopted = adopt(opt, trained, where)
