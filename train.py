@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, closing
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # --help answers without torch
 
     from data.loader import Loader
     from engine.engine import Engine
+    from runs.going_on import Start
     from runs.stop import StopRequest
 
 COMMAND = Command(
@@ -29,9 +31,8 @@ COMMAND = Command(
     find_model=models.find, find_dataset=data.find, model_names=models.names)
 
 MEMORY_ADVICE = ("these make it need less: a smaller --batch_size (with --grad_accum for the same effect), "
-                 "--checkpoint_activations, --precision bf16, --cuda_graph off; a smaller --crop_size (with --load_size), --ngf or --ndf; "
-                 "--netG resnet_6blocks or unet_128")
-ORPHANS = 15  # seconds that loading processes may outlive a process that was killed, and keep its lock
+                 "--checkpoint_activations, --precision bf16, --cuda_graph off; a smaller --crop_size (with "
+                 "--load_size), --ngf or --ndf; --netG resnet_6blocks or unet_128")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -54,7 +55,10 @@ def train(opt: Options, stop: StopRequest) -> None:
     from data.loader import open_loader, open_validation
     from engine.device import choose_device
     from models.network_options import image_sizes
+    from runs.going_on import Start
     from runs.lock import run_lock
+    from runs.overwriting import run_before_kept
+    from runs.state_file import full_disk_told
     from runs.training import find_in_rank_0
 
     device = choose_device(opt.gpu_ids, opt.given("gpu_ids"))
@@ -62,20 +66,46 @@ def train(opt: Options, stop: StopRequest) -> None:
     loader = open_loader(opt, needs, *sizes, augment=True, device=device)
     validation = open_validation(opt, needs, *sizes, device=device)
     folder = Path(opt.checkpoints_dir, opt.name)
-    with ExitStack() as held:
-        def locked_start() -> dict | None:
-            held.enter_context(run_lock(folder, ORPHANS if restarts() else 0))
-            return find_start(opt, folder)
-
-        state = find_in_rank_0(locked_start)
-        last_epoch = opt.n_epochs + opt.n_epochs_decay
+    last_epoch = opt.n_epochs + opt.n_epochs_decay
+    with run_lock(folder), run_before_kept(folder, print), full_disk_told(folder):
+        start = find_start(opt, folder) if rank() == 0 else Start()
+        state = find_in_rank_0(lambda: start.state)
         if state and state["moment"]["epoch"] > last_epoch:
             print(f"nothing is left to train: {folder} has done {last_epoch} epochs")
         elif opt.epoch_count > last_epoch:
             raise UserError(f"there is no such epoch to begin with: --epoch_count {opt.epoch_count} must be from 1 to "
                             f"{last_epoch}, which is --n_epochs {opt.n_epochs} + --n_epochs_decay {opt.n_epochs_decay}")
         else:
+            opt = opt.replace(continue_train=True) if start.from_weights else opt  # process 0 loads for all
             train_in(folder, opt, device, loader, validation, state, stop)
+
+
+def say(notices: Iterable[str]) -> None:
+    """A line each."""
+    for notice in notices:
+        print(notice)
+
+
+def find_start(opt: Options, folder: Path) -> Start:
+    """Find what to begin with, in process 0, and say it. UserError or OptionError when it may not begin so."""
+    from runs.going_on import Beginning, begin_anew, go_on, goes_on
+    from runs.overwriting import tidy
+
+    how = Beginning(
+        continue_train=opt.continue_train,
+        resume=opt.resume == "auto" or restarts() > 0,  # torchrun has started the same command anew
+        overwrite=opt.overwrite,
+        one_save=opt.load_iter > 0 or opt.epoch != "latest",
+        first_epoch=opt.epoch_count if opt.given("epoch_count") else None)
+    say(tidy(folder, opt.overwrite and not opt.continue_train))
+    changed = differences(opt, read_saved(folder, opt.declared)[0])
+    if goes_on(folder, how):
+        refuse_other_structure(changed)
+        start = go_on(folder, how, changed)
+    else:
+        start = begin_anew(folder, how, changed)
+    say(start.notices)
+    return start
 
 
 def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, validation: Loader | None,
@@ -89,12 +119,14 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
     from engine.schedule import lr_factor
     from runs.recorder import open_recorder
     from runs.silent_recorder import SilentRecorder
+    from runs.state_file import state_must_fit
     from runs.training import Training
 
     engine = make_engine(opt, device)
     print(engine.describe(opt.verbose))
     training = Training(engine, folder, opt, loader.images)
-    training.begin(state)
+    with state_must_fit(folder, from_state=state is not None):
+        training.begin(state)
 
     with closing(SilentRecorder() if rank() > 0 else
                  open_recorder(opt, folder, training.images_in_all, training.moment, state)) as recorder:
@@ -120,7 +152,7 @@ def train_in(folder: Path, opt: Options, device: torch.device, loader: Loader, v
                 training.save(recorder)
                 recorder.progress.say(f"stopped by {stop.reason}; --continue_train goes on from here")
                 break
-    skipped = sum(gather(loader.skipped), [])
+    skipped = [reason for own in gather(loader.skipped) for reason in own]
     if skipped:
         print(f"note: {len(skipped)} samples could not be read and were left out, the last because {skipped[-1]}")
     print(f"weights: {folder}" + ("" if opt.no_html else f"\npage: {folder / 'web' / 'index.html'}"))
@@ -134,7 +166,8 @@ def make_engine(opt: Options, device: torch.device) -> Engine:
     from engine.precision import choose_precision
 
     if opt.compile and opt.checkpoint_activations:
-        raise OptionError("--compile cannot compute activations again: leave out --checkpoint_activations, or --compile")
+        raise OptionError("--compile cannot compute activations again: leave out --checkpoint_activations, or "
+                          "--compile")
     torch.manual_seed(opt.seed)
     engine = Engine(models.find(opt.model)(opt), device, choose_precision(opt.precision, device, opt.plain), opt.plain)
     record = (opt.cuda_graph == "auto" and opt.preprocess not in ("scale_width", "none")  # images of one size
@@ -143,36 +176,6 @@ def make_engine(opt: Options, device: torch.device) -> Engine:
     if opt.compile:
         engine.compile()
     return engine
-
-
-def find_start(opt: Options, folder: Path) -> dict | None:
-    """The state to go on from, None to start. Raises UserError or OptionError when neither may be."""
-    from runs.run_folder import can_go_on, clear_run, find_state, holds_a_run, refuse_to_overwrite
-
-    before, _ = read_saved(folder, opt.declared)
-    changed = differences(opt, before)
-    auto = opt.resume == "auto" or restarts() > 0  # torchrun has started the same command anew
-    if not (opt.continue_train or auto and can_go_on(folder)):
-        if holds_a_run(folder) and not (opt.overwrite or auto):
-            refuse_to_overwrite(folder, changed)
-        clear_run(folder)
-        return None
-    refuse_other_structure(changed)
-    by_epoch = opt.load_iter > 0 or opt.given("epoch")  # the weights of a certain save, as in the classic code
-    if by_epoch:
-        state, notices = None, [f"note: going on from the weights in {folder}, with new optimizers"]
-    else:
-        state, notices = find_state(folder)
-    for name, (old, new) in changed.items():
-        notices.append(f"note: --{name} was {old}, is now {new}")
-    if state and opt.given("epoch_count") and opt.epoch_count != state["moment"]["epoch"]:
-        raise UserError(f"--epoch_count {opt.epoch_count} does not agree with {folder}, which goes on in epoch "
-                        f"{state['moment']['epoch']}; leave out --epoch_count")
-    if state:
-        moment = state["moment"]
-        notices.append(f"going on with {folder} in epoch {moment['epoch']}, after {moment['images']} images")
-    print("\n".join(notices))
-    return state
 
 
 if __name__ == "__main__":

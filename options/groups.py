@@ -76,7 +76,7 @@ class TrainRunOptions(RunOptions):
 
     continue_train: bool = option(False, "go on exactly where this run stopped; from its weights if it left no state")
     resume: str = option("", "auto: go on if the run's folder holds something, else start", choices=("", "auto"))
-    overwrite: bool = option(False, "start anew in a folder that holds a run, and remove that run")
+    overwrite: bool = option(False, "start anew in a folder that holds a run, which is removed when the new one first saves")
     init_from: str = option("", "weight file, or folder of a run, whose weights begin this one, as far as they fit")
     epoch_count: int = option(1, "number of the first epoch; when going on it is known", least=1)
     max_minutes: float = option(0.0, "save the state and stop after so many minutes (exit code 75); 0: never", least=0)

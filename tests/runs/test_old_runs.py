@@ -8,10 +8,11 @@ import pytest
 import train as command
 from helpers.commands import ROOT
 
-FLAGS = ("--netG resnet_6blocks --ngf 1 --ndf 1 --crop_size 32 --load_size 32 --no_flip --serial_batches --num_threads 0 "
-         "--pool_size 3 --no_dropout true --lr 0.002 --n_epochs 2 --n_epochs_decay 1 --print_freq 1 --no_html --display_id 0 "
-         "--gpu_ids -1 --precision fp32")
-NOT_BY_CHANCE = {"pix2pix": ("D_real", "D_fake", "G_GAN", "G_L1"),  # CycleGAN's other terms come out of the image pools
+FLAGS = ("--netG resnet_6blocks --ngf 1 --ndf 1 --crop_size 32 --load_size 32 --no_flip --serial_batches --pool_size 3 "
+         "--num_threads 0 --no_dropout true --lr 0.002 --n_epochs 2 --n_epochs_decay 1 --print_freq 1 --no_html "
+         "--display_id 0 --gpu_ids -1 --precision fp32")
+NOT_BY_CHANCE = {"pix2pix": ("D_real", "D_fake", "G_GAN", "G_L1"),
+                 # CycleGAN's other terms come out of the image pools
                  "cycle_gan": ("cycle_A", "cycle_B", "idt_A", "idt_B")}
 
 
