@@ -53,24 +53,27 @@ def measure(folder: Path) -> list[Row]:
     try:
         rows_by_name = json.loads((folder / "test_opt.json").read_text(encoding="utf-8"))
         opt = {name: row["value"] for name, row in rows_by_name.items()}
+        model, mode, name, way = (str(opt[key]) for key in ("model", "dataset_mode", "name", "direction"))
         shown = json.loads((folder / "names.json").read_text(encoding="utf-8"))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{folder}/test_opt.json or names.json is damaged ({error}); run test.py again") from None
+        names, labels = list(shown["names"]), list(shown["labels"])
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        raise UserError(f"{folder}/test_opt.json or names.json is damaged ({type(error).__name__}: {error}); run "
+                        "test.py again") from None
     except OSError as error:
         raise UserError(f"{folder} holds no results (no {Path(error.filename).name}); expected a folder that test.py "
                         "wrote, such as results/NAME/test_latest") from None
-    if opt["model"] == "test":
+    if model == "test":
         raise UserError(f"{folder} was made with --model test, which shows no truth; run test.py with the --model of "
                         "the training and --dataset_mode aligned")
-    if opt["dataset_mode"] != "aligned":
-        raise UserError(f"{folder} was made with --dataset_mode {opt['dataset_mode']}, so the truth is not known; "
+    if mode != "aligned":
+        raise UserError(f"{folder} was made with --dataset_mode {mode}, so the truth is not known; "
                         "run test.py on pairs, with --dataset_mode aligned")
-    there, back = ("A", "B") if opt["direction"] == "AtoB" else ("B", "A")
+    there, back = ("A", "B") if way == "AtoB" else ("B", "A")
     rows = []
     for source, target, direction in (("A", "B", f"{there}->{back}"), ("B", "A", f"{back}->{there}")):
-        stems = [f"{folder}/images/{name}" for name in shown["names"]]
-        if stems and f"fake_{target}" in shown["labels"]:
-            rows.append(_row(opt["name"], direction, stems, source, target))
+        stems = [f"{folder}/images/{picture}" for picture in names]
+        if stems and f"fake_{target}" in labels:
+            rows.append(_row(name, direction, stems, source, target))
     if not rows:
         raise UserError(f"{folder}/images holds no fake_B; run test.py again")
     return rows

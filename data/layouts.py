@@ -38,6 +38,18 @@ def doubt_one_pile(root: Path, phase: str) -> str:
     return ""
 
 
+def require_one_pile(root: Path, phase: str, trained_with: str | None) -> None:
+    """UserError when `root`, given to --model test, is probably not meant as one pile of images.
+
+    trained_with: the model of the run, where that is known.
+    """
+    doubt = doubt_one_pile(root, phase)
+    if doubt:
+        way = f"The run was trained with --model {trained_with}: leave out --model to test it so. " * bool(trained_with)
+        raise UserError(f"--model test translates one pile of images. {doubt}.\n{way}To translate every image in that "
+                        "folder as it is, give --dataset_mode single")
+
+
 def _size(path: Path) -> tuple[int, int] | None:
     try:
         with open_image(path) as image:

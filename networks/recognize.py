@@ -25,6 +25,14 @@ def recognize_generator(state: Mapping[str, Tensor]) -> dict[str, object]:
     return found
 
 
+def describe_weights(state: Mapping[str, Tensor]) -> str:
+    """What a state_dict belongs to, as the flags that would fit it, or why it fits none."""
+    try:
+        return " ".join(f"--{name} {value}" for name, value in recognize_generator(state).items())
+    except ValueError as error:
+        return str(error)
+
+
 def _resnet(state: Mapping[str, Tensor]) -> dict[str, object]:
     first = state["model.1.weight"]
     last = max((key for key in state if re.fullmatch(r"model\.\d+\.weight", key) and _are_kernels(state, key)),

@@ -35,6 +35,7 @@ class Command:
     find_model: Callable[[str], type[Owner]]
     find_dataset: Callable[[str], type[Owner]]
     model_names: Callable[[], list[str]]
+    dataset_names: Callable[[], list[str]]
 
 
 @dataclass(frozen=True)

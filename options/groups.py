@@ -93,7 +93,8 @@ class TrainRunOptions(RunOptions):
     continue_train: bool = option(False, "go on exactly where this run stopped, with its options; from its weights if "
                                   "it left no state", once=True, common=True)
     resume: str = option("", "go on if the run's folder holds something, else start", choices=("", "auto"), once=True)
-    overwrite: bool = option(False, "start anew in a folder that holds a run, and remove that run", once=True)
+    overwrite: bool = option(False, "start anew in a folder that holds a run, which is removed when the new one first "
+                             "saves", once=True)
     init_from: str = option("", "weight file, or folder of a run, whose weights begin this one, as far as they fit",
                             once=True)
     epoch_count: int = option(1, "number of the first epoch; when going on it is known", least=1, once=True)

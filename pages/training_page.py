@@ -139,5 +139,6 @@ def _span(first: int, last: int) -> str:
 
 def _status(running: bool, finished: bool) -> str:
     ended = "Training has finished." if finished else "Training was stopped before its end; --continue_train goes on."
-    text = f"Training is running; this page reloads every {RELOAD_SECONDS} s." if running else ended
+    going = f"Training was running when this page was written; it reloads every {RELOAD_SECONDS} s."
+    text = going if running else ended  # it cannot know that its training was killed
     return tags.p(text, cls="status").render(pretty=False) + "\n"

@@ -1,39 +1,35 @@
 """One training a run folder."""
-import fcntl
 import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+
+from filelock import FileLock, Timeout
 
 from util.errors import UserError
+from util.torchrun import rank
 
 
 @contextmanager
-def run_lock(folder: Path, patience: float = 0) -> Iterator[None]:
-    """Holds `folder`/.lock while training. UserError when a living process holds it, for more than `patience` seconds.
+def run_lock(folder: Path) -> Iterator[None]:
+    """Holds `folder`/.lock while training; of several processes the first one does.
 
-    The operating system frees the lock when its process ends, however it ends, so that a dead one never blocks.
+    The operating system frees it when the process ends, however it ends, and the processes that load images do not
+    inherit it, so that a dead training never blocks. UserError when another one is alive.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a+", encoding="utf-8") as file:
-        deadline = time.monotonic() + patience
-        while not (ours := _locked(file)) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        if not ours:
-            file.seek(0)
-            raise UserError(f"another training is at work in {folder} ({file.read().strip() or 'unknown process'}); "
-                            "wait for it, stop it, or give another --name") from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()}")
-        file.flush()
+    if rank() > 0:
         yield
-
-
-def _locked(file: TextIO) -> bool:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    holder = folder / ".lock_holder"  # a file of its own: Windows may forbid to read a locked one
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        held = FileLock(folder / ".lock").acquire(blocking=False)
+    except Timeout:
+        who = "unknown process"
+        with suppress(OSError):
+            who = holder.read_text(encoding="utf-8").strip() or who
+        raise UserError(f"another training is at work in {folder} ({who}); "
+                        "wait for it, stop it, or give another --name") from None
+    with held:
+        holder.write_text(f"process {os.getpid()}", encoding="utf-8")
+        yield

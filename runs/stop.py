@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 REQUEUE = 75  # EX_TEMPFAIL: not finished, try again; above every signal
 
@@ -11,9 +12,10 @@ REQUEUE = 75  # EX_TEMPFAIL: not finished, try again; above every signal
 class StopRequest:
     """While in its `with` block, SIGTERM and SIGINT ask to stop instead of stopping; a second one stops at once.
 
-    max_minutes: also asks after so many minutes; 0 means never. agree: makes one number of the numbers of all processes.
-    Call `check` after each step; from then on `reason` says why, '' while nobody asked. Files are written so that stopping
-    at once harms none.
+    max_minutes: also asks after so many minutes; 0 means never.
+    agree: makes one number of the numbers of all processes.
+    Call `check` after each step; from then on `reason` says why, '' while nobody asked. Files are written so that
+    stopping at once harms none.
     """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -25,7 +27,7 @@ class StopRequest:
         self.signal = 0
         self.agreed = 0  # number of a signal, or REQUEUE
         self.process = os.getpid()
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
         self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}

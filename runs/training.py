@@ -1,12 +1,12 @@
 """Where a training stands between two steps: its epochs and steps, its saving and its going on."""
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from engine.distributed import everyone, from_rank_0, gather, hand_out, mean, same_everywhere
+from engine.distributed import everyone, gather, mean, same_everywhere
 from engine.engine import Engine
 from engine.feed import groups, prefetched
 from engine.schedule import Schedule
@@ -14,18 +14,17 @@ from engine.step_result import NotFinite, StepResult
 from models.contract import Batch
 from options.groups import TrainCommandOptions
 from options.schema import Options
+from runs.going_on import Start, State
 from runs.health import Health
 from runs.moment import Moment
 from runs.recorder import Recorder
-from runs.state_file import save_state
+from runs.state_file import save_state, state_must_fit
 from runs.stop import StopRequest
 from runs.warm_start import init_from
 from runs.weight_files import load_nets, prefix, save_nets
 from util.errors import MachineError
 from util.files import write_atomically
 from util.torchrun import rank, world_size
-
-State = dict[str, Any]
 
 
 class Loader(Protocol):
@@ -38,20 +37,6 @@ class Loader(Protocol):
 
     def first(self, count: int) -> Iterator[Batch]:
         """The first `count` images in batches: of several processes, each gets its share."""
-
-
-def find_in_rank_0(find: Callable[[], State | None]) -> State | None:
-    """The state that `find` gives in process 0, or None, in all processes; `own` in it is what belongs to this one."""
-    found: State = {}
-
-    def common() -> State | None:
-        found.update(find() or {})
-        return {name: part for name, part in found.items() if name != "ranks"} or None
-
-    state = from_rank_0(common)
-    ranks = found.get("ranks", [{}])  # in process 0
-    own = hand_out([ranks[number % len(ranks)] for number in range(world_size())])  # new ones remember what others do
-    return state and state | {"own": own, "processes": from_rank_0(lambda: len(ranks))}
 
 
 class Training:
@@ -71,34 +56,35 @@ class Training:
         self.unchecked: deque[tuple[StepResult, Moment, list[str]]] = deque()  # a GPU tells of a NaN some steps later
         self.health = Health(engine.model.translations)
 
-    def begin(self, state: State | None) -> list[str]:
-        """Stand where `state` was saved, or load the weights that the options name; write the options to the folder.
+    def begin(self, start: Start) -> list[str]:
+        """Stand where the state was saved, or load the weights to begin with; write the options to the folder.
 
-        Returns notices. UserError when the weights are missing or do not fit.
+        Returns notices. UserError when the weights are missing or the state does not fit.
         """
-        notices = []
+        notices, state = [], start.state
         if world_size() > 1:
             size = self.opt.batch_size
             notices.append(f"batch: {world_size() * size} images ({world_size()} processes x {size})")
         if rank() == 0:
-            notices += self._load_weights(state)
+            notices += self._load_weights(start)
             write_atomically(self.folder / "train_opt.json", self.options.as_json())
             write_atomically(self.folder / "train_opt.txt", self.options.as_classic_text())
         same_everywhere(dict(self.engine.model.nets.items()))
         if state:
-            self.engine.load_state(state["engine"] | {"model": state["own"]["model"]})
-            notices += self._differences(state) + self._take_place(Moment(**state["moment"]))
-            self.validation, self.refused = list(state["val_losses"]), state["skipped"]
-            self.health.load_state(state["health"])
+            with state_must_fit(self.folder):
+                self.engine.load_state(state["engine"] | {"model": state["own"]["model"]})
+                notices += self._differences(state) + self._take_place(Moment(**state["moment"]))
+                self.validation, self.refused = list(state["val_losses"]), state["skipped"]
+                self.health.load_state(state["health"])
         return notices
 
-    def _load_weights(self, state: State | None) -> list[str]:
+    def _load_weights(self, start: Start) -> list[str]:
         """The weights that the options name, when there is no state."""
         nets = dict(self.engine.model.nets.items())
-        if not state and self.opt.init_from:
-            return init_from(Path(self.opt.init_from), nets)
-        if not state and self.opt.continue_train:
+        if start.from_weights:
             load_nets(self.folder, prefix(self.opt.epoch, self.opt.load_iter), nets)
+        elif not start.state and self.opt.init_from:
+            return init_from(Path(self.opt.init_from), nets)
         return []
 
     def _differences(self, state: State) -> list[str]:

@@ -1,6 +1,11 @@
-"""Weight files: `<epoch>_net_<name>.pth`, plain state_dicts as in the classic implementation."""
+"""Weight files: `<epoch>_net_<name>.pth`, plain state_dicts as in the classic implementation.
+
+What a training needs beside them to go on is in another file: see state_file.py.
+"""
 import io
+import os
 import re
+import stat
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
@@ -9,10 +14,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from runs.overwriting import where_kept
+from runs.run_folder import WEIGHTS
 from util.errors import UserError
 from util.files import write_atomically
 
 EXPECTED = "a state_dict (names to tensors) saved with torch.save"
+MOST_UNPACKED = 4  # times its size: torch.save does not compress at all, and weights can hardly be compressed
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -42,13 +50,13 @@ def load_nets(folder: Path, prefix: str, nets: Mapping[str, nn.Module], describe
     """Fill every network from its file. UserError when one is missing or belongs to another architecture."""
     for name, net in nets.items():
         path = weights_file(folder, prefix, name)
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():
             raise UserError(f"{path} does not exist. {describe_saves(folder)}")
         load_weights(net, path, describe)
 
 
 def load_weights(net: nn.Module, path: Path, describe: Describe = lambda state: "") -> None:
-    """Fill `net` from `path`. UserError, naming the first differences, when keys or shapes differ."""
+    """Fill `net` from `path`. UserError when keys or shapes differ, naming the first, or a number is not finite."""
     found, expected = read_weights(path), net.state_dict()
     differences = [f"{key}: the file has {_shape(found, key)}, the network {_shape(expected, key)}"
                    for key in {**expected, **found} if _shape(found, key) != _shape(expected, key)]
@@ -58,17 +66,24 @@ def load_weights(net: nn.Module, path: Path, describe: Describe = lambda state: 
                         + (f"\n  ... and {len(differences) - 5} more" if len(differences) > 5 else "")
                         + (f"\nin the file: {what}" if what else "")
                         + "\ngive the --netG, --ngf, --norm, --no_dropout, --input_nc, --output_nc it was trained with")
+    refuse_not_finite(found, path)
     net.load_state_dict(found)
+
+
+def refuse_not_finite(state: Mapping[str, Tensor], path: Path) -> None:
+    """UserError when a tensor read from `path` holds NaN or infinity: its pictures would be black."""
+    for key, value in state.items():
+        bad = value.numel() - int(value.isfinite().sum())
+        if bad:
+            raise UserError(f"{path}: of the {value.numel()} numbers in {key}, {bad} are NaN or infinite: the training "
+                            f"that wrote it had gone wrong. Take an earlier save. {describe_saves(path.parent)}")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The state_dict in a file, in today's keys: without `module.` in front and without the statistics that
     instance norms carried in early versions. Code in a file is never run. UserError when it is no state_dict.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); expected {EXPECTED}") from None
+    content = _read(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # the error says it all
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
@@ -77,9 +92,31 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, Mapping):
         raise UserError(f"{path} holds a {type(state).__name__}; expected {EXPECTED}")
     if not state or not all(isinstance(key, str) and _is_plain(value) for key, value in state.items()):
-        raise UserError(f"{path} holds a dict of {', '.join(map(str, list(state)[:8])) or 'nothing'}; expected {EXPECTED}")
+        keys = ", ".join(map(str, list(state)[:8])) or "nothing"
+        raise UserError(f"{path} holds a dict of {keys}; expected {EXPECTED}")
+    quantised = [key for key, value in state.items() if value.is_quantized]
+    if quantised:
+        raise UserError(f"{path} holds quantised tensors ({', '.join(quantised[:4])}); "
+                        "expected the weights of the network before it was quantised")
     state = {key.removeprefix("module."): value for key, value in state.items()}
     return {key: value for key, value in state.items() if not _is_stale(key, state)}
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a weight file. UserError when it cannot be read, or would unpack to much more than it is."""
+    if path.is_symlink() and not path.exists():
+        raise UserError(f"{path} is a link to {os.readlink(path)}, which is not there; expected {EXPECTED}")
+    try:
+        if not stat.S_ISREG(kind := path.stat().st_mode) and not stat.S_ISDIR(kind):
+            raise UserError(f"{path} is a pipe, a socket or a device; expected {EXPECTED}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); expected {EXPECTED}") from None
+    unpacked = sum(entry.file_size for entry in _zip_entries(content))
+    if unpacked > MOST_UNPACKED * len(content):
+        raise UserError(f"{path} is a zip archive of {len(content)} bytes that unpacks to {unpacked}, as weights never "
+                        f"do, and is not unpacked; expected {EXPECTED}")
+    return content
 
 
 def _is_plain(value: object) -> bool:
@@ -89,9 +126,10 @@ def _is_plain(value: object) -> bool:
 
 def describe_saves(folder: Path) -> str:
     """Which weight files a run's folder holds, in one sentence."""
-    saves = sorted(path.name for path in folder.glob("*_net_*.pth"))
+    saves = [path.name if path.exists() else f"{path.name} (a link to {os.readlink(path)}, which is not there)"
+             for path in sorted(folder.glob(WEIGHTS))]
     if not saves:
-        return f"{folder} holds no weight files (*_net_*.pth)"
+        return "; ".join([f"{folder} holds no weight files ({WEIGHTS})", *where_kept(folder)])
     return f"{folder} holds: {', '.join(saves[:12])}" + (" ..." if len(saves) > 12 else "")
 
 
@@ -106,8 +144,8 @@ def _what_it_is(content: bytes, error: Exception) -> str:
     if head[8:].startswith(b'{"'):  # after the length of this JSON
         return "is a safetensors file; convert it: torch.save(safetensors.torch.load_file(FILE), NEW)"
     if pickled:
-        return (f"holds a whole pickled object ({pickled[1]}), whose code could do anything and is not run; where it was "
-                "made, save its weights alone: torch.save(net.state_dict(), FILE)")
+        return (f"holds a whole pickled object ({pickled[1]}), whose code could do anything and is not run; where it "
+                "was made, save its weights alone: torch.save(net.state_dict(), FILE)")
     if head.isascii() and b"\0" not in head:
         pointer = " (a Git LFS pointer: `git lfs pull` fetches what it stands for)" if b"git-lfs" in head else ""
         return f"is a text file that begins with {head.decode().strip()[:60]!r}{pointer}"
@@ -118,16 +156,21 @@ def _what_it_is(content: bytes, error: Exception) -> str:
 
 def _what_the_zip_is(content: bytes) -> str:
     """The same for a zip archive, as torch.save writes them; '' for no whole one."""
-    try:
-        names = zipfile.ZipFile(io.BytesIO(content)).namelist()
-    except zipfile.BadZipFile:
-        return ""
+    names = [entry.filename for entry in _zip_entries(content)]
     if any(name.endswith("/constants.pkl") for name in names):
         return ("is a TorchScript program, whose code is not run; where it was made, save its weights alone: "
                 "torch.save(net.state_dict(), FILE)")
-    if any(name.endswith("/data.pkl") for name in names):
+    if not names or any(name.endswith("/data.pkl") for name in names):
         return ""
-    return f"is a zip archive of {', '.join(map(repr, names[:3])) or 'nothing'}"
+    return f"is a zip archive of {', '.join(map(repr, names[:3]))}"
+
+
+def _zip_entries(content: bytes) -> list[zipfile.ZipInfo]:
+    """What a zip archive says that it holds; nothing for other files and for damaged archives."""
+    try:
+        return zipfile.ZipFile(io.BytesIO(content)).infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return []
 
 
 def _is_stale(key: str, state: Mapping[str, Tensor]) -> bool:

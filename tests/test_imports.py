@@ -17,7 +17,8 @@ ALLOWED = {  # room: what of ours it may import
     "models": ("models", "networks", "util", "options.schema", "options.groups"),
     "engine": ("engine", "models.contract", "networks.fast_layers", "util"),
     "pages": ("pages", "util"),
-    "runs": ("runs", "engine", "pages", "models.contract", "util", "options.schema", "options.groups", "options.saved"),
+    "runs": ("runs", "engine", "pages", "models.contract", "util", "options.schema", "options.groups", "options.saved",
+             "options.command_line"),
 }
 OURS = (*ALLOWED, "train", "test", "evaluate")
 

@@ -25,3 +25,8 @@ def local_world_size() -> int:
 def restarts() -> int:
     """How often torchrun has started the processes anew since the first time (--max_restarts)."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+
+
+def may_be_restarted() -> bool:
+    """Whether torchrun started this process, and would start it anew after a failure if --max_restarts allows it."""
+    return "TORCHELASTIC_RESTART_COUNT" in os.environ

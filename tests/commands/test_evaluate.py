@@ -92,6 +92,15 @@ def test_results_without_the_truth_are_refused(tmp_path, failure, options, messa
     assert code == 2 and said.startswith(f"error: {folder} {message}")
 
 
+@pytest.mark.parametrize("file", ["names.json", "test_opt.json"])
+@pytest.mark.parametrize("content", ["[]", "3", "{}", '{"model": 3}', '{"names": 3, "labels": 3}', '{"model": {}}', "{", "\0"])
+def test_files_of_another_shape_are_refused(tmp_path, failure, file, content):
+    folder = write_results(tmp_path, PAIRS)
+    (folder / file).write_text(content)
+    code, said = failure(lambda line: evaluate.main([line]), str(folder))
+    assert code == 2 and f"{folder}/test_opt.json or names.json is damaged" in said and "Traceback" not in said
+
+
 def test_folders_that_are_no_results_are_refused(tmp_path, failure):
     def evaluated(folder: Path) -> tuple[int, str]:
         return failure(lambda line: evaluate.main([line]), str(folder))

@@ -80,6 +80,16 @@ def test_a_dropped_weight_file_answers_as_it_did(translate, tmp_path, netG, norm
     assert_answers(folder, net.train(not dropout), input_nc)
 
 
+@pytest.mark.parametrize("netG, flag, said", [
+    ("unet_128", "", True), ("unet_128", "--no_dropout", False), ("unet_128", "--eval", False), ("resnet_6blocks", "", False)])
+def test_what_is_assumed_of_the_dropout_of_a_bare_unet_is_said(translate, tmp_path, capsys, netG, flag, said):
+    drop(build(netG, "batch", True).state_dict())
+    write_image(tmp_path / "photos" / "x.png", 128, 128)
+    translate(f"--model test --dataroot photos --preprocess none {flag}")
+    assert ("note: checkpoints/run/latest_net_G.pth is a U-Net, whose weights do not show whether it was trained with "
+            "dropout: assumed with; --no_dropout true says otherwise" in capsys.readouterr().out) == said
+
+
 def early(state: dict[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
     """As saved before 2018, when instance norms carried statistics."""
     for name, module in net.named_modules():

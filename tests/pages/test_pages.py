@@ -143,6 +143,12 @@ def test_two_thousand_rows(browser, tmp_path):
     browser.assert_quiet_and_local()
 
 
+def test_a_page_does_not_claim_that_its_training_still_runs(tmp_path):
+    text = training_page(tmp_path).save().read_text()
+    assert "Training was running when this page was written; it reloads every 30 s." in text
+    assert "Training was running" not in training_page(tmp_path).save(running=False).read_text()
+
+
 def test_training_page_in_the_browser(browser, tmp_path):
     page = training_page(tmp_path)
     for epoch, label in itertools.product(range(1, 4), ("real_A", "fake_B")):

@@ -43,8 +43,22 @@ def test_the_reason_is_said(train, dataroot, quota, tmp_path):
         sys.stderr = open(log, "w", buffering=1)
         limited(f"--dataroot {dataroot} --name full --model template --no_html {TINY}".split(), quota)
     assert exit_code(in_child(run)) == 1
-    assert "error: [Errno 27] File too large" in log.read_text()
+    assert "error: [Errno 27] File too large: 'checkpoints/full/1_net_G.pth'\n" in log.read_text()
+    assert "nothing had been saved in checkpoints/full yet: make room and start again" in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+def test_that_the_last_state_is_kept_is_said(train, dataroot, quota, tmp_path):
+    train("--model template")
+    log = tmp_path / "said"
+
+    def run():
+        sys.stderr = open(log, "w", buffering=1)
+        limited(f"--dataroot {dataroot} --name run --model template --no_html {TINY} --continue_train --n_epochs 2".split(),
+                quota)
+    assert exit_code(in_child(run)) == 1
+    assert log.read_text().endswith("the last good state in checkpoints/run is kept: make room, then --continue_train "
+                                    "goes on from it\n")
 
 
 def test_pictures_that_cannot_be_written_do_not_end_the_training(train, tmp_path, capsys):

@@ -129,21 +129,36 @@ def test_resume_auto_starts_when_there_is_nothing_and_continue_train_says_so(lin
     assert (tmp_path / "checkpoints/run/3_net_G.pth").exists()
 
 
-def test_killed_before_its_first_state_it_begins_anew(line, tmp_path: Path):
+@pytest.mark.parametrize("classic", [True, False])
+@pytest.mark.parametrize("how", ["--continue_train", "--resume auto"])
+def test_weights_alone_are_gone_on_from_with_new_optimizers(how: str, classic: bool, line, tmp_path: Path, capsys):
+    folder = tmp_path / "checkpoints/run"
+    command.main(line("run", "--model template"))
+    for name in (LATEST, PREVIOUS, *(("train_opt.json", "train_opt.txt") if classic else ())):
+        (folder / name).unlink()
+    before = torch.load(folder / "latest_net_G.pth", weights_only=True)
+    command.main(line("run", f"--model template --epoch_count 3 --lr 0 {how}"))
+    said = capsys.readouterr().out
+    assert "holds weights and no state: going on from the weights, with new optimizers, in epoch 3 (--epoch_count)" in said
+    after = torch.load(folder / "latest_net_G.pth", weights_only=True)
+    assert all(torch.equal(value, after[key]) for key, value in before.items())
+
+
+def test_the_latest_epoch_is_gone_on_with_exactly(line, tmp_path: Path):
     command.main(line("whole", "--model template"))
-    command.main(line("run", "--model template --seed 7"))
-    for name in (LATEST, PREVIOUS):
-        (tmp_path / "checkpoints/run" / name).unlink()
-    command.main(line("run", "--model template --resume auto"))
+    with pytest.raises(SystemExit), stop_after(5):
+        command.main(line("run", "--model template"))
+    command.main(line("run", "--model template --continue_train --epoch latest"))
     assert same(fingerprint(tmp_path / "checkpoints/whole"), fingerprint(tmp_path / "checkpoints/run"))
 
 
-def test_classic_weights_alone_go_on_with_a_new_optimizer(line, tmp_path: Path, capsys: pytest.CaptureFixture):
-    command.main(line("run", "--model template"))
-    for name in (LATEST, PREVIOUS):
-        (tmp_path / "checkpoints/run" / name).unlink()
-    command.main(line("run", "--model template --continue_train --epoch_count 3"))
-    assert "holds weights and no state: going on from the weights, with new optimizers" in capsys.readouterr().out
+def test_a_certain_epoch_is_gone_on_from_with_new_optimizers(line, tmp_path: Path, capsys: pytest.CaptureFixture):
+    command.main(line("run", "--model template --save_epoch_freq 1"))
+    before = torch.load(tmp_path / "checkpoints/run/1_net_G.pth", weights_only=True)
+    command.main(line("run", "--model template --continue_train --epoch 1 --epoch_count 2 --lr 0"))
+    assert "note: going on from the weights in checkpoints/run, with new optimizers" in capsys.readouterr().out
+    after = torch.load(tmp_path / "checkpoints/run/latest_net_G.pth", weights_only=True)
+    assert all(torch.equal(value, after[key]) for key, value in before.items())
 
 
 def test_a_dataset_that_has_changed_begins_its_epoch_anew(line, tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -168,6 +183,28 @@ def test_a_damaged_state_falls_back_to_the_one_before(line, tmp_path: Path, caps
     assert same(fingerprint(tmp_path / "checkpoints/whole"), fingerprint(tmp_path / "checkpoints/run"))
 
 
+@pytest.mark.parametrize("change, said", [
+    (lambda state: state.pop("engine"), "is no state of a training: engine is missing or something else"),
+    (lambda state: state.update(moment=[1]), "is no state of a training: moment is missing or something else"),
+    (lambda state: state["moment"].pop("epoch"), "is no state of a training: moment is missing or something else"),
+    (lambda state: state["logs"].clear(), "is no state of a training: logs is missing or something else"),
+    (lambda state: state["engine"].pop("nets"), "is no state of a training: engine is missing or something else"),
+    (lambda state: state["engine"]["nets"]["G"].clear(), "does not fit this training (RuntimeError: "),
+    (lambda state: state["engine"]["optimizers"].clear(), "does not fit this training (ValueError: "),
+], ids=range(7))
+def test_a_whole_state_with_other_content_is_refused(change, said, line, tmp_path: Path, failure):
+    command.main(line("run", "--model template"))
+    folder = tmp_path / "checkpoints/run"
+    state = read_state(folder / LATEST)
+    change(state)
+    for _ in (LATEST, PREVIOUS):
+        save_state(folder, state)
+    before = (folder / LATEST).read_bytes()
+    code, found = failure(command.main, line("run", "--model template --continue_train --n_epochs 9"))
+    assert code == 2 and said in found and "--init_from checkpoints/run" in found and "Traceback" not in found
+    assert (folder / LATEST).read_bytes() == before
+
+
 def test_state_files_are_checked_and_rotate(tmp_path: Path):
     assert load_state(tmp_path) is None
     for number in (1, 2, 3):
@@ -182,7 +219,7 @@ def test_state_files_are_checked_and_rotate(tmp_path: Path):
 
 def test_a_state_file_with_code_in_it_is_refused_and_not_run(tmp_path: Path):
     save_state(tmp_path, {"path": tmp_path / "x"})  # a Path is an object, which only code could make
-    with pytest.raises(DamagedState, match="is no state of a training .*code in it is not run"):
+    with pytest.raises(DamagedState, match=r"is no state of a training .*code in it is not run"):
         read_state(tmp_path / LATEST)
 
 
@@ -242,7 +279,8 @@ def test_the_page_says_whether_a_training_ended(line, tmp_path: Path):
 
 def test_two_trainings_in_one_folder(line, tmp_path: Path, failure):
     child = in_child(lambda: command.main(line("run", "--model cycle_gan --n_epochs 200")))
-    while not (tmp_path / "checkpoints/run/.lock").exists() or not (tmp_path / "checkpoints/run/.lock").read_text():
+    holder = tmp_path / "checkpoints/run/.lock_holder"
+    while not holder.exists() or not holder.read_text():
         time.sleep(0.01)
     code, said = failure(command.main, line("run", "--model cycle_gan --resume auto"))
     assert code == 2 and f"another training is at work in checkpoints/run (process {child})" in said

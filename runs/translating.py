@@ -1,0 +1,80 @@
+"""A test in its results folder: translate, write the pictures, write their page."""
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from engine.engine import Engine
+from models.contract import Batch
+from options.groups import TestCommandOptions
+from options.schema import Options
+from pages.picture_writer import PictureWriter
+from pages.pictures import facts, pictures, save_visuals
+from pages.results_folder import write_names
+from pages.results_page import Images, ResultsPage
+from runs.progress import Progress
+from runs.shared_results import SharedNames
+from runs.weight_files import prefix
+from util.files import write_atomically
+from util.torchrun import rank, world_size
+
+Row = tuple[str, Images]
+"""Of the page: title and pictures."""
+
+
+class Loader(Protocol):
+    """What gives the batches."""
+
+    def first(self, count: int) -> Iterator[Batch]:
+        """The first `count` images in batches: of several processes, each gets its share."""
+
+
+def results_folder(opt: TestCommandOptions) -> Path:
+    """Where the results of a test lie."""
+    iteration = f"_iter{opt.load_iter}" if opt.load_iter > 0 else ""
+    return Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}{iteration}")
+
+
+def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engine, folder: Path, aspect_ratio: float
+                  ) -> tuple[list[str], list[tuple[str, Row]]]:
+    """Translate the first `count` images and write their pictures; of several processes, each its share.
+
+    sources: the files of A, after which results are named. Returns the labels of the pictures and, in process 0, the
+    (name, row of the page) of all images in order; nothing in the others.
+    """
+    labels: list[str] = []
+    rows: list[tuple[str, Row]] = []
+    names = SharedNames(sources, count)
+    progress = Progress(-(-count // world_size()), silent=rank() > 0)
+    with PictureWriter() as writer:
+        for batch in loader.first(count):
+            visuals = engine.model.visuals(engine.translate(batch))
+            labels = list(visuals)
+            for index, sample in enumerate(pictures(visuals)):
+                name = names(batch["A_paths"][index])
+                files = save_visuals(folder / "images", name, sample, aspect_ratio, writer.save)
+                rows.append((name, (_title(name, batch, index, engine.model.needs), files)))
+            progress.advance(len(batch["A_paths"]))
+    progress.close()
+    return labels, names.in_order(rows)
+
+
+def write_results(options: Options, folder: Path, labels: list[str], rows: list[tuple[str, Row]]) -> Path:
+    """The page, the options and the names of a test in its folder; returns the page."""
+    opt = options.view(TestCommandOptions)
+    header = facts(opt.model, opt.dataroot, prefix(opt.epoch, opt.load_iter), options.changed(),
+                   time.strftime("%Y-%m-%d %H:%M"))
+    page = ResultsPage(folder, f"{opt.name}: {opt.phase}", header, opt.display_winsize)
+    for _, row in rows:
+        page.add_row(*row)
+    write_atomically(folder / "test_opt.json", options.as_json())
+    path = page.save()
+    write_names(folder, labels, [name for name, _ in rows])
+    return path
+
+
+def _title(name: str, batch: Mapping[str, Any], index: int, needs: tuple[str, ...]) -> str:
+    """What a row of the page is called: the name of its results, and the file of B where it is another one."""
+    if "B" not in needs or Path(batch["A_paths"][index]).stem == Path(batch["B_paths"][index]).stem:
+        return name
+    return f"{name} · B: {Path(batch['B_paths'][index]).name}"
