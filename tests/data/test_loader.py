@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import traceback
+from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,23 @@ def test_different_sizes_on_either_side_cannot_form_a_batch():
     loader = Loader(Samples(lambda index: None), batch_size=2, num_threads=2, seed=0, shuffle=False)
     with pytest.raises(UserError, match=r"found 4x4 \(0.png\), 5x4 \(1.png\); give --batch_size 1"):
         next(loader.epoch(1))
+
+
+@pytest.mark.skipif(not hasattr(os, "setpgid"), reason="there are no groups of processes")
+@pytest.mark.parametrize("processes", [1, 2])
+def test_workers_leave_the_group_that_torchrun_signals(monkeypatch: pytest.MonkeyPatch, processes: int):
+    groups = RawArray("q", 8)
+
+    def note(index: int) -> None:
+        groups[index] = os.getpgrp()
+    monkeypatch.setattr("data.workers.world_size", lambda: processes)
+    loader = Loader(Samples(note), batch_size=1, num_threads=2, seed=0, shuffle=False)
+    others = set(multiprocessing.active_children())
+    batches = loader.epoch(1)
+    next(batches)
+    workers = {worker.pid for worker in set(multiprocessing.active_children()) - others}
+    list(batches)
+    assert set(groups) == ({os.getpgrp()} if processes == 1 else workers) and len(workers) == 2
 
 
 def die(index: int) -> None:

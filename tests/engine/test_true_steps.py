@@ -1,7 +1,7 @@
-"""Five steps of the classic implementation in double precision: every loss of every step, and what the networks then make.
+"""Five steps of the classic implementation in double precision: every loss of each, and what the networks then make.
 
-The weights of the losses are unlike, the pools answer from a script and the rate falls, so that an error in any weight, rate,
-beta, pool or order shows. Self-consistency (fast against plain, resumed against whole) cannot see an error on both sides.
+The weights of the losses are unlike, the pools answer from a script and the rate falls, so that an error in any weight,
+rate, beta, pool or order shows. Fast against plain, or resumed against whole, cannot see an error on both sides.
 """
 from pathlib import Path
 

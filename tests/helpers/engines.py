@@ -1,5 +1,5 @@
-"""Engines without a command, one step at a time: what of the engine's interface the newer tests know stands here."""
-from collections.abc import Iterator, Mapping, Sequence
+"""Engines without a command, one step at a time. What tests know of the engine's interface stands here."""
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -42,6 +42,11 @@ def set_rate(engine: Engine, opt: Options, epoch: int) -> float:
 def take_step(engine: Engine, *batches: Mapping[str, Any], epoch: int = 1, images: int = 0) -> Report:
     """One training step. epoch: its number; images: how many were trained on before it."""
     return engine.step(*batches)
+
+
+def validate(engine: Engine, batches: Iterable[Mapping[str, Any]]) -> float:
+    """The mean over all images of what --lr_policy plateau looks at."""
+    return engine.validate(batches)
 
 
 class _Scripted:

@@ -8,14 +8,29 @@ from pathlib import Path
 import torch
 
 
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    """A file of weights."""
+    return torch.load(path, weights_only=True)
+
+
+def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    """Whether all weights are the same, bit by bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def metrics(folder: Path) -> list[dict]:
+    """The lines of metrics.jsonl."""
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
 def fingerprint(folder: Path) -> dict:
     """All that must be the same: every bit of the weights, and the logs without their times."""
-    weights = {path.name: torch.load(path, weights_only=True) for path in sorted(folder.glob("latest_net_*.pth"))}
-    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    for line in metrics:
+    nets = {path.name: weights(path) for path in sorted(folder.glob("latest_net_*.pth"))}
+    lines = metrics(folder)
+    for line in lines:
         del line["time"], line["data"], line["images_per_s"], line["eta_s"]
     log = re.sub(r"time: [\d.]+, data: [\d.]+|\(... ... .*\)", "", (folder / "loss_log.txt").read_text())
-    return {"weights": weights, "metrics": metrics, "log": log}
+    return {"weights": nets, "metrics": lines, "log": log}
 
 
 def same(one: dict, other: dict) -> bool:

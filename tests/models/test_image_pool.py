@@ -67,7 +67,7 @@ def test_a_pool_keeps_images_of_its_own():
 
 def test_each_pool_of_a_cycle_gan_holds_the_fakes_it_is_named_after():
     engine = start(f"--model cycle_gan {TINY} --pool_size 1")
-    made = take_step(engine, {side: torch.full((1, 3, 32, 32), value) for side, value in (("A", 0.5), ("B", -0.5))}).images
+    made = take_step(engine, {"A": torch.full((1, 3, 32, 32), 0.5), "B": torch.full((1, 3, 32, 32), -0.5)}).images
     kept = engine.model.extra_state()
     assert all(torch.equal(kept[name][0], made[name][0]) for name in ("fake_A", "fake_B"))
     assert not torch.equal(made["fake_A"], made["fake_B"])

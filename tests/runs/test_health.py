@@ -86,3 +86,13 @@ def test_a_training_says_it_once_in_its_log(train, monkeypatch, capsys):
     line = "warning: fake_B hardly depends on real_A (mode collapse)"
     assert capsys.readouterr().out.count(line) == 1
     assert (folder / "loss_log.txt").read_text().count(line) == 1
+
+
+def test_a_training_that_goes_on_goes_on_counting_and_does_not_say_it_again(train, monkeypatch):
+    monkeypatch.setattr("runs.health.CHECKS", 6)
+    monkeypatch.setattr("runs.health._diagnose", lambda translation, checks: ["collapsed"])
+    line, said = "--model pix2pix --print_freq 1", []
+    for epochs, how in ((1, ""), (2, "--continue_train"), (3, "--continue_train")):  # four checks each
+        folder = train(f"{line} --n_epochs {epochs} {how}")
+        said.append((folder / "loss_log.txt").read_text().count("mode collapse"))
+    assert said == [0, 1, 1]
