@@ -8,7 +8,8 @@ from helpers.trainings import equal, metrics, weights
 
 
 def test_epoch_count_is_the_first_epoch(train):
-    folder = train("--model template --epoch_count 2 --n_epochs 1 --n_epochs_decay 3 --save_epoch_freq 1 --print_freq 4")
+    folder = train("--model template --epoch_count 2 --n_epochs 1 --n_epochs_decay 3 --print_freq 4 "
+                   "--save_epoch_freq 1")
     assert {path.name for path in folder.glob("*_net_G.pth")} == {f"{save}_net_G.pth" for save in (2, 3, 4, "latest")}
     rows = metrics(folder)
     assert [(row["epoch"], row["total"]) for row in rows] == [(2, 4), (3, 8), (4, 12)]
