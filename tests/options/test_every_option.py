@@ -2,6 +2,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import data
@@ -33,7 +34,7 @@ def named(text: str) -> set[str]:
     """The options of a command line: words of which each is --option or stands behind one. Nothing for other texts."""
     words = re.sub(r"^(train|test) ", "", text).split()
     values = [not word.startswith("--") for word in words]
-    if not words or values[0] and not words[0].startswith("@") or any(map(all, zip(values, values[1:], strict=False))):
+    if not words or (values[0] and not words[0].startswith("@")) or any(map(all, pairwise(values))):
         return set()
     return {match[1] for word in words if (match := re.fullmatch(r"--(\w+)(=.*)?", word))}
 
