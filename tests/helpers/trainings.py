@@ -2,10 +2,16 @@
 import json
 import os
 import re
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
+
+from engine.engine import Engine
+from engine.step_result import Report
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -58,3 +64,17 @@ def in_child(action: Callable[[], None]) -> int:
 
 def exit_code(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@contextmanager
+def stop_after(steps: int) -> Iterator[None]:
+    """Sends SIGTERM to this process during a step."""
+    original, done = Engine.step, []
+
+    def step(self: Engine, *batches: dict, **clock: int) -> Report:
+        done.append(1)
+        if len(done) == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, *batches, **clock)
+    with patch.object(Engine, "step", step):
+        yield

@@ -1,0 +1,25 @@
+"""State files are checked, rotate, and run no code."""
+from pathlib import Path
+
+import pytest
+import torch
+
+from runs.state_file import LATEST, PREVIOUS, DamagedState, load_state, read_state, save_state
+
+
+def test_state_files_are_checked_and_rotate(tmp_path: Path):
+    assert load_state(tmp_path) is None
+    for number in (1, 2, 3):
+        save_state(tmp_path, {"number": number, "tensor": torch.arange(number)})
+    assert [read_state(tmp_path / name)["number"] for name in (LATEST, PREVIOUS)] == [3, 2]
+    assert torch.load(tmp_path / LATEST, weights_only=True)["number"] == 3  # still a file like any other
+    for name in (LATEST, PREVIOUS):
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-100])
+    with pytest.raises(DamagedState, match="no good state is left"):
+        load_state(tmp_path)
+
+
+def test_a_state_file_with_code_in_it_is_refused_and_not_run(tmp_path: Path):
+    save_state(tmp_path, {"path": tmp_path / "x"})  # a Path is an object, which only code could make
+    with pytest.raises(DamagedState, match="is no state of a training .*code in it is not run"):
+        read_state(tmp_path / LATEST)
