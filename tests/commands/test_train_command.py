@@ -118,6 +118,14 @@ def test_display_winsize_is_the_width_of_pictures_on_both_pages(train, translate
         assert set(re.findall(r'<img [^>]*width="(\d+)"', page.read_text())) == {width}
 
 
+def test_the_header_of_both_pages_names_the_options_that_are_not_the_defaults(train, translate):
+    folder = train("--model template --lambda_regression 3 --no_flip --lr 0.0002")
+    for page, shown, hidden in ((folder / "web/index.html", ("lambda_regression=3.0", "no_flip=True", "ngf=4"), "lr="),
+                                (translate("--model template --num_test 3") / "index.html", ("num_test=3",), "eval=")):
+        (header,) = re.findall("<dt>options</dt><dd>(.*?)</dd>", page.read_text(), re.DOTALL)
+        assert set(shown) <= set(header.split()) and not any(word.startswith(hidden) for word in header.split())
+
+
 def test_verbose_prints_every_layer(train, translate, capsys):
     for command in (train, translate):
         command("--model template")

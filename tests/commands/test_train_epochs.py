@@ -47,6 +47,13 @@ def test_plateau_drops_the_rate_when_the_validation_images_get_no_better(train):
     assert rates == pytest.approx([1e-12] * 7 + [0.2e-12], abs=0)  # the first is the best, then 6 are no better
 
 
+def test_plateau_goes_on_counting_after_a_stop(train):
+    line = "--model cycle_gan --lr_policy plateau --lr 1e-12 --max_dataset_size 1 --print_freq 1"
+    train(f"{line} --n_epochs 4")
+    rates = [row["lr"] for row in metrics(train(f"{line} --n_epochs 8 --continue_train"))]
+    assert rates == pytest.approx([1e-12] * 7 + [0.2e-12], abs=0)
+
+
 def test_plateau_reads_the_validation_folder(train, dataroot, failure):
     line = "--model pix2pix --lr_policy plateau"
     (dataroot / "val" / "3.png").write_bytes(b"broken")

@@ -47,6 +47,13 @@ def test_every_dataset_keeps_the_contract(dataroot: Path, mode: str):
     assert planned == tuple(whole.sample(0, random.Random(0))["A"].shape[:0:-1])
 
 
+@pytest.mark.parametrize("phase", ["train", "val", "test"])
+def test_a_phase_has_the_files_of_its_own_folders(dataroot: Path, phase: str):
+    assert {path.parent for path in make(dataroot, "aligned", f"--phase {phase}").files()} == {dataroot / phase}
+    piles = {path.parent for path in make(dataroot, "unaligned", f"--phase {phase}").files()}
+    assert piles == {dataroot / f"{phase}A", dataroot / f"{phase}B"}
+
+
 @pytest.mark.parametrize("mode", ["aligned", "unaligned", "single"])
 def test_gray_on_either_side(dataroot: Path, mode: str):
     sample = make(dataroot, mode, f"{PLAIN} --input_nc 1 --output_nc 3 --direction BtoA").sample(0, random.Random(0))

@@ -3,8 +3,8 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -66,15 +66,24 @@ def exit_code(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-@contextmanager
-def stop_after(steps: int) -> Iterator[None]:
-    """Sends SIGTERM to this process during a step."""
+def stop_after(steps: int) -> AbstractContextManager:
+    """Sends SIGTERM to this process during that step."""
+    return _in_step(steps, lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def fail_in(step: int) -> AbstractContextManager:
+    """That step raises RuntimeError("power cut")."""
+    def fail() -> None:
+        raise RuntimeError("power cut")
+    return _in_step(step, fail)
+
+
+def _in_step(number: int, act: Callable[[], None]) -> AbstractContextManager:
     original, done = Engine.step, []
 
     def step(self: Engine, *batches: dict, **clock: int) -> Report:
         done.append(1)
-        if len(done) == steps:
-            os.kill(os.getpid(), signal.SIGTERM)
+        if len(done) == number:
+            act()
         return original(self, *batches, **clock)
-    with patch.object(Engine, "step", step):
-        yield
+    return patch.object(Engine, "step", step)

@@ -1,4 +1,4 @@
-"""Each weight on the command line reaches its term, and no other."""
+"""Each weight on the command line reaches its term, and no other; and how networks begin."""
 import pytest
 import torch
 
@@ -29,3 +29,11 @@ def test_a_weight_reaches_its_own_term_alone(line: str, weights: dict[str, float
     defaults = {"G_L1": 100, "G": 1} | CYCLE_GAN
     expected = {name: usual[name] * weight / defaults.get(name, 1) for name, weight in weights.items()}
     assert losses(line) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_initial_weights_are_those_asked_for():
+    nets = start(f"--model pix2pix {TINY} --init_type orthogonal --init_gain 0.5").model.nets
+    assert set(nets) == {"G", "D"}
+    for name, net in nets.items():
+        rows = next(p for key, p in net.named_parameters() if key.endswith("weight")).detach().flatten(1)
+        assert torch.allclose(rows @ rows.T, 0.25 * torch.eye(len(rows)), atol=1e-5), name

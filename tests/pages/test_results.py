@@ -12,7 +12,7 @@ from helpers.images import read_pixels, write_image
 from helpers.trainings import exit_code, in_child
 from pages import picture_writer
 from pages.picture_writer import PictureWriter
-from pages.pictures import pictures, save_picture
+from pages.pictures import first_pictures, pictures, save_picture
 from util.errors import UserError
 
 
@@ -37,6 +37,12 @@ def test_a_batch_becomes_pictures_by_sample():
     np.testing.assert_array_equal(second["color"], expected)
     with pytest.raises(UserError, match="2 channels cannot be shown"):
         pictures({"ab": torch.zeros(1, 2, 4, 4)})
+
+
+def test_the_first_sample_of_a_batch_is_the_one_that_is_shown():
+    batch = {label: torch.stack([torch.full((3, 4, 4), value) for value in values])
+             for label, values in (("a", (-1.0, 1.0)), ("b", (1.0, -1.0)))}
+    assert {label: picture.max() for label, picture in first_pictures(batch).items()} == {"a": 0, "b": 255}
 
 
 def test_pictures_are_on_disk_when_the_writer_is_left_and_few_ever_wait(tmp_path, monkeypatch):

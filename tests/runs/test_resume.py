@@ -8,7 +8,7 @@ import torch
 
 import models
 import train as command
-from helpers.trainings import fingerprint, same, stop_after
+from helpers.trainings import equal, fail_in, fingerprint, metrics, same, stop_after, weights
 from runs.state_file import LATEST, PREVIOUS, read_state
 
 MODELS = [name for name in models.names() if name != "test"]  # a new model is enrolled by existing
@@ -135,3 +135,37 @@ def test_init_from_loads_what_fits_and_says_what_does_not(line, tmp_path: Path, 
                    for name in ("first", "gray"))
     assert [key for key in first if first[key].shape != gray[key].shape or not torch.equal(first[key], gray[key])] == [
         "model.1.weight"]
+
+
+def test_steps_left_out_are_counted_on(line, capsys: pytest.CaptureFixture):
+    options = "--model pix2pix --lambda_L1 1e39 --on_nan skip --n_epochs_decay 0"
+    command.main(line("run", f"{options} --n_epochs 1"))
+    assert "step left out, 4 so far" in capsys.readouterr().out
+    command.main(line("run", f"{options} --n_epochs 2 --continue_train"))
+    assert "step left out, 5 so far" in capsys.readouterr().out
+
+
+def test_logs_and_page_are_those_of_a_training_that_was_not_stopped(line, tmp_path: Path):
+    """What was logged after the newest state, before the training died, is logged once."""
+    def words(name: str, more: str = "") -> list[str]:
+        options = "--model template --save_latest_freq 3 --update_html_freq 2 --no_html false"
+        return line(name, f"{options} {more}")
+    command.main(words("whole"))
+    with pytest.raises(RuntimeError, match="power cut"), fail_in(6):
+        command.main(words("parts"))
+    whole, parts = (tmp_path / "checkpoints" / name for name in ("whole", "parts"))
+    assert len(metrics(parts)) == 5 and read_state(parts / LATEST)["moment"]["total"] == 3
+    command.main(words("parts", "--continue_train"))
+    assert same(fingerprint(whole), fingerprint(parts))
+    pages = [json.loads((folder / "web/page.json").read_text()) for folder in (whole, parts)]
+    assert pages[0]["rows"] == pages[1]["rows"] and len(pages[0]["rows"]) == 3
+    curves = [dict(map(tuple, page["curves"]["G"]["points"])) for page in pages]  # epoch -> loss
+    assert curves[0] == curves[1] and len(curves[0]) == 12
+
+
+def test_init_from_gives_each_network_its_own_weights(line, tmp_path: Path):
+    command.main(line("first", "--model cycle_gan"))
+    command.main(line("next", "--model cycle_gan --init_from checkpoints/first --lr 0 --seed 1"))
+    for name in ("G_A", "G_B", "D_A", "D_B"):
+        first, begun = (weights(tmp_path / f"checkpoints/{run}/latest_net_{name}.pth") for run in ("first", "next"))
+        assert equal(first, begun), name
