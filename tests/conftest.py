@@ -1,5 +1,6 @@
 """Small folders of images, and options without a command line, for all tests."""
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny 
 @pytest.fixture
 def dataroot(tmp_path: Path) -> Path:
     """A dataset in every layout: train and test (pairs), trainA, trainB, testA, testB; 4 images of 32 pixels each."""
-    root = tmp_path / "dataset"
+    return write_dataset(tmp_path / "dataset")
+
+
+def write_dataset(root: Path) -> Path:
     for phase in ("train", "test", "val"):
         write_pairs(root / phase, 4)
         for side in "AB":
@@ -33,6 +37,33 @@ def train(tmp_path: Path, dataroot: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     def run(line: str) -> Path:
         command.main(f"--dataroot {dataroot} --name run --overwrite {TINY} {line}".split())
         return tmp_path / "checkpoints" / "run"
+    return run
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for trainings of `trained`, with a dataset of their own."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_dataset(folder / "dataset")
+    return folder
+
+
+@pytest.fixture
+def trained(tmp_path: Path, dataroot: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """The same run as `train` gives, for tests of what comes afterwards: trained once, and copied to tmp_path.
+
+    It was trained on a dataset like `dataroot`, elsewhere.
+    """
+    import train as command
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(line: str) -> Path:
+        name = line.strip("-").replace(" ", "_")
+        if not (runs / name).exists():
+            where = f"--dataroot {runs / 'dataset'} --checkpoints_dir {runs} --name {name}"
+            command.main(f"{where} {TINY} {line}".split())
+        return shutil.copytree(runs / name, tmp_path / "checkpoints" / "run", dirs_exist_ok=True)
     return run
 
 

@@ -119,8 +119,8 @@ def test_load_size_below_crop_size(train, failure):
 
 # Runs and flags
 
-def test_a_missing_run_names_those_there_are(train, translate, failure):
-    train("--model template")
+def test_a_missing_run_names_those_there_are(trained, translate, failure):
+    trained("--model template")
     shutil.copytree("checkpoints/run", "checkpoints/other")
     code, said = failure(translate, "--model template --name rum")
     assert code == 2
@@ -130,17 +130,17 @@ def test_a_missing_run_names_those_there_are(train, translate, failure):
 
 
 @pytest.mark.parametrize("model, first", [("pix2pix", "7_net_G.pth"), ("cycle_gan", "7_net_G_A.pth")])
-def test_a_missing_epoch_names_the_weights_there_are(train, translate, failure, model, first):
-    train(f"--model {model}")
+def test_a_missing_epoch_names_the_weights_there_are(trained, translate, failure, model, first):
+    trained(f"--model {model}")
     code, said = failure(translate, f"--model {model} --epoch 7")
     assert code == 2
     assert f"{first} does not exist. checkpoints/run holds: 1_net_" in said and "latest_net_G" in said
 
 
-def test_a_mistyped_flag_gets_the_near_one(train, translate, failure):
+def test_a_mistyped_flag_gets_the_near_one(train, trained, translate, failure):
     code, said = failure(train, "--model cycle_gan --lamda_A 5")
     assert code == 2 and "--lamda_A is not an option here (did you mean --lambda_A?)" in said
-    train("--model template")
+    trained("--model template")
     code, said = failure(translate, "--model template --num_tests 5")
     assert code == 2 and "--num_tests is not an option here (did you mean --num_test?)" in said
 

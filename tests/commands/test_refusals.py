@@ -22,8 +22,8 @@ def test_too_little_memory_names_the_flags_that_help(train, failure):
     assert all(flag in said for flag in ("--batch_size", "--crop_size", "--load_size", "--ngf", "--ndf", "--netG"))
 
 
-def test_too_little_memory_in_testing(train, translate, failure):
-    train("--model template")
+def test_too_little_memory_in_testing(trained, translate, failure):
+    trained("--model template")
     code, said = failure(translate, "--model test --dataset_mode aligned --crop_size 600000000")
     assert code == 1
     assert "there is too little memory" in said and "--batch_size" in said and "--load_size" in said
@@ -63,8 +63,8 @@ def test_colours_without_their_model(train, failure):
     assert code == 2 and "an image of 2 channels cannot be shown" in said and "need --model colorization" in said
 
 
-def test_a_folder_that_cannot_be_written(train, translate, dataroot, failure):
-    train("--model template")
+def test_a_folder_that_cannot_be_written(train, trained, translate, dataroot, failure):
+    trained("--model template")
     code, said = failure(translate, f"--model template --results_dir {dataroot}/test/1.png")
     assert code == 1
     assert said.endswith(f"error: [Errno 20] Not a directory: '{dataroot}/test/1.png/run/test_latest/images'\n")
