@@ -12,6 +12,15 @@ from helpers.images import write_image, write_pairs
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny networks only wait for a second thread
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser are slow; files with slow tests come first, so that no long one is left to one worker alone."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow_files)
+
+
 @pytest.fixture
 def dataroot(tmp_path: Path) -> Path:
     """A dataset in every layout: train and test (pairs), trainA, trainB, testA, testB; 4 images of 32 pixels each."""
@@ -76,6 +85,14 @@ def translate(tmp_path: Path, dataroot: Path) -> Callable[..., Path]:
         command.main(f"--dataroot {dataroot} --name run --num_threads 0 --gpu_ids -1 {line}".split())
         return tmp_path / "results" / "run" / "test_latest"
     return run
+
+
+@pytest.fixture
+def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loaders look every 0.2 s, instead of every 5 s, whether their workers are alive."""
+    from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
+
+    monkeypatch.setattr(_MultiProcessingDataLoaderIter._try_get_data, "__defaults__", (0.2,))
 
 
 @pytest.fixture

@@ -150,6 +150,7 @@ def test_combinations_on_the_edge(datasets, tmp_path, images, drawn, expected):
     assert check(tmp_path, datasets[images], BASE | drawn, "same") == expected
 
 
+@pytest.mark.slow
 def test_any_options_train_and_translate_or_are_refused(datasets, tmp_path_factory):
     seen: Counter[str] = Counter()
 

@@ -40,7 +40,7 @@ def test_workers_that_cannot_start(train, failure, monkeypatch):
 
 
 @pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="only a forked worker sees the patch")
-def test_workers_that_die(train, failure, monkeypatch):
+def test_workers_that_die(attentive, train, failure, monkeypatch):
     from data.aligned_dataset import AlignedDataset
 
     monkeypatch.setattr(AlignedDataset, "sample", lambda *_: os.kill(os.getpid(), signal.SIGKILL))  # memory has ended

@@ -162,14 +162,14 @@ def die(index: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_dead_worker_is_a_matter_of_the_machine():
+def test_a_dead_worker_is_a_matter_of_the_machine(attentive: None):
     loader = Loader(Samples(die), batch_size=1, num_threads=2, seed=0, shuffle=False)
     said = r"worker processes of --num_threads failed: (.|\n)* or --num_threads 0 to load"
     with pytest.raises(MachineError, match=said):
         list(loader.epoch(1))
 
 
-def test_a_worker_that_dies_during_a_step_is_told_by_the_next_batch(tmp_path: Path):
+def test_a_worker_that_dies_during_a_step_is_told_by_the_next_batch(attentive: None, tmp_path: Path):
     def die_when_told(index: int) -> None:
         while index == 3 and not (tmp_path / "now").exists():
             time.sleep(0.01)

@@ -15,7 +15,8 @@ from helpers.live_server import HOST, colour, finish, free_port, running, view_t
 from pages.live_view import GAP, open_live_view
 
 pytest.importorskip("visdom")
-pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated")  # visdom's own call
+pytestmark = [pytest.mark.slow,
+              pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated")]  # visdom's own call
 
 
 @pytest.fixture(scope="module")

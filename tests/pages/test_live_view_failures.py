@@ -11,7 +11,8 @@ from pages import live_view
 from pages.live_view import open_live_view
 
 pytest.importorskip("visdom")
-pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated")  # visdom's own call
+pytestmark = [pytest.mark.slow,
+              pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated")]  # visdom's own call
 
 
 @pytest.fixture

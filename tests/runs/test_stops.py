@@ -11,6 +11,8 @@ import train as command
 from helpers.trainings import exit_code, fingerprint, in_child, same, stop_after
 from runs.state_file import LATEST, read_state
 
+pytestmark = pytest.mark.slow
+
 
 def test_killed_at_random_moments_also_inside_a_save(line, tmp_path: Path):
     assert exit_code(in_child(lambda: command.main(line("whole", "--model cycle_gan --pool_size 3")))) == 0
