@@ -1,5 +1,6 @@
 # make demo   install, train pix2pix and CycleGAN on the toy set, translate, measure, print the result pages
 # make test   install, run all tests
+# make quick  the same without the slow ones, for while one works
 # make lint   install, check style and types
 # All install into .venv once; PYTHON=python3.12 make demo chooses the interpreter (3.11 or newer).
 
@@ -8,12 +9,13 @@ BIN := .venv/bin
 TOY := ./datasets/toy_maps
 DEMO_MODELS := toy_pix2pix_AtoB toy_pix2pix_BtoA toy_cyclegan
 RESULTS := $(DEMO_MODELS:%=results/%/test_latest)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Old and new pip read the pins under different names; both must reach the build of visdom.
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: demo test lint install clean
+.PHONY: demo test quick lint install clean
 
 install: $(BIN)/.installed
 
@@ -35,7 +37,10 @@ demo: install
 	$(BIN)/python evaluate.py $(RESULTS)
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
+
+quick: install
+	$(PYTEST) -m "not slow"
 
 lint: install
 	$(BIN)/ruff check

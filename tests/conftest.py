@@ -1,5 +1,6 @@
 """Small folders of images, and options without a command line, for all tests."""
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +12,22 @@ from helpers.images import write_image, write_pairs
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny networks only wait for a second thread
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser are slow; files with slow tests come first, so that no long one is left to one worker alone."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow_files)
+
+
 @pytest.fixture
 def dataroot(tmp_path: Path) -> Path:
     """A dataset in every layout: train and test (pairs), trainA, trainB, testA, testB; 4 images of 32 pixels each."""
-    root = tmp_path / "dataset"
+    return write_dataset(tmp_path / "dataset")
+
+
+def write_dataset(root: Path) -> Path:
     for phase in ("train", "test", "val"):
         write_pairs(root / phase, 4)
         for side in "AB":
@@ -36,6 +49,33 @@ def train(tmp_path: Path, dataroot: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     return run
 
 
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for trainings of `trained`, with a dataset of their own."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_dataset(folder / "dataset")
+    return folder
+
+
+@pytest.fixture
+def trained(tmp_path: Path, dataroot: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """The same run as `train` gives, for tests of what comes afterwards: trained once, and copied to tmp_path.
+
+    It was trained on a dataset like `dataroot`, elsewhere.
+    """
+    import train as command
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(line: str) -> Path:
+        name = line.strip("-").replace(" ", "_")
+        if not (runs / name).exists():
+            where = f"--dataroot {runs / 'dataset'} --checkpoints_dir {runs} --name {name}"
+            command.main(f"{where} {TINY} {line}".split())
+        return shutil.copytree(runs / name, tmp_path / "checkpoints" / "run", dirs_exist_ok=True)
+    return run
+
+
 @pytest.fixture
 def translate(tmp_path: Path, dataroot: Path) -> Callable[..., Path]:
     """Runs test.py on `dataroot` (after `train`); returns the results folder."""
@@ -45,6 +85,14 @@ def translate(tmp_path: Path, dataroot: Path) -> Callable[..., Path]:
         command.main(f"--dataroot {dataroot} --name run --num_threads 0 --gpu_ids -1 {line}".split())
         return tmp_path / "results" / "run" / "test_latest"
     return run
+
+
+@pytest.fixture
+def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loaders look every 0.2 s, instead of every 5 s, whether their workers are alive."""
+    from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
+
+    monkeypatch.setattr(_MultiProcessingDataLoaderIter._try_get_data, "__defaults__", (0.2,))
 
 
 @pytest.fixture

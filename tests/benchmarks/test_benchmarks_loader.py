@@ -8,6 +8,8 @@ import pytest
 
 from helpers.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("mode", ["single", "unaligned"])
 def test_the_table_has_every_contestant(tmp_path: Path, mode: str):

@@ -7,6 +7,8 @@ import pytest
 
 from helpers.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name, column, contestants", [
     ("infer", "contestant", ["plain", "batch 1", "batch 8"]),

@@ -9,6 +9,8 @@ import pytest
 
 from helpers.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 EXPECTED = {
     "step": ("variant", {"plain", "fp32"}),
     "scaling": ("axis", {"crop_size"}),

@@ -120,8 +120,8 @@ def test_folders_that_are_no_results_are_refused(tmp_path, failure):
     assert code == 2 and "holds pictures of 2 sizes" in said and "--preprocess resize_and_crop" in said
 
 
-def test_real_results_are_read(train, translate):
-    train("--model cycle_gan")
+def test_real_results_are_read(trained, translate):
+    trained("--model cycle_gan")
     rows = evaluate.measure(translate("--model cycle_gan --dataset_mode aligned"))
     assert [(row.result, row.direction, row.images) for row in rows] == [("run", "A->B", 4), ("run", "B->A", 4)]
     assert all(row.error > 0 and row.copy_error > 0 for row in rows)

@@ -95,8 +95,8 @@ def test_the_architecture_is_that_of_the_run(train, translate):
 
 @pytest.mark.parametrize("flag, found", [("--netG unet_128", "resnet_6blocks"), ("--ngf 8", "4"),
                                          ("--norm none", "batch"), ("--no_dropout", "False"), ("--input_nc 1", "3")])
-def test_a_flag_against_the_run_is_refused_with_both_values(train, translate, failure, flag, found):
-    train("--model pix2pix")
+def test_a_flag_against_the_run_is_refused_with_both_values(trained, translate, failure, flag, found):
+    trained("--model pix2pix")
     name, _, asked = flag.removeprefix("--").partition(" ")
     code, said = failure(translate, f"--model pix2pix {flag}")
     assert code == 2
@@ -104,8 +104,8 @@ def test_a_flag_against_the_run_is_refused_with_both_values(train, translate, fa
     assert f"leave out --{name}" in said
 
 
-def test_the_same_flag_as_the_run_is_welcome(train, translate):
-    train("--model pix2pix")
+def test_the_same_flag_as_the_run_is_welcome(trained, translate):
+    trained("--model pix2pix")
     assert len(names(translate("--model pix2pix --netG resnet_6blocks --ngf 4 --norm batch --num_test 1"))) == 3
 
 
@@ -115,8 +115,8 @@ def test_the_same_flag_as_the_run_is_welcome(train, translate):
     ("--phase val", "val_latest", "1234"),
     ("--epoch 1 --max_dataset_size 2", "test_1", "12"),
 ])
-def test_how_many_images_of_which_phase_and_epoch(train, translate, line, results, expected):
-    train("--model template")
+def test_how_many_images_of_which_phase_and_epoch(trained, translate, line, results, expected):
+    trained("--model template")
     folder = translate(f"--model template {line}").with_name(results)
     assert names(folder) == {f"{stem}_{label}.png" for stem in expected for label in ("real_A", "fake_B", "real_B")}
 
@@ -135,8 +135,8 @@ def test_epoch_and_load_iter_choose_the_weights(train, translate, dataroot):
     assert all(np.abs(a.astype(int) - b).max() > 10 for a, b in zip(answers, answers[1:] + answers[:1], strict=True))
 
 
-def test_aspect_ratio_stretches_the_pictures(train, translate):
-    train("--model template")
+def test_aspect_ratio_stretches_the_pictures(trained, translate):
+    trained("--model template")
     for ratio, shape in (("2.0", (32, 64, 3)), ("0.5", (64, 32, 3))):
         folder = translate(f"--model template --num_test 1 --aspect_ratio {ratio}")
         assert read_pixels(folder / "images" / "1_fake_B.png").shape == shape
@@ -154,8 +154,8 @@ def test_equal_names_in_subfolders_or_with_other_endings_stay_apart(train, trans
         np.testing.assert_array_equal(read_pixels(folder / "images" / f"{name}_real.png"), read_pixels(root / file))
 
 
-def test_one_file_can_be_the_dataroot(train, translate, dataroot):
-    train("--model template")
+def test_one_file_can_be_the_dataroot(trained, translate, dataroot):
+    trained("--model template")
     assert names(translate(f"--model test --dataroot {dataroot / 'testA' / '2.png'}")) == {"2_real.png", "2_fake.png"}
 
 

@@ -1,35 +1,22 @@
 """train.py: the files it writes and when, what a seed fixes, how it goes on, and what it says when it cannot start."""
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from helpers.commands import ROOT
+from helpers.trainings import equal, metrics, weights
 from networks.discriminators import DISCRIMINATORS
 from networks.generators import GENERATORS
 
 
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return torch.load(path, weights_only=True)
-
-
-def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
-
-
 def saves(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("*_net_*.pth")}
-
-
-def metrics(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 PAIR = "real_A fake_B real_B"
@@ -124,6 +111,29 @@ def test_the_page_shows_the_pictures_of_the_last_step(train):
     np.testing.assert_array_equal(shown, pair[:, :32])
 
 
+def test_display_winsize_is_the_width_of_pictures_on_both_pages(train, translate):
+    folder = train("--model template --display_winsize 77")
+    pages = [folder / "web/index.html", translate("--model template --display_winsize 55 --num_test 1") / "index.html"]
+    for page, width in zip(pages, ("77", "55"), strict=True):
+        assert set(re.findall(r'<img [^>]*width="(\d+)"', page.read_text())) == {width}
+
+
+def test_the_header_of_both_pages_names_the_options_that_are_not_the_defaults(train, translate):
+    folder = train("--model template --lambda_regression 3 --no_flip --lr 0.0002")
+    for page, shown, hidden in ((folder / "web/index.html", ("lambda_regression=3.0", "no_flip=True", "ngf=4"), "lr="),
+                                (translate("--model template --num_test 3") / "index.html", ("num_test=3",), "eval=")):
+        (header,) = re.findall("<dt>options</dt><dd>(.*?)</dd>", page.read_text(), re.DOTALL)
+        assert set(shown) <= set(header.split()) and not any(word.startswith(hidden) for word in header.split())
+
+
+def test_verbose_prints_every_layer(train, translate, capsys):
+    for command in (train, translate):
+        command("--model template")
+        assert "Conv2d(" not in capsys.readouterr().out
+        command("--model template --verbose")
+        assert capsys.readouterr().out.count("Conv2d(3, 4, kernel_size=(7, 7)") == 1
+
+
 def test_no_html_writes_no_page(train):
     folder = train("--model template --no_html")
     assert not (folder / "web").exists() and (folder / "latest_net_G.pth").is_file()
@@ -155,49 +165,12 @@ def test_continue_train_without_weights_names_those_there_are(train, failure):
     assert "9_net_G.pth does not exist" in said and "holds: 1_net_G.pth, latest_net_G.pth" in said
 
 
-def test_an_epoch_that_is_not_there_cannot_be_the_first(train, failure):
-    code, said = failure(train, "--model template --epoch_count 3 --n_epochs 1 --n_epochs_decay 1")
-    assert code == 2
-    assert "--epoch_count 3 must be from 1 to 2, which is --n_epochs 1 + --n_epochs_decay 1" in said
-
-
 def test_a_seed_fixes_the_weights_with_any_number_of_workers(train):
     line = "--model pix2pix --batch_size 2 --lr 0.01 --n_epochs 3"
     first = weights(train(line) / "latest_net_G.pth")
     for same in (line, f"{line} --num_threads 2"):
         assert equal(weights(train(same) / "latest_net_G.pth"), first)
     assert not equal(weights(train(f"{line} --seed 1") / "latest_net_G.pth"), first)
-
-
-def test_the_last_epoch_still_trains(train):
-    folder = train("--model template --n_epochs 1 --n_epochs_decay 1 --save_epoch_freq 1 --print_freq 4")
-    assert [row["lr"] for row in metrics(folder)] == [0.0002, 0.0001]
-    first, last = (weights(folder / f"{epoch}_net_G.pth") for epoch in (1, 2))
-    assert not torch.equal(first["model.1.weight"], last["model.1.weight"])
-
-
-def test_the_falling_rate_is_the_one_that_trains(train):
-    halved = weights(train("--model template --lr 0.0004 --n_epochs 0 --n_epochs_decay 1") / "latest_net_G.pth")
-    assert equal(halved, weights(train("--model template --lr 0.0002") / "latest_net_G.pth"))
-
-
-def test_plateau_drops_the_rate_when_the_validation_images_get_no_better(train):
-    line = "--model cycle_gan --lr_policy plateau --lr 1e-12 --n_epochs 8 --max_dataset_size 1 --print_freq 1"
-    rates = [row["lr"] for row in metrics(train(line))]
-    assert rates == pytest.approx([1e-12] * 7 + [0.2e-12], abs=0)  # the first is best; then more than 5 are no better
-
-
-def test_plateau_reads_the_validation_folder(train, dataroot, failure):
-    line = "--model pix2pix --lr_policy plateau"
-    (dataroot / "val" / "3.png").write_bytes(b"broken")
-    code, said = failure(train, line)
-    assert code == 2 and f"{dataroot / 'val' / '3.png'} cannot be read as an image" in said
-    for folder in ("val", "valA", "valB"):
-        shutil.rmtree(dataroot / folder)
-    code, said = failure(train, line)
-    assert code == 2
-    assert "--lr_policy plateau measures on held-out images, --val_phase val: no images" in said
-    assert "val/            pairs A|B side by side" in said
 
 
 def test_help_answers_without_importing_torch():

@@ -2,6 +2,8 @@
 import errno
 import os
 import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -85,8 +87,42 @@ def test_a_disk_without_room(dataroot: Path, monkeypatch, full: str):
     assert os.listdir(dataroot.parent / "runs/image_cache") == []
 
 
-def test_what_is_free_is_known():
-    assert data.room.free_shared_memory() <= data.room.free_memory() == pytest.approx(
-        data.room.free_on(torch.device("cpu")), rel=0.5)
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes the machine tell of so many kB of free memory, the limit of its container, and free bytes by folder."""
+    def write(path: str, text: str) -> None:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def tell(available: int, limit: str = "max", shared: dict[str, int] | None = None) -> None:
+        write("proc/meminfo", f"MemTotal:       9000000 kB\nMemFree:        1 kB\nMemAvailable:   {available} kB\n")
+        write("proc/self/cgroup", "0::/queue/job\n")
+        write("sys/fs/cgroup/queue/job/memory.max", f"{limit}\n")
+        room = shared or {"/dev/shm": 10**15}
+        monkeypatch.setattr(os.path, "isdir", room.__contains__)
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**15, 0, room[folder]))
+        monkeypatch.setattr(tempfile, "gettempdir", lambda: "/tmp")
+    monkeypatch.setattr(data.room, "Path", lambda path: tmp_path / str(path).lstrip("/"))
+    return tell
+
+
+@pytest.mark.parametrize("told, memory, shared", [
+    ({"available": 2000}, 2_048_000, 2_048_000),
+    ({"available": 2000, "limit": "1500000"}, 1_500_000, 1_500_000),  # of a container
+    ({"available": 2000, "limit": "9500000"}, 2_048_000, 2_048_000),
+    ({"available": 2000, "shared": {"/dev/shm": 7, "/tmp": 900}}, 2_048_000, 900),  # Python shares in either
+    ({"available": 2000, "shared": {"/tmp": 900}}, 2_048_000, 900),
+])
+def test_what_is_free_is_known(machine: Callable[..., None], told: dict, memory: int, shared: int):
+    machine(**told)
+    assert data.room.free_memory() == data.room.free_on(torch.device("cpu")) == memory
+    assert data.room.free_shared_memory() == shared
+
+
+def test_this_machine_has_memory():
     assert 1e6 < data.room.free_memory() < 1e15
+
+
+def test_amounts_are_readable():
     assert [data.room.amount(size) for size in (10, 98_200_000, 3_456_000_000)] == ["1e-05 MB", "98.2 MB", "3.46 GB"]

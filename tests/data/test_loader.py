@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import traceback
+from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 
 import pytest
@@ -139,19 +140,36 @@ def test_different_sizes_on_either_side_cannot_form_a_batch():
         next(loader.epoch(1))
 
 
+@pytest.mark.skipif(not hasattr(os, "setpgid"), reason="there are no groups of processes")
+@pytest.mark.parametrize("processes", [1, 2])
+def test_workers_leave_the_group_that_torchrun_signals(monkeypatch: pytest.MonkeyPatch, processes: int):
+    groups = RawArray("q", 8)
+
+    def note(index: int) -> None:
+        groups[index] = os.getpgrp()
+    monkeypatch.setattr("data.workers.world_size", lambda: processes)
+    loader = Loader(Samples(note), batch_size=1, num_threads=2, seed=0, shuffle=False)
+    others = set(multiprocessing.active_children())
+    batches = loader.epoch(1)
+    next(batches)
+    workers = {worker.pid for worker in set(multiprocessing.active_children()) - others}
+    list(batches)
+    assert set(groups) == ({os.getpgrp()} if processes == 1 else workers) and len(workers) == 2
+
+
 def die(index: int) -> None:
     if index == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_dead_worker_is_a_matter_of_the_machine():
+def test_a_dead_worker_is_a_matter_of_the_machine(attentive: None):
     loader = Loader(Samples(die), batch_size=1, num_threads=2, seed=0, shuffle=False)
     said = r"worker processes of --num_threads failed: (.|\n)* or --num_threads 0 to load"
     with pytest.raises(MachineError, match=said):
         list(loader.epoch(1))
 
 
-def test_a_worker_that_dies_during_a_step_is_told_by_the_next_batch(tmp_path: Path):
+def test_a_worker_that_dies_during_a_step_is_told_by_the_next_batch(attentive: None, tmp_path: Path):
     def die_when_told(index: int) -> None:
         while index == 3 and not (tmp_path / "now").exists():
             time.sleep(0.01)

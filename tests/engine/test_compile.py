@@ -8,7 +8,8 @@ import torch
 
 from helpers.images import read_pixels
 
-pytestmark = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler (g++) on the CPU")
+pytestmark = [pytest.mark.slow,
+              pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler (g++) on the CPU")]
 
 
 def test_compiled_networks_keep_their_files_and_numbers(train: Callable[..., Path], translate: Callable[..., Path], tmp_path: Path):

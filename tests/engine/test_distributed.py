@@ -16,6 +16,8 @@ from helpers.several import ended, ranks, started, torchrun, train_line, wait_fo
 from helpers.trainings import fingerprint, same
 from runs.state_file import LATEST, read_state
 
+pytestmark = pytest.mark.slow
+
 TWO = "--standalone --nproc_per_node 2"
 
 

@@ -11,6 +11,8 @@ import pytest
 from helpers.images import write_pairs
 from helpers.several import ended, started, torchrun, train_line
 
+pytestmark = pytest.mark.slow
+
 HOSTS = tuple(f"bothways{os.getpid()}{letter}" for letter in "ab")
 CABLE = tuple(f"bw{os.getpid()}{letter}" for letter in "ab")  # an interface's name has at most 15 bytes
 

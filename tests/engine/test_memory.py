@@ -1,9 +1,12 @@
 """Memory stays flat over the epochs of a training."""
 import gc
 
+import pytest
 import torch
 
 from runs.training import Training
+
+pytestmark = pytest.mark.slow
 
 
 def test_memory_is_flat_over_epochs(train, monkeypatch):

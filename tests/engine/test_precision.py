@@ -105,6 +105,7 @@ def test_a_device_that_runs_ahead_still_learns_nothing_from_nan():
     assert all(image.isfinite().all() for pool in engine.model.pools.values() for image in pool.images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [
     "--precision bf16", "--precision fp16", "--precision bf16 --grad_accum 2 --checkpoint_activations", "--plain"])
 def test_going_on_is_exact_with_all_of_it(flags: str, train: Callable[..., Path], tmp_path: Path):
@@ -120,6 +121,7 @@ def test_going_on_is_exact_with_all_of_it(flags: str, train: Callable[..., Path]
         assert all(value.is_contiguous() for value in ours.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before, after", [("", "--plain"), ("--plain", "")])
 def test_a_training_goes_on_with_other_flags_of_speed(before: str, after: str, train: Callable[..., Path], tmp_path: Path):
     """The moments of Adam keep their places when the layout of the weights changes."""

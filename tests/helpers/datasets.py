@@ -1,9 +1,13 @@
-"""A dataset of a folder, without a command."""
+"""A dataset of a folder, without a command, and what its samples are compared with."""
 from pathlib import Path
+
+import torch
 
 import data
 from data.base_dataset import BaseDataset
-from data.transforms import Preprocess
+from data.check import check_images
+from data.readers import read_image
+from data.transforms import Preprocess, to_tensor
 from options.command_line import parse
 from train import COMMAND
 
@@ -13,3 +17,23 @@ PLAIN = "--preprocess none --no_flip"
 def make(root: Path, mode: str, line: str = PLAIN, augment: bool = True) -> BaseDataset:
     opt = parse(COMMAND, f"--dataroot {root} --dataset_mode {mode} {line}".split())
     return data.find(mode)(opt, Preprocess(opt, augment=augment))
+
+
+def names(paths: list) -> list[str]:
+    return [Path(path).name for path in paths]
+
+
+def tensor(path: Path, box: tuple | None = None) -> torch.Tensor:
+    """The image, or the part of it in the box, as a sample holds it."""
+    return to_tensor(read_image(path, 3).crop(box) if box else read_image(path, 3))
+
+
+def equal(one: dict, other: dict) -> bool:
+    """Whether two samples are the same."""
+    return one.keys() == other.keys() and all(
+        torch.equal(one[key], other[key]) if torch.is_tensor(one[key]) else one[key] == other[key] for key in one)
+
+
+def doubts(dataset: BaseDataset) -> list[str]:
+    """What is told about files that look as if they were meant for another dataset."""
+    return dataset.doubts({path: look.size for path, look in check_images(dataset, skip_bad=False)[0].items()})

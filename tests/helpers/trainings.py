@@ -2,20 +2,41 @@
 import json
 import os
 import re
+import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
+
+from engine.engine import Engine
+from engine.step_result import Report
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    """A file of weights."""
+    return torch.load(path, weights_only=True)
+
+
+def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    """Whether all weights are the same, bit by bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def metrics(folder: Path) -> list[dict]:
+    """The lines of metrics.jsonl."""
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def fingerprint(folder: Path) -> dict:
     """All that must be the same: every bit of the weights, and the logs without their times."""
-    weights = {path.name: torch.load(path, weights_only=True) for path in sorted(folder.glob("latest_net_*.pth"))}
-    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    for line in metrics:
+    nets = {path.name: weights(path) for path in sorted(folder.glob("latest_net_*.pth"))}
+    lines = metrics(folder)
+    for line in lines:
         del line["time"], line["data"], line["images_per_s"], line["eta_s"]
     log = re.sub(r"time: [\d.]+, data: [\d.]+|\(... ... .*\)", "", (folder / "loss_log.txt").read_text())
-    return {"weights": weights, "metrics": metrics, "log": log}
+    return {"weights": nets, "metrics": lines, "log": log}
 
 
 def same(one: dict, other: dict) -> bool:
@@ -43,3 +64,26 @@ def in_child(action: Callable[[], None]) -> int:
 
 def exit_code(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def stop_after(steps: int) -> AbstractContextManager:
+    """Sends SIGTERM to this process during that step."""
+    return _in_step(steps, lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def fail_in(step: int) -> AbstractContextManager:
+    """That step raises RuntimeError("power cut")."""
+    def fail() -> None:
+        raise RuntimeError("power cut")
+    return _in_step(step, fail)
+
+
+def _in_step(number: int, act: Callable[[], None]) -> AbstractContextManager:
+    original, done = Engine.step, []
+
+    def step(self: Engine, *batches: dict, **clock: int) -> Report:
+        done.append(1)
+        if len(done) == number:
+            act()
+        return original(self, *batches, **clock)
+    return patch.object(Engine, "step", step)

@@ -1,6 +1,8 @@
 """The history of fakes: what goes in comes out, now or later."""
 import torch
 
+from helpers.commands import TINY
+from helpers.engines import start, take_step
 from models.image_pool import ImagePool
 
 SOURCE = torch.Generator()
@@ -49,3 +51,23 @@ def test_after_the_images_changed_their_size_only_new_ones_are_shown_beside_othe
     pool.query(torch.zeros(1, 1, 2, 2), SOURCE)
     shown = [pool.query(torch.ones(2, 1, 3, 3), SOURCE) for _ in range(8)]
     assert all(torch.equal(image, torch.ones(2, 1, 3, 3)) for image in shown)
+
+
+def test_a_pool_keeps_images_of_its_own():
+    """Not views of the batch: they would keep all of it, in memory and in the saved state, and change with it."""
+    made = fakes(1, 2, 3).detach()
+    pool = ImagePool(2)
+    for _ in range(20):  # filling it, and exchanging
+        answer = pool.query(made, SOURCE)
+        assert [image.untyped_storage().nbytes() for image in pool.images] == [made[0].nbytes] * len(pool.images)
+        answer.fill_(-1)  # a recorded step writes over what it gave and was given
+    made.fill_(-2)
+    assert all(image.item() > 0 for image in pool.images)
+
+
+def test_each_pool_of_a_cycle_gan_holds_the_fakes_it_is_named_after():
+    engine = start(f"--model cycle_gan {TINY} --pool_size 1")
+    made = take_step(engine, {"A": torch.full((1, 3, 32, 32), 0.5), "B": torch.full((1, 3, 32, 32), -0.5)}).images
+    kept = engine.model.extra_state()
+    assert all(torch.equal(kept[name][0], made[name][0]) for name in ("fake_A", "fake_B"))
+    assert not torch.equal(made["fake_A"], made["fake_B"])

@@ -71,6 +71,7 @@ def error(engine: Engine, batch: dict) -> float:
     return next(iter(engine.model.metrics(engine.translate(batch)).values())).mean().item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_losses_fall_on_one_batch(name: str, dataroot: Path):
     engine, batch = start(options(dataroot, f"--model {name} --lr 0.002 --no_dropout --ngf 8"))

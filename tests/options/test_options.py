@@ -100,6 +100,17 @@ def test_precedence_and_sources(tmp_path: Path):
     assert set(opt.changed()) == {"model", "ngf", "ndf", "dataroot"}  # norm batch is pix2pix's own default
 
 
+def test_a_model_or_dataset_named_twice_is_the_last_one(tmp_path: Path):
+    opt = read("--model pix2pix --dataset_mode single --model cycle_gan --dataset_mode template")
+    assert (opt.model, opt.dataset_mode) == ("cycle_gan", "template")
+    assert (opt.norm, opt.lambda_A, opt.sources["no_flip"]) == ("instance", 10, "dataset default")
+    assert "lambda_L1" not in opt
+    (tmp_path / "recipe.txt").write_text("--model cycle_gan --lambda_A 3")
+    with pytest.raises(OptionError, match="--lambda_A is not an option here"):
+        read(f"@{tmp_path / 'recipe.txt'} --model pix2pix")
+    assert read(f"--model pix2pix @{tmp_path / 'recipe.txt'}").lambda_A == 3
+
+
 def test_flags_take_an_optional_value():
     assert read("--model cycle_gan").no_dropout is True
     assert read("--model cycle_gan --no_dropout false").no_dropout is False

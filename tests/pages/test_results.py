@@ -12,7 +12,7 @@ from helpers.images import read_pixels, write_image
 from helpers.trainings import exit_code, in_child
 from pages import picture_writer
 from pages.picture_writer import PictureWriter
-from pages.pictures import pictures, save_picture
+from pages.pictures import first_pictures, pictures, save_picture
 from util.errors import UserError
 
 
@@ -39,6 +39,12 @@ def test_a_batch_becomes_pictures_by_sample():
         pictures({"ab": torch.zeros(1, 2, 4, 4)})
 
 
+def test_the_first_sample_of_a_batch_is_the_one_that_is_shown():
+    batch = {label: torch.stack([torch.full((3, 4, 4), value) for value in values])
+             for label, values in (("a", (-1.0, 1.0)), ("b", (1.0, -1.0)))}
+    assert {label: picture.max() for label, picture in first_pictures(batch).items()} == {"a": 0, "b": 255}
+
+
 def test_pictures_are_on_disk_when_the_writer_is_left_and_few_ever_wait(tmp_path, monkeypatch):
     monkeypatch.setattr(picture_writer, "MOST_WAITING", 3)
     with PictureWriter() as writer:
@@ -63,8 +69,8 @@ def test_a_picture_that_cannot_be_written_ends_the_writing(tmp_path, monkeypatch
         writer.save(tmp_path / "file" / "last.png", noise(0))
 
 
-def test_a_full_disk_ends_the_test_with_its_reason(train, translate, tmp_path):
-    train("--model template")
+def test_a_full_disk_ends_the_test_with_its_reason(trained, translate, tmp_path):
+    trained("--model template")
     said = tmp_path / "said"
 
     def run():
@@ -76,8 +82,8 @@ def test_a_full_disk_ends_the_test_with_its_reason(train, translate, tmp_path):
     assert not list((tmp_path / "results").rglob(".*.tmp"))
 
 
-def test_pictures_of_an_earlier_test_are_removed_and_nothing_else(train, translate, tmp_path):
-    train("--model cycle_gan")
+def test_pictures_of_an_earlier_test_are_removed_and_nothing_else(trained, translate, tmp_path):
+    trained("--model cycle_gan")
     folder = translate("--model cycle_gan")
     (folder / "images" / "mine.png").write_text("not from a test")
     shown = json.loads((folder / "names.json").read_text())
@@ -94,8 +100,8 @@ def test_pictures_of_an_earlier_test_are_removed_and_nothing_else(train, transla
 @pytest.mark.parametrize("damaged", [
     "", "{", "[]", "null", '{"labels": 3, "names": ["a"]}', '{"labels": ["a"], "names": ["\\u0000"]}',
 ])
-def test_a_damaged_list_of_an_earlier_test_removes_nothing(train, translate, damaged):
-    train("--model template")
+def test_a_damaged_list_of_an_earlier_test_removes_nothing(trained, translate, damaged):
+    trained("--model template")
     folder = translate("--model template")
     (folder / "names.json").write_text(damaged)
     translate("--model template --num_test 1")
@@ -103,8 +109,8 @@ def test_a_damaged_list_of_an_earlier_test_removes_nothing(train, translate, dam
     assert json.loads((folder / "names.json").read_text())["names"] == ["1"]
 
 
-def test_only_the_images_that_are_translated_are_looked_at(train, translate, dataroot, failure, capsys):
-    train("--model template")
+def test_only_the_images_that_are_translated_are_looked_at(trained, translate, dataroot, failure, capsys):
+    trained("--model template")
     (dataroot / "test" / "4.png").write_bytes(b"")
     folder = translate("--model template --num_test 2")
     assert titles(folder) == ["1", "2"]
@@ -113,8 +119,8 @@ def test_only_the_images_that_are_translated_are_looked_at(train, translate, dat
     assert code == 2 and "4.png" in said
 
 
-def test_the_row_of_an_unpaired_test_names_both_files(train, translate, dataroot):
-    train("--model cycle_gan")
+def test_the_row_of_an_unpaired_test_names_both_files(trained, translate, dataroot):
+    trained("--model cycle_gan")
     renamed = (dataroot / "testB" / "2.png").rename(dataroot / "testB" / "9 <&>.png")
     folder = translate("--model cycle_gan")
     assert titles(folder) == ["1", "2 · B: 3.png", "3 · B: 4.png", "4 · B: 9 &lt;&amp;&gt;.png"]
@@ -122,8 +128,8 @@ def test_the_row_of_an_unpaired_test_names_both_files(train, translate, dataroot
     np.testing.assert_array_equal(read_pixels(folder / "images" / "4_real_B.png"), read_pixels(renamed))
 
 
-def test_one_direction_names_no_file_of_B(train, translate, tmp_path):
-    train("--model template")
+def test_one_direction_names_no_file_of_B(trained, translate, tmp_path):
+    trained("--model template")
     for name in ("a.png", "b.png"):
         write_image(tmp_path / "photos" / name)
     folder = translate(f"--model test --dataroot {tmp_path / 'photos'}")

@@ -1,4 +1,5 @@
 """Each disease is warned of once, and health is not."""
+import pytest
 import torch
 from torch import Tensor
 
@@ -34,6 +35,16 @@ def test_a_discriminator_that_wins_is_named_once():
     said = warnings(losses={"D_real": 0.001, "D_fake": 0.002, "G_GAN": 6.0})
     assert len(said) == 1
     assert said[0].startswith("warning: D_real + D_fake wins outright") and "--netD pixel" in said[0]
+
+
+@pytest.mark.parametrize("loss, ill", [(0.018, True), (0.022, False)])
+def test_how_low_the_loss_of_a_winner_is(loss, ill):
+    assert bool(warnings(losses={"D_real": loss / 2, "D_fake": loss / 2, "G_GAN": 6.0})) is ill
+
+
+@pytest.mark.parametrize("distance, ill", [(0.018, True), (0.022, False)])
+def test_how_near_a_copy_is(distance, ill):
+    assert bool(warnings(fake=lambda source, number: source + distance)) is ill
 
 
 def test_a_negative_critic_is_no_winner():
@@ -86,3 +97,13 @@ def test_a_training_says_it_once_in_its_log(train, monkeypatch, capsys):
     line = "warning: fake_B hardly depends on real_A (mode collapse)"
     assert capsys.readouterr().out.count(line) == 1
     assert (folder / "loss_log.txt").read_text().count(line) == 1
+
+
+def test_a_training_that_goes_on_goes_on_counting_and_does_not_say_it_again(train, monkeypatch):
+    monkeypatch.setattr("runs.health.CHECKS", 6)
+    monkeypatch.setattr("runs.health._diagnose", lambda translation, checks: ["collapsed"])
+    line, said = "--model pix2pix --print_freq 1", []
+    for epochs, how in ((1, ""), (2, "--continue_train"), (3, "--continue_train")):  # four checks each
+        folder = train(f"{line} --n_epochs {epochs} {how}")
+        said.append((folder / "loss_log.txt").read_text().count("mode collapse"))
+    assert said == [0, 1, 1]

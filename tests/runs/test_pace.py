@@ -50,3 +50,15 @@ def test_the_console_and_the_metrics_tell_the_pace(train, capsys):
     assert [row["eta_s"] * row["images_per_s"] for row in rows] == pytest.approx([6, 4, 2, 0])
     assert [1 / (row["time"] + row["data"]) for row in rows] == pytest.approx([row["images_per_s"] for row in rows])
     assert "images/s" not in (folder / "loss_log.txt").read_text()
+
+
+def test_a_training_that_goes_on_times_only_its_own_images(train, monkeypatch):
+    laps, lap = [], Stopwatch.lap
+    train("--model template --print_freq 2")
+
+    def noted(watch: Stopwatch, images: int, left: int) -> Pace:
+        laps.append((images, left))
+        return lap(watch, images, left)
+    monkeypatch.setattr(Stopwatch, "lap", noted)
+    train("--model template --print_freq 2 --n_epochs 2 --continue_train")
+    assert laps == [(2, 2), (2, 0)]

@@ -1,11 +1,6 @@
-"""Going on exactly: killed anywhere, a training ends with the bits it would have had."""
+"""Going on exactly: a training that was stopped ends with the bits it would have had."""
 import json
-import os
-import random
 import re
-import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,75 +8,22 @@ import torch
 
 import models
 import train as command
-from helpers.commands import TINY
-from helpers.trainings import exit_code, fingerprint, in_child, same
-from runs.state_file import LATEST, PREVIOUS, DamagedState, load_state, read_state, save_state
+from helpers.trainings import equal, fail_in, fingerprint, metrics, same, stop_after, weights
+from runs.state_file import LATEST, PREVIOUS, read_state
 
 MODELS = [name for name in models.names() if name != "test"]  # a new model is enrolled by existing
-LONG = "--n_epochs 2 --n_epochs_decay 1 --print_freq 1 --save_latest_freq 1 --no_html"
-
-
-@pytest.fixture
-def line(tmp_path: Path, dataroot: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], list[str]]:
-    monkeypatch.chdir(tmp_path)
-
-    def words(name: str, more: str) -> list[str]:
-        return f"--dataroot {dataroot} {TINY} {LONG} --name {name} {more}".split()
-    return words
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_stopped_in_the_middle_and_resumed_is_bit_identical(model: str, line, tmp_path: Path):
     options = f"--model {model} --num_threads 2 --pool_size 3 --no_dropout false"
     command.main(line("whole", options))
-    monkey = stop_after(5)
-    with pytest.raises(SystemExit), monkey:
+    with pytest.raises(SystemExit), stop_after(5):
         command.main(line("parts", options))
     state = read_state(tmp_path / "checkpoints/parts" / LATEST)
     assert state["moment"]["total"] == 5  # in the middle of the second epoch
     command.main(line("parts", f"{options} --continue_train"))
     assert same(fingerprint(tmp_path / "checkpoints/whole"), fingerprint(tmp_path / "checkpoints/parts"))
-
-
-def stop_after(steps: int) -> pytest.MonkeyPatch.context:
-    """Sends SIGTERM to this process during a step."""
-    from contextlib import contextmanager
-
-    from engine.engine import Engine
-
-    @contextmanager
-    def patched():
-        original, done = Engine.step, []
-
-        def step(self, batch):
-            done.append(1)
-            if len(done) == steps:
-                os.kill(os.getpid(), signal.SIGTERM)
-            return original(self, batch)
-        Engine.step = step
-        try:
-            yield
-        finally:
-            Engine.step = original
-    return patched()
-
-
-def test_killed_at_random_moments_also_inside_a_save(line, tmp_path: Path):
-    assert exit_code(in_child(lambda: command.main(line("whole", "--model cycle_gan --pool_size 3")))) == 0
-    rng, kills = random.Random(1), 0
-    while True:
-        child = in_child(lambda: command.main(line("killed", "--model cycle_gan --pool_size 3 --resume auto")))
-        time.sleep(rng.uniform(0.05, 0.7))
-        os.kill(child, signal.SIGKILL)
-        if exit_code(child) == 0:
-            break
-        kills += 1
-        if kills >= 6:
-            assert exit_code(in_child(lambda: command.main(
-                line("killed", "--model cycle_gan --pool_size 3 --resume auto")))) == 0
-            break
-    assert kills > 0
-    assert same(fingerprint(tmp_path / "checkpoints/whole"), fingerprint(tmp_path / "checkpoints/killed"))
 
 
 def test_nothing_left_to_train_is_success(line, capsys: pytest.CaptureFixture):
@@ -183,113 +125,6 @@ def test_a_damaged_state_falls_back_to_the_one_before(line, tmp_path: Path, caps
     assert same(fingerprint(tmp_path / "checkpoints/whole"), fingerprint(tmp_path / "checkpoints/run"))
 
 
-@pytest.mark.parametrize("change, said", [
-    (lambda state: state.pop("engine"), "is no state of a training: engine is missing or something else"),
-    (lambda state: state.update(moment=[1]), "is no state of a training: moment is missing or something else"),
-    (lambda state: state["moment"].pop("epoch"), "is no state of a training: moment is missing or something else"),
-    (lambda state: state["logs"].clear(), "is no state of a training: logs is missing or something else"),
-    (lambda state: state["engine"].pop("nets"), "is no state of a training: engine is missing or something else"),
-    (lambda state: state["engine"]["nets"]["G"].clear(), "does not fit this training (RuntimeError: "),
-    (lambda state: state["engine"]["optimizers"].clear(), "does not fit this training (ValueError: "),
-], ids=range(7))
-def test_a_whole_state_with_other_content_is_refused(change, said, line, tmp_path: Path, failure):
-    command.main(line("run", "--model template"))
-    folder = tmp_path / "checkpoints/run"
-    state = read_state(folder / LATEST)
-    change(state)
-    for _ in (LATEST, PREVIOUS):
-        save_state(folder, state)
-    before = (folder / LATEST).read_bytes()
-    code, found = failure(command.main, line("run", "--model template --continue_train --n_epochs 9"))
-    assert code == 2 and said in found and "--init_from checkpoints/run" in found and "Traceback" not in found
-    assert (folder / LATEST).read_bytes() == before
-
-
-def test_state_files_are_checked_and_rotate(tmp_path: Path):
-    assert load_state(tmp_path) is None
-    for number in (1, 2, 3):
-        save_state(tmp_path, {"number": number, "tensor": torch.arange(number)})
-    assert [read_state(tmp_path / name)["number"] for name in (LATEST, PREVIOUS)] == [3, 2]
-    assert torch.load(tmp_path / LATEST, weights_only=True)["number"] == 3  # still a file like any other
-    for name in (LATEST, PREVIOUS):
-        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-100])
-    with pytest.raises(DamagedState, match="no good state is left"):
-        load_state(tmp_path)
-
-
-def test_a_state_file_with_code_in_it_is_refused_and_not_run(tmp_path: Path):
-    save_state(tmp_path, {"path": tmp_path / "x"})  # a Path is an object, which only code could make
-    with pytest.raises(DamagedState, match=r"is no state of a training .*code in it is not run"):
-        read_state(tmp_path / LATEST)
-
-
-def test_a_step_without_time_stops_with_code_75_and_goes_on(line, tmp_path: Path):
-    command.main(line("whole", "--model template"))
-    with pytest.raises(SystemExit) as left:
-        command.main(line("run", "--model template --max_minutes 0.00001"))
-    assert left.value.code == 75
-    command.main(line("run", "--model template --continue_train"))
-    assert same(fingerprint(tmp_path / "checkpoints/whole"), fingerprint(tmp_path / "checkpoints/run"))
-
-
-@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_signals_finish_the_step_and_save(number: signal.Signals, code: int, line, tmp_path: Path):
-    child = in_child(lambda: command.main(line("run", "--model cycle_gan --n_epochs 200")))
-    log = tmp_path / "checkpoints/run/loss_log.txt"
-    while not log.exists() or log.read_text().count("iters:") < 2:
-        time.sleep(0.01)
-    os.kill(child, number)
-    assert exit_code(child) == code
-    state = read_state(tmp_path / "checkpoints/run" / LATEST)
-    assert state["moment"]["total"] == log.read_text().count("iters:")
-
-
-def test_a_second_signal_stops_at_once_and_harms_nothing(line, tmp_path: Path):
-    def slow():
-        from engine.engine import Engine
-        step = Engine.step
-        Engine.step = lambda self, batch: (time.sleep(60 if count("iters:") == 3 else 0), step(self, batch))[1]
-        command.main(line("run", "--model template --n_epochs 200"))
-
-    def count(word: str) -> int:
-        log = tmp_path / "checkpoints/run/loss_log.txt"
-        return log.read_text().count(word) if log.exists() else 0
-    child = in_child(slow)
-    while count("iters:") < 3:
-        time.sleep(0.01)
-    time.sleep(1)  # it is in the long step now
-    os.kill(child, signal.SIGTERM)
-    time.sleep(0.5)
-    assert os.waitpid(child, os.WNOHANG) == (0, 0)  # the first one waits for the step, which takes a minute
-    os.kill(child, signal.SIGTERM)
-    assert exit_code(child) == 143
-    assert read_state(tmp_path / "checkpoints/run" / LATEST)["moment"]["total"] == 3
-
-
-def test_the_page_says_whether_a_training_ended(line, tmp_path: Path):
-    words = [word for word in line("run", "--model template") if word != "--no_html"]
-    page = tmp_path / "checkpoints/run/web/index.html"
-    with pytest.raises(SystemExit), stop_after(6):
-        command.main(words)
-    assert "Training was stopped before its end; --continue_train goes on." in page.read_text()
-    assert 'http-equiv="refresh"' not in page.read_text()
-    command.main([*words, "--continue_train"])
-    assert "Training has finished." in page.read_text()
-
-
-def test_two_trainings_in_one_folder(line, tmp_path: Path, failure):
-    child = in_child(lambda: command.main(line("run", "--model cycle_gan --n_epochs 200")))
-    holder = tmp_path / "checkpoints/run/.lock_holder"
-    while not holder.exists() or not holder.read_text():
-        time.sleep(0.01)
-    code, said = failure(command.main, line("run", "--model cycle_gan --resume auto"))
-    assert code == 2 and f"another training is at work in checkpoints/run (process {child})" in said
-    os.kill(child, signal.SIGKILL)
-    exit_code(child)
-    command.main(line("run", "--model cycle_gan --resume auto"))  # a dead process holds nothing
-    assert (tmp_path / "checkpoints/run/latest_net_G_A.pth").exists()
-
-
 @pytest.mark.parametrize("policy", ["stop", "skip"])
 def test_nan(policy: str, line, tmp_path: Path, failure, capsys: pytest.CaptureFixture):
     options = f"--model pix2pix --lambda_L1 1e39 --on_nan {policy}"
@@ -315,3 +150,37 @@ def test_init_from_loads_what_fits_and_says_what_does_not(line, tmp_path: Path, 
                    for name in ("first", "gray"))
     assert [key for key in first if first[key].shape != gray[key].shape or not torch.equal(first[key], gray[key])] == [
         "model.1.weight"]
+
+
+def test_steps_left_out_are_counted_on(line, capsys: pytest.CaptureFixture):
+    options = "--model pix2pix --lambda_L1 1e39 --on_nan skip --n_epochs_decay 0"
+    command.main(line("run", f"{options} --n_epochs 1"))
+    assert "step left out, 4 so far" in capsys.readouterr().out
+    command.main(line("run", f"{options} --n_epochs 2 --continue_train"))
+    assert "step left out, 5 so far" in capsys.readouterr().out
+
+
+def test_logs_and_page_are_those_of_a_training_that_was_not_stopped(line, tmp_path: Path):
+    """What was logged after the newest state, before the training died, is logged once."""
+    def words(name: str, more: str = "") -> list[str]:
+        options = "--model template --save_latest_freq 3 --update_html_freq 2 --no_html false"
+        return line(name, f"{options} {more}")
+    command.main(words("whole"))
+    with pytest.raises(RuntimeError, match="power cut"), fail_in(6):
+        command.main(words("parts"))
+    whole, parts = (tmp_path / "checkpoints" / name for name in ("whole", "parts"))
+    assert len(metrics(parts)) == 5 and read_state(parts / LATEST)["moment"]["total"] == 3
+    command.main(words("parts", "--continue_train"))
+    assert same(fingerprint(whole), fingerprint(parts))
+    pages = [json.loads((folder / "web/page.json").read_text()) for folder in (whole, parts)]
+    assert pages[0]["rows"] == pages[1]["rows"] and len(pages[0]["rows"]) == 3
+    curves = [dict(map(tuple, page["curves"]["G"]["points"])) for page in pages]  # epoch -> loss
+    assert curves[0] == curves[1] and len(curves[0]) == 12
+
+
+def test_init_from_gives_each_network_its_own_weights(line, tmp_path: Path):
+    command.main(line("first", "--model cycle_gan"))
+    command.main(line("next", "--model cycle_gan --init_from checkpoints/first --lr 0 --seed 1"))
+    for name in ("G_A", "G_B", "D_A", "D_B"):
+        first, begun = (weights(tmp_path / f"checkpoints/{run}/latest_net_{name}.pth") for run in ("first", "next"))
+        assert equal(first, begun), name

@@ -57,6 +57,14 @@ def test_run_carries_project_name_and_options(wandb):
     assert wandb.settings == {"project": "CycleGAN-and-pix2pix", "name": "maps", "config": {"lambda_A": 10.0}}
 
 
+def test_the_flags_reach_it(wandb, train):
+    train("--model template --use_wandb --wandb_project_name streets --lambda_regression 3 --print_freq 4")
+    assert (wandb.settings["project"], wandb.settings["name"]) == ("streets", "run")
+    assert wandb.settings["config"]["lambda_regression"] == 3
+    assert [(step, list(data)) for step, data in wandb.run.logged] == [(4, ["losses/G"])]
+    assert wandb.run.finished
+
+
 def test_losses_and_images_of_one_name_do_not_collide(wandb):
     log = open_wandb(True, "project", "maps", {})
     picture = np.full((4, 5, 3), 7, np.uint8)

@@ -1,0 +1,107 @@
+"""The training page on disk: bounded in size, chained, going on after a stop, and whole whatever fails."""
+import math
+import os
+import random
+
+import numpy as np
+import pytest
+
+from helpers.pages import train, training_page
+from pages.loss_curves import POINTS, Curve
+from pages.training_page import MOST_ROWS
+from util.files import write_atomically
+
+
+def test_a_curve_keeps_its_mean_in_few_points():
+    curve, values = Curve(), random.Random(0)
+    given = [(i / 100, values.gauss(0, 1)) for i in range(20_000)]
+    for epoch, value in given:
+        curve.add(epoch, value)
+        assert len(curve.points) < POINTS
+    assert curve.stride == 64 and len(curve.drawn()) == 313
+    np.testing.assert_allclose(curve.points[5], np.mean(given[5 * 64:6 * 64], axis=0))
+    np.testing.assert_allclose(curve.drawn()[-1], np.mean(given[312 * 64:], axis=0))
+    curve.add(100, math.inf)
+    assert curve.last == "inf" and curve.not_finite == 1
+    assert curve.points[-1][0] < 100, "a run that went back forgets what came after"
+
+
+def test_a_save_costs_the_same_however_long_the_run(tmp_path):
+    page = training_page(tmp_path)
+    files = [tmp_path / "index.html", tmp_path / "page.json"]
+
+    def sizes(epochs):
+        train(page, epochs, save_every=20)
+        return [file.stat().st_size for file in files]
+
+    early, late = sizes(range(1, 101)), sizes(range(101, 1001))
+    assert all(after < 1.1 * before for before, after in zip(early, late)), (early, late)
+
+
+def test_older_epochs_are_chained_and_written_once(tmp_path):
+    page = training_page(tmp_path)
+    train(page, range(1, 62))
+    written = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in tmp_path.glob("epochs_*")}
+    assert sorted(file.name for file in written) == ["epochs_0001-0020.html", "epochs_0021-0040.html"]
+    newest = train(page, range(62, 80)).read_text()
+    assert all((file.read_bytes(), file.stat().st_mtime_ns) == before for file, before in written.items())
+    assert newest.count('class="row"') == 39 <= MOST_ROWS
+    assert "Epochs 41–79" in newest and 'href="epochs_0021-0040.html"' in newest
+    middle, oldest = ((tmp_path / f"epochs_{span}.html").read_text() for span in ("0021-0040", "0001-0020"))
+    assert 'href="epochs_0001-0020.html"' in middle and middle.count('class="row"') == 20
+    assert 'href="epochs_' not in oldest and 'href="index.html"' in oldest
+    assert not list(tmp_path.glob(".*")), "no temporary file stays"
+
+
+def test_a_row_is_replaced_and_a_run_that_goes_back_keeps_the_chain(tmp_path):
+    page = training_page(tmp_path)
+    train(page, range(1, 62))
+    page.add_pictures(61, [("again", "again.png")])
+    assert page.save().read_text().count("images/again.png") == 2
+    train(page, range(15, 60))
+    assert not any(epoch > 59 for epoch in page.rows)
+    assert page.older == "epochs_0015-0034.html"
+    assert 'href="epochs_0001-0020.html"' in (tmp_path / page.older).read_text()
+    assert 'href="epochs_' not in (tmp_path / "epochs_0001-0020.html").read_text()
+
+
+@pytest.mark.parametrize("stop", [3, 45, 110])
+def test_resume_goes_on_as_if_never_stopped(tmp_path, stop):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(training_page(whole), range(1, 131), save_every=10)
+    train(training_page(parts, resume=True), range(1, stop + 1), save_every=10)  # from nothing: silent
+    train(training_page(parts, resume=True), range(stop + 1, 131), save_every=10)
+    contents = [{file.name: file.read_bytes() for file in folder.iterdir()} for folder in (whole, parts)]
+    assert contents[0] == contents[1]
+    assert training_page(parts, resume=False).rows == {}
+
+
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", "3", "\xff", pytest.param("[" * 100_000, id="deep"), '{"curves": {}, "rows": []}',
+    '{"curves": {"a": 2}, "rows": [], "older": null}',
+    '{"curves": {}, "rows": [[1, [["label"]]]], "older": null}',
+    '{"curves": {}, "rows": [], "older": "../x"}',
+    '{"curves": {"a": {"points": [[0, NaN]], "stride": 1, "mean": [0, 0], "count": 0, "last": "", "not_finite": 0}},'
+    ' "rows": [], "older": null}',
+])
+def test_a_damaged_state_starts_anew(tmp_path, text):
+    (tmp_path / "page.json").write_text(text, encoding="latin-1")
+    with pytest.warns(UserWarning, match="starts anew"):
+        page = training_page(tmp_path, resume=True)
+    assert (page.curves, page.rows, page.older) == ({}, {}, None)
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step):
+    path = tmp_path / "new" / "file.txt"
+    write_atomically(path, "größe\n")
+    assert path.read_bytes() == "größe\n".encode()
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, b"other")
+    assert [file.name for file in path.parent.iterdir()] == ["file.txt"]
+    assert path.read_bytes() == "größe\n".encode()
