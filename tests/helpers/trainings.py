@@ -25,8 +25,15 @@ def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def metrics(folder: Path) -> list[dict]:
-    """The lines of metrics.jsonl."""
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    """The lines of metrics.jsonl that tell of losses."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if "losses" in line]
+
+
+def validations(folder: Path) -> list[dict]:
+    """The lines of metrics.jsonl that tell what was measured on held-out images."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if "validation" in line]
 
 
 def fingerprint(folder: Path) -> dict:
@@ -36,7 +43,7 @@ def fingerprint(folder: Path) -> dict:
     for line in lines:
         del line["time"], line["data"], line["images_per_s"], line["eta_s"]
     log = re.sub(r"time: [\d.]+, data: [\d.]+|\(... ... .*\)", "", (folder / "loss_log.txt").read_text())
-    return {"weights": nets, "metrics": lines, "log": log}
+    return {"weights": nets, "metrics": lines + validations(folder), "log": log}
 
 
 def same(one: dict, other: dict) -> bool:
