@@ -4,7 +4,7 @@ import shutil
 import pytest
 import torch
 
-from helpers.trainings import equal, metrics, weights
+from helpers.trainings import equal, metrics, validations, weights
 
 
 def test_epoch_count_is_the_first_epoch(train):
@@ -43,8 +43,13 @@ def test_the_falling_rate_is_the_one_that_trains(train):
 
 def test_plateau_drops_the_rate_when_the_validation_images_get_no_better(train):
     line = "--model cycle_gan --lr_policy plateau --lr 1e-12 --n_epochs 8 --max_dataset_size 1 --print_freq 1"
-    rates = [row["lr"] for row in metrics(train(line))]
-    assert rates == pytest.approx([1e-12] * 7 + [0.2e-12], abs=0)  # the first is the best, then 6 are no better
+    folder = train(line)
+    rates = [row["lr"] for row in metrics(folder)]
+    assert rates == pytest.approx([1e-12] * 7 + [0.2e-12], abs=0)  # the first is best; then more than 5 are no better
+    measured = [(row["epoch"], *row["validation"]) for row in validations(folder)]
+    assert measured == [(epoch, "cycle") for epoch in range(1, 9)]
+    values = [row["validation"]["cycle"] for row in validations(folder)]
+    assert min(values) > 0.1 and max(values) == pytest.approx(min(values), rel=1e-3)  # at such a rate nothing is learned
 
 
 def test_plateau_goes_on_counting_after_a_stop(train):

@@ -83,6 +83,14 @@ def test_bits_that_are_given(tmp_path: Path):
         open_on(tmp_path, f"{SINGLE} --input_bits 7", needs=("A",))
 
 
+def test_bits_that_are_given_for_one_side_leave_the_other(tmp_path: Path):
+    A, B = (write_deep(tmp_path / f"train{side}/1.png", 1000, 4095) for side in "AB")
+    line = "--dataset_mode unaligned --preprocess none --input_nc 1 --output_nc 1 --output_bits 14"
+    there, back = open_on(tmp_path, line).dataset, open_on(tmp_path, f"{line} --direction BtoA").dataset
+    assert [levels(there, path)[:2] for path in (A, B)] == [[1000 >> 4, 255], [1000 >> 6, 4095 >> 6]]
+    assert [levels(back, path)[:2] for path in (A, B)] == [[1000 >> 6, 4095 >> 6], [1000 >> 4, 255]]
+
+
 @pytest.mark.parametrize("values", [(-1024, 3071), (0, 65536)])
 def test_values_that_16_bits_do_not_hold_are_refused_by_name(tmp_path: Path, values: tuple[int, int]):
     path = write_deep(tmp_path / "ct.tif", *values, dtype=np.int32)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.engines import scripted_pools, set_rate, start, take_step
+from helpers.engines import options, scripted_pools, set_rate, start, take_step
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 FIVE_EPOCHS = "--n_epochs 2 --n_epochs_decay 3"  # of one step each
@@ -25,13 +25,14 @@ def assert_near(found: Tensor, expected: Tensor, what: str) -> None:
 @pytest.mark.parametrize("case", ["steps_cyclegan", "steps_cyclegan_batch3", "steps_pix2pix"])
 def test_five_steps_are_those_of_the_classic_implementation(case: str, flags: str):
     truth = torch.load(FIXTURES / f"{case}.pt", weights_only=True)
-    engine = start(f"--model {truth['model']} {truth['flags']} {FIVE_EPOCHS} {flags}")
+    line = f"--model {truth['model']} {truth['flags']} {FIVE_EPOCHS} {flags}"
+    engine, opt = start(line), options(line)
     nets = engine.model.nets.double()
     for name, net in nets.items():
         net.load_state_dict(truth["before"][name])
 
     for epoch, step in enumerate(truth["steps"], start=1):
-        assert set_rate(engine, engine.model.opt, epoch) == pytest.approx(step["lr"], rel=1e-14)
+        assert set_rate(engine, opt, epoch) == pytest.approx(step["lr"], rel=1e-14)
         batch = {side: step[side].double() for side in "AB"}
         with scripted_pools(step["pool"]):
             losses = take_step(engine, batch, epoch=epoch, images=(epoch - 1) * truth["batch"]).losses

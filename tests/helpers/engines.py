@@ -10,7 +10,7 @@ from torch import Tensor
 import models
 from engine.engine import Engine
 from engine.schedule import lr_factor
-from engine.step_result import Report
+from engine.step_result import StepResult
 from options.command_line import parse
 from options.schema import Options
 from train import COMMAND
@@ -27,7 +27,7 @@ def start(line: str) -> Engine:
     """An engine on the CPU, ready to train, with weights that depend on --seed alone."""
     opt = options(line)
     torch.manual_seed(opt.seed)
-    engine = Engine(models.find(opt.model)(opt), CPU, plain=opt.plain)
+    engine = Engine(models.find(opt.model)(opt), CPU, plain=opt.plain, seed=opt.seed)
     engine.prepare_training(opt.lr, opt.beta1)
     return engine
 
@@ -35,18 +35,18 @@ def start(line: str) -> Engine:
 def set_rate(engine: Engine, opt: Options, epoch: int) -> float:
     """Sets, and returns, the learning rate that the options give that epoch."""
     lr = opt.lr * lr_factor(opt.lr_policy, epoch, opt.n_epochs, opt.n_epochs_decay, opt.lr_decay_iters)
-    engine.set_lr(lr)
+    engine.optimizers.set_lr(lr)
     return lr
 
 
-def take_step(engine: Engine, *batches: Mapping[str, Any], epoch: int = 1, images: int = 0) -> Report:
+def take_step(engine: Engine, *batches: Mapping[str, Any], epoch: int = 1, images: int = 0) -> StepResult:
     """One training step. epoch: its number; images: how many were trained on before it."""
-    return engine.step(*batches)
+    return engine.step(*batches, epoch=epoch, images=images)
 
 
 def validate(engine: Engine, batches: Iterable[Mapping[str, Any]]) -> float:
     """The mean over all images of what --lr_policy plateau looks at."""
-    return engine.validate(batches)
+    return next(iter(engine.validate(batches).values()))
 
 
 class _Scripted:

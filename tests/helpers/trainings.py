@@ -11,7 +11,7 @@ from unittest.mock import patch
 import torch
 
 from engine.engine import Engine
-from engine.step_result import Report
+from engine.step_result import StepResult
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -25,8 +25,15 @@ def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def metrics(folder: Path) -> list[dict]:
-    """The lines of metrics.jsonl."""
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    """The lines of metrics.jsonl that tell of losses."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if "losses" in line]
+
+
+def validations(folder: Path) -> list[dict]:
+    """The lines of metrics.jsonl that tell what was measured on held-out images."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if "validation" in line]
 
 
 def fingerprint(folder: Path) -> dict:
@@ -36,7 +43,7 @@ def fingerprint(folder: Path) -> dict:
     for line in lines:
         del line["time"], line["data"], line["images_per_s"], line["eta_s"]
     log = re.sub(r"time: [\d.]+, data: [\d.]+|\(... ... .*\)", "", (folder / "loss_log.txt").read_text())
-    return {"weights": nets, "metrics": lines, "log": log}
+    return {"weights": nets, "metrics": lines + validations(folder), "log": log}
 
 
 def same(one: dict, other: dict) -> bool:
@@ -81,7 +88,7 @@ def fail_in(step: int) -> AbstractContextManager:
 def _in_step(number: int, act: Callable[[], None]) -> AbstractContextManager:
     original, done = Engine.step, []
 
-    def step(self: Engine, *batches: dict, **clock: int) -> Report:
+    def step(self: Engine, *batches: dict, **clock: int) -> StepResult:
         done.append(1)
         if len(done) == number:
             act()

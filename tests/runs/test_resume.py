@@ -134,7 +134,7 @@ def test_nan(policy: str, line, tmp_path: Path, failure, capsys: pytest.CaptureF
         assert "the loss G_L1 is inf in epoch 1 after 1 images, with " in said and "--on_nan skip" in said
     else:
         command.main(line("run", options))
-        assert "step left out, 12 so far" in capsys.readouterr().out
+        assert "the update is left out, 12 so far" in capsys.readouterr().out
     weights = torch.load(tmp_path / "checkpoints/run/latest_net_G.pth", weights_only=True) if policy == "skip" else {}
     assert all(value.isfinite().all() for value in weights.values())
 
@@ -155,9 +155,9 @@ def test_init_from_loads_what_fits_and_says_what_does_not(line, tmp_path: Path, 
 def test_steps_left_out_are_counted_on(line, capsys: pytest.CaptureFixture):
     options = "--model pix2pix --lambda_L1 1e39 --on_nan skip --n_epochs_decay 0"
     command.main(line("run", f"{options} --n_epochs 1"))
-    assert "step left out, 4 so far" in capsys.readouterr().out
+    assert "the update is left out, 4 so far" in capsys.readouterr().out
     command.main(line("run", f"{options} --n_epochs 2 --continue_train"))
-    assert "step left out, 5 so far" in capsys.readouterr().out
+    assert "the update is left out, 5 so far" in capsys.readouterr().out
 
 
 def test_logs_and_page_are_those_of_a_training_that_was_not_stopped(line, tmp_path: Path):
