@@ -10,7 +10,7 @@ from torch import Tensor
 import models
 from engine.engine import Engine
 from engine.schedule import lr_factor
-from engine.step_result import Report
+from engine.step_result import StepResult
 from options.command_line import parse
 from options.schema import Options
 from train import COMMAND
@@ -39,7 +39,7 @@ def set_rate(engine: Engine, opt: Options, epoch: int) -> float:
     return lr
 
 
-def take_step(engine: Engine, *batches: Mapping[str, Any], epoch: int = 1, images: int = 0) -> Report:
+def take_step(engine: Engine, *batches: Mapping[str, Any], epoch: int = 1, images: int = 0) -> StepResult:
     """One training step. epoch: its number; images: how many were trained on before it."""
     return engine.step(*batches)
 

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import torch
 
 from engine.engine import Engine
-from engine.step_result import Report
+from engine.step_result import StepResult
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -81,7 +81,7 @@ def fail_in(step: int) -> AbstractContextManager:
 def _in_step(number: int, act: Callable[[], None]) -> AbstractContextManager:
     original, done = Engine.step, []
 
-    def step(self: Engine, *batches: dict, **clock: int) -> Report:
+    def step(self: Engine, *batches: dict, **clock: int) -> StepResult:
         done.append(1)
         if len(done) == number:
             act()
