@@ -39,8 +39,8 @@ def batch(seed: int, count: int = 1) -> dict[str, Tensor]:
 
 def losses(engine: Engine, steps: int = 9) -> list[dict[str, float]]:
     torch.manual_seed(7)
-    return [{name: loss.item() for name, loss in engine.step(batch(seed, 2 if seed == 7 else 1), epoch=1, images=seed).losses.items()}
-            for seed in range(steps)]
+    reports = (engine.step(batch(seed, 2 if seed == 7 else 1), epoch=1, images=seed) for seed in range(steps))
+    return [{name: loss.item() for name, loss in report.losses.items()} for report in reports]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

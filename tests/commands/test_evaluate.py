@@ -93,7 +93,9 @@ def test_results_without_the_truth_are_refused(tmp_path, failure, options, messa
 
 
 @pytest.mark.parametrize("file", ["names.json", "test_opt.json"])
-@pytest.mark.parametrize("content", ["[]", "3", "{}", '{"model": 3}', '{"names": 3, "labels": 3}', '{"model": {}}', "{", "\0"])
+@pytest.mark.parametrize("content", [
+    "[]", "3", "{}", '{"model": 3}', '{"names": 3, "labels": 3}', '{"model": {}}', "{", "\0",
+])
 def test_files_of_another_shape_are_refused(tmp_path, failure, file, content):
     folder = write_results(tmp_path, PAIRS)
     (folder / file).write_text(content)

@@ -25,7 +25,8 @@ CYCLE_TREE = """\
 def test_a_dataroot_that_is_not_there(dataroot, train, failure):
     code, said = failure(train, f"--model pix2pix --dataroot {dataroot.parent}/datset")
     assert code == 2
-    assert f"--dataroot {dataroot.parent}/datset does not exist; beside it there are: dataset (did you mean dataset?).\n" in said
+    assert (f"--dataroot {dataroot.parent}/datset does not exist; "
+            "beside it there are: dataset (did you mean dataset?).\n") in said
     assert PIX2PIX_TREE.format(root=f"{dataroot.parent}/datset") in said
 
 

@@ -13,9 +13,9 @@ DATASETS = Path(__file__).resolve().parents[2] / "datasets"
 SCRIPT = DATASETS / "toy_maps.py"
 
 sys.path.insert(0, str(DATASETS))  # as for a script that is run from there
-import toy_maps  # noqa: E402
-import toy_pictures  # noqa: E402
-import toy_town  # noqa: E402
+import toy_maps
+import toy_pictures
+import toy_town
 
 
 def run(out, *flags):

@@ -12,7 +12,8 @@ pytestmark = [pytest.mark.slow,
               pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler (g++) on the CPU")]
 
 
-def test_compiled_networks_keep_their_files_and_numbers(train: Callable[..., Path], translate: Callable[..., Path], tmp_path: Path):
+def test_compiled_networks_keep_their_files_and_numbers(
+        train: Callable[..., Path], translate: Callable[..., Path], tmp_path: Path):
     line = "--model template --no_dropout --max_dataset_size 1"
     plain = shutil.copytree(train(line), tmp_path / "plain")
     exact = read_pixels(translate("--model template --num_test 1") / "images" / "1_fake_B.png").astype(int)
@@ -24,7 +25,8 @@ def test_compiled_networks_keep_their_files_and_numbers(train: Callable[..., Pat
     assert abs(exact - near).max() <= 3
 
 
-def test_a_missing_compiler_is_told_kindly(train: Callable[..., Path], failure: Callable, monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_compiler_is_told_kindly(
+        train: Callable[..., Path], failure: Callable, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
     monkeypatch.setattr("torch._inductor.config.force_disable_caches", True)
     code, said = failure(train, "--model template --netG resnet_6blocks --ngf 2 --max_dataset_size 1 --compile")

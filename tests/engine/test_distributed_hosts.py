@@ -50,7 +50,7 @@ def test_two_hosts_train_together(hosts: tuple[str, str], tmp_path: Path):
         for number, (host, cable) in enumerate(zip(hosts, CABLE, strict=True)):
             folder = tmp_path / host
             folder.mkdir()
-            options = (f"--nnodes 2 --node_rank {number} --nproc_per_node 1 --master_addr 10.77.0.1 --master_port 29500")
+            options = f"--nnodes 2 --node_rank {number} --nproc_per_node 1 --master_addr 10.77.0.1 --master_port 29500"
             command = ["ip", "netns", "exec", host, "env", f"GLOO_SOCKET_IFNAME={cable}",
                        *torchrun(options, *train_line(root, "run", "--n_epochs 1"))]
             processes.append(running.enter_context(started(command, folder)))

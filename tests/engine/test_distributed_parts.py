@@ -30,19 +30,21 @@ def be(monkeypatch: pytest.MonkeyPatch):
 
 
 def keys(batches: list[dict]) -> list[tuple]:
-    return [(path, image.tolist()) for batch in batches for path, image in zip(batch["A_paths"], batch["A"], strict=True)]
+    return [(path, image.tolist())
+            for batch in batches for path, image in zip(batch["A_paths"], batch["A"], strict=True)]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("skip", [0, 1])
 def test_the_processes_share_the_batches_of_one(dataroot: Path, be, workers: int, skip: int):
     alone = keys(list(open_on(dataroot, "--batch_size 4 --seed 3").epoch(2)))
-    alone = alone[skip:] + alone[:2 * skip]  # filled up from the epoch's beginning to whole steps of 2 processes x 1 or x 2
+    alone = alone[skip:] + alone[:2 * skip]  # filled up from the epoch's beginning to whole steps of 2 x 1 or 2 x 2
     for size in (1, 2):
         parts = []
         for rank in (0, 1):
             be(rank, 2)
-            parts.append(list(open_on(dataroot, f"--batch_size {size} --seed 3 --num_threads {workers}").epoch(2, skip)))
+            loader = open_on(dataroot, f"--batch_size {size} --seed 3 --num_threads {workers}")
+            parts.append(list(loader.epoch(2, skip)))
         steps = [keys([batch]) for pair in zip(*parts, strict=True) for batch in pair]
         found = [sample for step in steps for sample in step]
         assert found == alone[:len(found)] and len(found) == 4
@@ -71,7 +73,8 @@ def test_a_process_without_a_good_image_does_not_let_the_others_wait(be):
             raise BadImage(Path("3.png"), "is empty")
     be(1, 2)
     loader = Loader(Samples(unreadable), batch_size=1, num_threads=0, seed=0, shuffle=False, skip_bad=True)
-    with pytest.raises(UserError, match="a whole batch could not be read, and 1 more processes would wait for it: .*3.png"):
+    said = "a whole batch could not be read, and 1 more processes would wait for it: .*3.png"
+    with pytest.raises(UserError, match=said):
         list(loader.epoch(1))
 
 
@@ -92,7 +95,8 @@ def test_images_of_all_processes_are_counted():
 
 @pytest.mark.parametrize("gpus, line, expected", [
     (0, "", "cpu"), (2, "", "cuda:1"), (2, "-1", "cpu"),
-    (1, "", "torchrun started 2 processes on this machine, and torch .* sees 1 CUDA GPUs; give torchrun --nproc_per_node 1"),
+    (1, "", "torchrun started 2 processes on this machine, and torch .* sees 1 CUDA GPUs; "
+            "give torchrun --nproc_per_node 1"),
     (2, "0,1", "--gpu_ids 0,1: torchrun started 2 processes .*leave out --gpu_ids, or give --gpu_ids -1 for the CPU"),
 ])
 def test_each_process_takes_the_gpu_of_its_number(gpus: int, line: str, expected: str, be, monkeypatch):
@@ -170,6 +174,6 @@ def test_without_torchrun_a_world_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     for name in ("RANK", "MASTER_ADDR"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(UserError, match="WORLD_SIZE is 2 in the environment, but RANK and MASTER_ADDR .* torchrun"):
-        with together():
-            pass
+    said = "WORLD_SIZE is 2 in the environment, but RANK and MASTER_ADDR .* torchrun"
+    with pytest.raises(UserError, match=said), together():
+        pass

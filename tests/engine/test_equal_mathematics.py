@@ -2,6 +2,7 @@
 import copy
 import math
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -111,6 +112,10 @@ def test_accumulating_sees_dropout_and_statistics_once():
     assert counts and set(counts) == {2}
 
 
+def batches_tracked(net: nn.Module) -> set[int]:
+    return {m.num_batches_tracked.item() for m in net.modules() if isinstance(m, nn.BatchNorm2d)}
+
+
 @pytest.mark.parametrize("netG", ["resnet_6blocks", "unet_128"])
 def test_checkpointed_activations_keep_less(netG: str):
     size = 32 if "resnet" in netG else 128
@@ -124,10 +129,9 @@ def test_checkpointed_activations_keep_less(netG: str):
             return x
         with torch.autograd.graph.saved_tensors_hooks(count, lambda x: x):
             engine.model.nets["G"](batch(size)["A"])
-        counts = {m.num_batches_tracked.item() for m in engine.model.nets["G"].modules() if isinstance(m, nn.BatchNorm2d)}
+        assert batches_tracked(engine.model.nets["G"]) == {1}
         engine.step(batch(size), epoch=1, images=0)
-        assert counts == {1}
-        assert {m.num_batches_tracked.item() for m in engine.model.nets["G"].modules() if isinstance(m, nn.BatchNorm2d)} == {2}
+        assert batches_tracked(engine.model.nets["G"]) == {2}
         return total, dict(engine.model.nets.named_buffers())
     (less, ours), (whole, theirs) = kept("--checkpoint_activations"), kept("")
     assert less < 0.7 * whole
@@ -145,9 +149,10 @@ def test_gradients_of_the_fast_layers_are_right_for_any_layout():
         exact = gradients(copy.deepcopy(plain).double(), x.double(), lambda y: y.contiguous())
         for layout in (torch.channels_last, torch.contiguous_format):
             fast = accelerate(copy.deepcopy(plain))
-            ours = gradients(fast, x.contiguous(memory_format=layout), lambda y: y.contiguous(memory_format=layout))
-            for name, gradient in ours.items():
-                assert (gradient - exact[name]).abs().max() < 1e-4 * exact[name].abs().max() + 1e-5, (name, layout, count)
+            in_layout = partial(Tensor.contiguous, memory_format=layout)
+            for name, gradient in gradients(fast, in_layout(x), in_layout).items():
+                near = 1e-4 * exact[name].abs().max() + 1e-5
+                assert (gradient - exact[name]).abs().max() < near, (name, layout, count)
 
 
 def gradients(net: nn.Module, x: Tensor, layout: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
@@ -177,7 +182,8 @@ def test_passes_are_merged_only_where_shapes_allow():
     net = nn.Conv2d(1, 1, 1)
     net.register_forward_hook(lambda module, x, y: calls.append(len(x[0])))
     small, large = torch.rand(1, 1, 4, 4), torch.rand(1, 1, 8, 8)
-    for inputs, merge, expected in (((small, small), True, [2]), ((small, small), False, [1, 1]), ((small, large), True, [1, 1])):
+    for inputs, merge, expected in (
+            ((small, small), True, [2]), ((small, small), False, [1, 1]), ((small, large), True, [1, 1])):
         calls.clear()
         outputs = passes(net, *inputs, merge=merge)
         assert calls == expected

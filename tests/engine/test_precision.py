@@ -34,7 +34,8 @@ def start(line: str, precision: str = "fp32", plain: bool = False) -> Engine:
 
 
 def batch(value: float | None = None) -> dict[str, Tensor]:
-    return {side: torch.rand(1, 3, 32, 32) * 2 - 1 if value is None else torch.full((1, 3, 32, 32), value) for side in "AB"}
+    return {side: torch.rand(1, 3, 32, 32) * 2 - 1 if value is None else torch.full((1, 3, 32, 32), value)
+            for side in "AB"}
 
 
 @pytest.mark.parametrize("units, expected", [
@@ -69,7 +70,8 @@ def test_16_bits_are_for_convolutions_and_not_for_weights_and_losses():
 def test_bf16_is_near_fp32(model: str):
     torch.manual_seed(3)
     images = batch()
-    exact, near = (start(f"--model {model} --no_dropout", precision).step(images, epoch=1, images=0) for precision in ("fp32", "bf16"))
+    exact, near = (start(f"--model {model} --no_dropout", precision).step(images, epoch=1, images=0)
+                   for precision in ("fp32", "bf16"))
     for name, loss in exact.losses.items():
         assert math.isclose(loss.item(), near.losses[name].item(), rel_tol=0.03, abs_tol=0.02), name
     assert (exact.images["fake_B"] - near.images["fake_B"]).abs().mean() < 0.01
@@ -123,12 +125,14 @@ def test_going_on_is_exact_with_all_of_it(flags: str, train: Callable[..., Path]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("before, after", [("", "--plain"), ("--plain", "")])
-def test_a_training_goes_on_with_other_flags_of_speed(before: str, after: str, train: Callable[..., Path], tmp_path: Path):
+def test_a_training_goes_on_with_other_flags_of_speed(
+        before: str, after: str, train: Callable[..., Path], tmp_path: Path):
     """The moments of Adam keep their places when the layout of the weights changes."""
     line = "--model cycle_gan --no_flip --no_dropout --pool_size 0"
     same = shutil.copytree(train(f"{line} --n_epochs 2 {before}"), tmp_path / "same")
     train(f"{line} {before}")
-    train_command.main(f"--dataroot {tmp_path / 'dataset'} --name run {TINY} {line} --n_epochs 2 {after} --continue_train".split())
+    more = f"--n_epochs 2 {after} --continue_train"
+    train_command.main(f"--dataroot {tmp_path / 'dataset'} --name run {TINY} {line} {more}".split())
     for name in ("D_A", "D_B"):
         ours, theirs = (torch.load(folder / f"latest_net_{name}.pth", weights_only=True)
                         for folder in (same, tmp_path / "checkpoints" / "run"))
@@ -154,8 +158,8 @@ def test_the_log_names_the_precision(train: Callable[..., Path], capsys: pytest.
 
 def test_translating_in_16_bits(train: Callable[..., Path], translate: Callable[..., Path]):
     train("--model pix2pix --no_dropout")
-    exact = {path.name: read_pixels(path).astype(int) for path in (translate("--model pix2pix") / "images").iterdir()}
-    near = {path.name: read_pixels(path).astype(int) for path in (translate("--model pix2pix --precision bf16") / "images").iterdir()}
+    exact, near = ({path.name: read_pixels(path).astype(int) for path in (translate(line) / "images").iterdir()}
+                   for line in ("--model pix2pix", "--model pix2pix --precision bf16"))
     differences = {name: abs(exact[name] - near[name]) for name in exact if "fake" in name}
     assert differences and all(0 < d.max() <= 12 for d in differences.values())
 
@@ -165,7 +169,8 @@ def test_compiled_networks_cannot_compute_activations_again(train: Callable[...,
     assert code == 2 and "leave out --checkpoint_activations" in said
 
 
-def test_a_step_that_was_skipped_does_not_hide_the_one_after(train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
+def test_a_step_that_was_skipped_does_not_hide_the_one_after(
+        train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
     """As on a GPU, where a NaN is told two steps later, when a good step is the newest."""
     init, step = Engine.__init__, Engine.step
     count = 0
@@ -189,7 +194,8 @@ def test_a_step_that_was_skipped_does_not_hide_the_one_after(train: Callable[...
 def test_with_fp16_too_one_network_does_not_learn_when_the_other_cannot(monkeypatch: pytest.MonkeyPatch):
     kind = models.find("pix2pix")
     losses_D = kind.losses_D
-    monkeypatch.setattr(kind, "losses_D", lambda self, images: losses_D(self, images) | {"D_real": images["real_A"].sum() * math.inf})
+    monkeypatch.setattr(kind, "losses_D", lambda self, images:
+                        losses_D(self, images) | {"D_real": images["real_A"].sum() * math.inf})
     engine = start("--model pix2pix", "fp16")
     engine.scaler = torch.amp.GradScaler("cpu", init_scale=8)  # the usual one would overflow in the first step
     before = {name: p.clone() for name, p in engine.model.nets.named_parameters()}
@@ -205,6 +211,7 @@ def test_with_fp16_too_one_network_does_not_learn_when_the_other_cannot(monkeypa
 
 def test_the_first_update_has_nothing_to_recall(monkeypatch: pytest.MonkeyPatch):
     kind = models.find("template")
-    monkeypatch.setattr(kind, "updates", property(lambda self: (Update("G", ("G",), self.losses_G, recall=lambda images, source: images),)))
+    monkeypatch.setattr(kind, "updates", property(lambda self: (
+        Update("G", ("G",), self.losses_G, recall=lambda images, source: images),)))
     with pytest.raises(TypeError, match="first update"):
         start("--model template")

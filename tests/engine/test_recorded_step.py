@@ -1,6 +1,7 @@
 """The order of work in a recorded step, on the CPU: a stand-in for CUDA graphs that keeps their rules.
 
-While recording, nothing is computed; a replay computes again with the same tensors. tests/test_gpu.py has the real ones.
+While recording, nothing is computed; a replay computes again with the same tensors.
+The real ones are in tests/test_gpu.py.
 """
 import copy
 import math
@@ -91,7 +92,8 @@ def record(engine: Engine) -> None:
 
 def batch(seed: int, count: int = 1) -> dict[str, Tensor]:
     source = torch.Generator().manual_seed(seed)
-    return {side: torch.rand(count, 3, 32, 32, generator=source) * 2 - 1 for side in "AB"} | {"A_paths": [str(seed)] * count}
+    images = {side: torch.rand(count, 3, 32, 32, generator=source) * 2 - 1 for side in "AB"}
+    return images | {"A_paths": [str(seed)] * count}
 
 
 @pytest.mark.parametrize("model", ["cycle_gan", "pix2pix"])

@@ -73,7 +73,8 @@ def in_16_bits() -> dict:
     torch.manual_seed(opt.seed)
     engine = Engine(models.find(opt.model)(opt), torch.device("cpu"), "bf16")
     engine.prepare_training(opt.lr, opt.beta1)
-    engine.step({name: image.float() for name, image in own_part(batches()[0]).items()}, epoch=1, images=0).require_finite()
+    batch = {name: image.float() for name, image in own_part(batches()[0]).items()}
+    engine.step(batch, epoch=1, images=0).require_finite()
     return {name: value for name, value in engine.model.nets.state_dict().items() if name.endswith("running_var")}
 
 

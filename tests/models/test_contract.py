@@ -1,4 +1,4 @@
-"""What the contract carries: roles of networks, updates, draws, clocks and running means, tried with models made here."""
+"""What the contract carries: roles of networks, updates, draws, clocks and running means, with models made here."""
 import copy
 import math
 from collections.abc import Callable, Mapping
@@ -48,7 +48,8 @@ class Perceptual(Model):
 
     def losses(self, images: Images) -> Losses:
         features = self.frozen["features"]
-        return {"G": F.l1_loss(features(images["fake_B"]), features(images["real_B"])) + images["inner"].square().mean()}
+        unlike = F.l1_loss(features(images["fake_B"]), features(images["real_B"]))
+        return {"G": unlike + images["inner"].square().mean()}
 
     def visuals(self, images: Images) -> Images:
         return {"fake_B": images["fake_B"]}
@@ -127,9 +128,11 @@ def test_a_running_mean_follows_by_its_formula_and_only_what_counted():
     assert same(weights(model.averaged["G"]), expected)
     for number in range(4):
         poisoned = number == 2
-        engine.step(batch(number) | ({"B": torch.full((2, 3, 16, 16), math.nan)} if poisoned else {}), epoch=1, images=number)
+        poison = {"B": torch.full((2, 3, 16, 16), math.nan)} if poisoned else {}
+        engine.step(batch(number) | poison, epoch=1, images=number)
         if not poisoned:
-            expected = [DECAY * mean + (1 - DECAY) * now for mean, now in zip(expected, weights(model.nets["G"]), strict=True)]
+            expected = [DECAY * mean + (1 - DECAY) * now
+                        for mean, now in zip(expected, weights(model.nets["G"]), strict=True)]
         for ours, theirs in zip(weights(model.averaged["G"]), expected, strict=True):
             assert (ours - theirs).abs().max() < 1e-6
     assert not model.averaged["G"].training
@@ -185,7 +188,8 @@ def test_losses_of_one_name_are_refused():
     class Model(TwoNets):
         @property
         def updates(self) -> tuple[Update, ...]:
-            return Update("G", ("G",), self.losses), Update("D", ("D",), lambda images: {"G": self.losses_D(images)["D"]})
+            return (Update("G", ("G",), self.losses),
+                    Update("D", ("D",), lambda images: {"G": self.losses_D(images)["D"]}))
 
     with pytest.raises(TypeError, match="'G' and 'D' both have a loss 'G'"):
         start(Model()).step(batch(), epoch=1, images=0)

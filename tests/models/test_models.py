@@ -57,7 +57,7 @@ def test_a_model_keeps_the_contract(name: str, dataroot: Path):
     assert all(loss.shape == () and loss.isfinite() for loss in losses.values())
     assert {net for update in model.updates for net in update.nets} == set(model.nets)
     for net, parameters in before.items():  # every network learned something
-        assert any((old != new).any() for old, new in zip(parameters, model.nets[net].parameters())), net
+        assert any((old != new).any() for old, new in zip(parameters, model.nets[net].parameters(), strict=True)), net
     for label, image in model.visuals(images).items():
         assert image.shape[0] == 2 and image.shape[1] in (1, 3) and image.abs().max() <= 1, label
     translated = engine.translate(batch)
@@ -160,7 +160,7 @@ def test_discriminators_learn_nothing_from_the_generators_update(dataroot: Path)
     sum(engine.model.losses_D(images).values()).backward()
     assert all(p.grad is None for p in engine.model.nets["G"].parameters())  # D's loss does not reach G
     engine.optimizers.of["G",].step()  # nor does G's optimizer move D
-    assert all((old == new).all() for old, new in zip(before, engine.model.nets["D"].parameters()))
+    assert all((old == new).all() for old, new in zip(before, engine.model.nets["D"].parameters(), strict=True))
 
 
 def test_lambda_identity_zero_leaves_the_identity_out(dataroot: Path):

@@ -81,7 +81,9 @@ def test_a_dropped_weight_file_answers_as_it_did(translate, tmp_path, netG, norm
 
 
 @pytest.mark.parametrize("netG, flag, said", [
-    ("unet_128", "", True), ("unet_128", "--no_dropout", False), ("unet_128", "--eval", False), ("resnet_6blocks", "", False)])
+    ("unet_128", "", True), ("unet_128", "--no_dropout", False), ("unet_128", "--eval", False),
+    ("resnet_6blocks", "", False),
+])
 def test_what_is_assumed_of_the_dropout_of_a_bare_unet_is_said(translate, tmp_path, capsys, netG, flag, said):
     drop(build(netG, "batch", True).state_dict())
     write_image(tmp_path / "photos" / "x.png", 128, 128)
@@ -150,15 +152,15 @@ CLASSIC_2018 = """\
 ----------------- Options ---------------
                 crop_size: 128                           \t[default: 256]
                 direction: BtoA                          \t[default: AtoB]
-                 input_nc: 3                             
+                 input_nc: 3                            \x20
                   isTrain: True                          \t[default: None]
-         max_dataset_size: inf                           
+         max_dataset_size: inf                          \x20
                      netG: unet_128                      \t[default: unet_256]
                       ngf: 4                             \t[default: 64]
                no_dropout: True                          \t[default: False]
                      norm: instance                      \t[default: batch]
-                output_nc: 3                             
-                   suffix:                               
+                output_nc: 3                            \x20
+                   suffix:                              \x20
 ----------------- End -------------------
 """
 CLASSIC_2017 = """\
@@ -213,7 +215,8 @@ class Harmful:
     (torch.zeros(3), "holds a Tensor; expected a state_dict"),
     ({}, "holds a dict of nothing; expected a state_dict"),
     ({"epoch": 3, "state_dict": {}}, "holds a dict of epoch, state_dict; expected a state_dict"),
-    ({"weight": torch.zeros(3)}, "is not a generator of this toolkit: its keys (weight, ...) are not those of a resnet"),
+    ({"weight": torch.zeros(3)},
+     "is not a generator of this toolkit: its keys (weight, ...) are not those of a resnet"),
     *[(discriminator(3, 4, 3, "batch").state_dict(), "is not a generator of this toolkit: it is a discriminator")
       for discriminator in DISCRIMINATORS.values()],
 ], ids=lambda value: value[:25] if isinstance(value, str) else "")

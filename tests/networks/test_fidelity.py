@@ -32,7 +32,8 @@ def test_state_dicts_have_the_classic_keys_shapes_and_sizes(case: str):
     classic = CLASSIC_NETS[case]
     net = build(classic.get("netG") or classic["netD"], classic["input_nc"], 64, classic["norm"],
                 classic.get("use_dropout", False), classic.get("n_layers_D", 3))
-    ours = [[key, list(value.shape), str(value.dtype).removeprefix("torch.")] for key, value in net.state_dict().items()]
+    ours = [[key, list(value.shape), str(value.dtype).removeprefix("torch.")]
+            for key, value in net.state_dict().items()]
     assert ours == classic["state_dict"]
     assert sum(p.numel() for p in net.parameters()) == classic["n_params"]
 
@@ -86,8 +87,8 @@ def test_gradient_penalty(kind: str, mix: float):
 def test_one_training_step(case: str, plain: bool):
     fixture = load(case)
     meta = fixture["meta"]
-    opt = SimpleNamespace(**meta, n_layers_D=3, no_dropout=True, init_type="normal", init_gain=0.02, input_nc=3, output_nc=3,
-                          plain=plain, checkpoint_activations=False)
+    opt = SimpleNamespace(**meta, n_layers_D=3, no_dropout=True, init_type="normal", init_gain=0.02,
+                          input_nc=3, output_nc=3, plain=plain, checkpoint_activations=False)
     model = models.find(meta["model"])(opt)
     engine = Engine(model, torch.device("cpu"), plain=plain)
     engine.prepare_training(meta["lr"], meta["beta1"])

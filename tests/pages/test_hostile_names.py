@@ -16,9 +16,9 @@ from pages.pictures import result_names
 translate = runpy.run_path(str(ROOT / "test.py"))["main"]  # `import test` is Python's own suite
 
 NAMES = [
-    "a\"b'c", "<script>document.title='injected'<", "<img src=x onerror=alert(1)>", "two\nlines", "and\rthree", "100%", "%41&amp;",
-    "#1?x=2", "äöü 漢字 🙂", "e\u0301", "\u00e9", "  spaced  ", "back\\slash", "a\\..\\..\\evil", "javascript:alert(1)", "$(touch harm)",
-    "-rf", "x" * 200,
+    "a\"b'c", "<script>document.title='injected'<", "<img src=x onerror=alert(1)>", "two\nlines", "and\rthree", "100%",
+    "%41&amp;", "#1?x=2", "äöü 漢字 🙂", "e\u0301", "\u00e9", "  spaced  ", "back\\slash", "a\\..\\..\\evil",
+    "javascript:alert(1)", "$(touch harm)", "-rf", "x" * 200,
 ]
 LONG = ["ü" * 122 + end for end in ("a", "b")]  # 245 bytes, and 249 with .png
 NOT_UNICODE = os.fsdecode(b"\xff\xfe")
@@ -47,14 +47,16 @@ def run_train(dataroot: Path, name: str, *more: str) -> Path:
 
 
 def run_test(dataroot: Path, name: str, *more: str) -> Path:
-    translate(["--dataroot", str(dataroot), f"--name={name}", "--model", "template", "--num_threads", "0", "--gpu_ids", "-1", *more])
+    translate(["--dataroot", str(dataroot), f"--name={name}", "--model", "template",
+               "--num_threads", "0", "--gpu_ids", "-1", *more])
     return Path("results", name, "test_latest")
 
 
 def files_outside(watched: Path, *inside: Path) -> set[str]:
     """All files below `watched` that lie in none of the folders `inside`."""
     files = {path for path in watched.rglob("*") if path.is_file()}
-    return {str(path.relative_to(watched)) for path in files if not any(path.is_relative_to(folder) for folder in inside)}
+    return {str(path.relative_to(watched)) for path in files
+            if not any(path.is_relative_to(folder) for folder in inside)}
 
 
 def assert_shows(browser: Browser, page: Path, title: str, rows: list[str]) -> None:
@@ -65,7 +67,7 @@ def assert_shows(browser: Browser, page: Path, title: str, rows: list[str]) -> N
     assert browser.texts("h2") == [row.replace("\r", "\n") for row in rows]
     counts = "return ['script', 'body img:not([width])', '[onerror]'].map(s => document.querySelectorAll(s).length)"
     assert browser.js(counts) == [1, 0, 0]
-    assert "injected" != browser.driver.title
+    assert browser.driver.title != "injected"
     browser.assert_quiet_and_local()
 
 
@@ -82,7 +84,7 @@ def test_images_of_any_name(browser, here, tmp_path):
     written = files_outside(folder / "images")
     assert written == {f"{name}_{label}.png" for name in names for label in ("real_A", "fake_B", "real_B")}
     assert max(len(os.fsencode(part)) for file in written for part in file.split("/")) <= 255
-    for seed, stem in enumerate(NAMES):
+    for stem in NAMES:
         left = read_pixels(tmp_path / "any" / "test" / f"{stem}.png")[:, :32]
         assert (read_pixels(folder / "images" / f"{stem}_real_A.png") == left).all()
     shown = [name.encode(errors="replace").decode() for name in names]
@@ -128,7 +130,8 @@ def test_a_name_cannot_pass_for_an_option(here, tmp_path):
 
 @pytest.mark.parametrize("command", [train.main, translate], ids=["train", "test"])
 @pytest.mark.parametrize("flag, message", [
-    *[(f"--name={name}", "does not stay in its folder") for name in ("../evil", "../../evil", "a/../../evil", "a/..", "..", ".", "")],
+    *[(f"--name={name}", "does not stay in its folder")
+      for name in ("../evil", "../../evil", "a/../../evil", "a/..", "..", ".", "")],
     ("--name={tmp_path}/evil", "The folder of all runs is --checkpoints_dir"),
     ("--suffix=/../../evil", "'experiment_name_/../../evil' does not stay in its folder"),
     ("--phase=../evil", "--phase '../evil' does not stay in its folder"),
@@ -141,7 +144,8 @@ def test_a_name_cannot_pass_for_an_option(here, tmp_path):
 def test_names_that_lead_out_of_their_folder(here, tmp_path, capsys, command, flag, message):
     before = files_outside(tmp_path)
     with pytest.raises(SystemExit) as exit:
-        command(["--dataroot", str(tmp_path / "dataset"), "--model", "template", flag.replace("{tmp_path}", str(tmp_path))])
+        command(["--dataroot", str(tmp_path / "dataset"), "--model", "template",
+                 flag.replace("{tmp_path}", str(tmp_path))])
     said = capsys.readouterr().err
     assert exit.value.code == 2 and said.startswith("error: ") and message in said
     assert files_outside(tmp_path) == before

@@ -74,9 +74,9 @@ def test_a_full_disk_ends_the_test_with_its_reason(trained, translate, tmp_path)
     said = tmp_path / "said"
 
     def run():
-        sys.stderr = open(said, "w", buffering=1)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
-        translate("--model template")
+        with open(said, "w", buffering=1) as sys.stderr:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
+            translate("--model template")
     assert exit_code(in_child(run)) == 1
     assert "error: [Errno 27] File too large" in said.read_text() and "Traceback" not in said.read_text()
     assert not list((tmp_path / "results").rglob(".*.tmp"))

@@ -35,7 +35,7 @@ def test_a_save_costs_the_same_however_long_the_run(tmp_path):
         return [file.stat().st_size for file in files]
 
     early, late = sizes(range(1, 101)), sizes(range(101, 1001))
-    assert all(after < 1.1 * before for before, after in zip(early, late)), (early, late)
+    assert all(after < 1.1 * before for before, after in zip(early, late, strict=True)), (early, late)
 
 
 def test_older_epochs_are_chained_and_written_once(tmp_path):

@@ -27,8 +27,8 @@ def limited(line: list[str], quota: int) -> None:
 def test_a_full_disk_ends_the_training_and_keeps_the_last_good_state(model, train, dataroot, quota):
     folder = train(f"--model {model}")
     before = {path.name: path.read_bytes() for path in folder.glob("*.pth")}
-    line = f"--dataroot {dataroot} --name run --model {model} --continue_train --n_epochs 2 --no_html --save_latest_freq 1"
-    words = f"{TINY} {line}".split()
+    line = f"--dataroot {dataroot} --name run --model {model} --continue_train --n_epochs 2"
+    words = f"{TINY} {line} --no_html --save_latest_freq 1".split()
     assert exit_code(in_child(lambda: limited(words, quota))) == 1
     assert {path.name: path.read_bytes() for path in folder.glob("*.pth")} == before
     assert not list(folder.glob(".*.tmp"))
@@ -40,8 +40,8 @@ def test_the_reason_is_said(train, dataroot, quota, tmp_path):
     log = tmp_path / "said"
 
     def run():
-        sys.stderr = open(log, "w", buffering=1)
-        limited(f"--dataroot {dataroot} --name full --model template --no_html {TINY}".split(), quota)
+        with open(log, "w", buffering=1) as sys.stderr:
+            limited(f"--dataroot {dataroot} --name full --model template --no_html {TINY}".split(), quota)
     assert exit_code(in_child(run)) == 1
     assert "error: [Errno 27] File too large: 'checkpoints/full/1_net_G.pth'\n" in log.read_text()
     assert "nothing had been saved in checkpoints/full yet: make room and start again" in log.read_text()
@@ -50,12 +50,12 @@ def test_the_reason_is_said(train, dataroot, quota, tmp_path):
 
 def test_that_the_last_state_is_kept_is_said(train, dataroot, quota, tmp_path):
     train("--model template")
+    line = f"--dataroot {dataroot} --name run --model template --no_html {TINY} --continue_train --n_epochs 2"
     log = tmp_path / "said"
 
     def run():
-        sys.stderr = open(log, "w", buffering=1)
-        limited(f"--dataroot {dataroot} --name run --model template --no_html {TINY} --continue_train --n_epochs 2".split(),
-                quota)
+        with open(log, "w", buffering=1) as sys.stderr:
+            limited(line.split(), quota)
     assert exit_code(in_child(run)) == 1
     assert log.read_text().endswith("the last good state in checkpoints/run is kept: make room, then --continue_train "
                                     "goes on from it\n")
@@ -71,7 +71,8 @@ def test_pictures_that_cannot_be_written_do_not_end_the_training(train, tmp_path
 
 
 def test_a_folder_that_cannot_be_written(dataroot, failure):
-    code, said = failure(command.main, f"--dataroot {dataroot} --model template --checkpoints_dir /proc/no --name x".split())
+    line = f"--dataroot {dataroot} --model template --checkpoints_dir /proc/no --name x"
+    code, said = failure(command.main, line.split())
     assert code == 1 and "error: [Errno" in said and "/proc/no" in said
 
 

@@ -24,7 +24,8 @@ PICKLE = "is a pickle, cut off or not written by torch.save; code in it is not r
 Fail = Callable[[], str]
 
 
-def build(netG: str = "resnet_6blocks", ngf: int = 4, norm: str = "instance", input_nc: int = 3, output_nc: int = 3) -> nn.Module:
+def build(netG: str = "resnet_6blocks", ngf: int = 4, norm: str = "instance",
+          input_nc: int = 3, output_nc: int = 3) -> nn.Module:
     return GENERATORS[netG].build(input_nc, output_nc, ngf, norm, False)
 
 
@@ -88,7 +89,8 @@ def refusal(path, translate, tmp_path, failure) -> Fail:
     (b"<!DOCTYPE html>\n<title>404</title>", "is a web page (HTML), perhaps of a download that failed"),
     (b"\xef\xbb\xbf<html>", "is a web page (HTML), perhaps of a download that failed"),
     (torch_script(), "is a TorchScript program, whose code is not run; where it was made, save its weights alone"),
-    (saved(build()), "holds a whole pickled object (networks.generators.ResnetGenerator), whose code could do anything"),
+    (saved(build()),
+     "holds a whole pickled object (networks.generators.ResnetGenerator), whose code could do anything"),
     (safetensors(), "is a safetensors file; convert it: torch.save(safetensors.torch.load_file(FILE), NEW)"),
     (zip_of_text(), "is a zip archive of 'readme.txt'"),
     (pickle.dumps({"a": 1}), PICKLE),
@@ -97,8 +99,8 @@ def refusal(path, translate, tmp_path, failure) -> Fail:
     (saved({"model.1.weight": torch.zeros(3, device="meta")}), "holds a dict of model.1.weight"),
     (saved({"model.1.weight": torch.zeros(3).to_sparse()}), "holds a dict of model.1.weight"),
     (b"", "is empty"),
-], ids=["cut", "end cut", "legacy cut", "lfs", "html", "html with BOM", "torchscript", "module", "safetensors", "zip", "pickle",
-        "list", "number", "meta", "sparse", "empty"])
+], ids=["cut", "end cut", "legacy cut", "lfs", "html", "html with BOM", "torchscript", "module", "safetensors", "zip",
+        "pickle", "list", "number", "meta", "sparse", "empty"])
 def test_what_is_no_state_dict_is_named(path, refusal, recwarn, content, what):
     path.write_bytes(content)
     said = refusal()
@@ -115,8 +117,10 @@ class Harmful:
 
 
 @pytest.mark.parametrize("content", [
-    pickle.dumps(Harmful()), pickle.dumps(Harmful(), protocol=0), saved(Harmful()), saved({"model.1.weight": Harmful()}),
-    saved({"model.1.weight": Harmful()}, _use_new_zipfile_serialization=False), saved({**build().state_dict(), "x": Harmful()}),
+    pickle.dumps(Harmful()), pickle.dumps(Harmful(), protocol=0),
+    saved(Harmful()), saved({"model.1.weight": Harmful()}),
+    saved({"model.1.weight": Harmful()}, _use_new_zipfile_serialization=False),
+    saved({**build().state_dict(), "x": Harmful()}),
 ], ids=["pickle", "protocol 0", "torch", "torch in a dict", "legacy torch", "beside weights"])
 def test_code_in_a_file_is_never_run(path, refusal, content):
     path.write_bytes(content)
@@ -164,7 +168,8 @@ def test_an_archive_that_unpacks_to_much_more_is_not_unpacked(path, refusal):
     assert torch.load(io.BytesIO(bomb.getvalue()), weights_only=True)["model.1.weight"].shape == (1_000_000,)
     path.write_bytes(bomb.getvalue())
     said = refusal()
-    assert f"{path} is a zip archive of {len(bomb.getvalue())} bytes that unpacks to 400" in said and said.endswith(EXPECTED)
+    assert f"{path} is a zip archive of {len(bomb.getvalue())} bytes that unpacks to 400" in said
+    assert said.endswith(EXPECTED)
 
 
 def test_quantised_weights(path, refusal):
@@ -200,9 +205,11 @@ def run_with(path: Path, refusal: Fail, net: nn.Module) -> str:
 ], ids=str)
 def test_another_generator_than_the_options_say(path, refusal, other, difference):
     said = run_with(path, refusal, build(**other))
-    assert said.startswith(f"error: {path} does not fit the network of these options:\n") and f"  {difference}\n" in said
+    assert said.startswith(f"error: {path} does not fit the network of these options:\n")
+    assert f"  {difference}\n" in said
     in_the_file = next(line for line in said.splitlines() if line.startswith("in the file: "))
-    for name, value in ({"netG": "resnet_6blocks", "ngf": 4, "norm": "instance", "input_nc": 3, "output_nc": 3} | other).items():
+    options = {"netG": "resnet_6blocks", "ngf": 4, "norm": "instance", "input_nc": 3, "output_nc": 3}
+    for name, value in (options | other).items():
         assert f"--{name} {value}" in in_the_file
 
 
@@ -212,4 +219,5 @@ def test_weights_that_are_not_finite(path, refusal, number):
     state["model.4.bias"][2] = number
     path.write_bytes(saved(state))
     said = refusal()
-    assert said.startswith(f"error: {path}: of the 8 numbers in model.4.bias, 1 are NaN or infinite") and "holds: " in said
+    assert said.startswith(f"error: {path}: of the 8 numbers in model.4.bias, 1 are NaN or infinite")
+    assert "holds: " in said

@@ -43,7 +43,8 @@ def test_the_pace_in_words():
 
 def test_the_console_and_the_metrics_tell_the_pace(train, capsys):
     folder = train("--model template --print_freq 2 --n_epochs 2")
-    said = re.findall(r"iters: \d.* G: [\d.]+  ([\d.]+) images/s, \d+% waiting for data, [\d:]+ left", capsys.readouterr().out)
+    pace = r"iters: \d.* G: [\d.]+  ([\d.]+) images/s, \d+% waiting for data, [\d:]+ left"
+    said = re.findall(pace, capsys.readouterr().out)
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert said == [f"{row['images_per_s']:.3g}" for row in rows]
     assert [row["total"] for row in rows] == [2, 4, 6, 8]

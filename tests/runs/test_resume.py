@@ -47,7 +47,8 @@ def test_more_epochs_go_on_after_the_last(line, tmp_path: Path, capsys: pytest.C
     ("--ngf 8", r"--ngf: 4 there, 8 here"),
     ("--continue_train --ngf 8", r"--ngf: 4 in the run, 8 here"),
     ("--continue_train --netG unet_128", r"--netG: resnet_6blocks in the run, unet_128 here"),
-    ("--continue_train --epoch_count 2", "--epoch_count 2 does not agree with checkpoints/run, which goes on in epoch 4"),
+    ("--continue_train --epoch_count 2",
+     "--epoch_count 2 does not agree with checkpoints/run, which goes on in epoch 4"),
 ])
 def test_what_a_folder_with_a_run_refuses(more: str, said: str, line, tmp_path: Path, failure):
     command.main(line("run", "--model template"))
@@ -81,7 +82,8 @@ def test_weights_alone_are_gone_on_from_with_new_optimizers(how: str, classic: b
     before = torch.load(folder / "latest_net_G.pth", weights_only=True)
     command.main(line("run", f"--model template --epoch_count 3 --lr 0 {how}"))
     said = capsys.readouterr().out
-    assert "holds weights and no state: going on from the weights, with new optimizers, in epoch 3 (--epoch_count)" in said
+    assert ("holds weights and no state: "
+            "going on from the weights, with new optimizers, in epoch 3 (--epoch_count)") in said
     after = torch.load(folder / "latest_net_G.pth", weights_only=True)
     assert all(torch.equal(value, after[key]) for key, value in before.items())
 
@@ -142,7 +144,8 @@ def test_nan(policy: str, line, tmp_path: Path, failure, capsys: pytest.CaptureF
 def test_init_from_loads_what_fits_and_says_what_does_not(line, tmp_path: Path, capsys: pytest.CaptureFixture):
     command.main(line("first", "--model cycle_gan"))
     capsys.readouterr()
-    command.main(line("gray", "--model cycle_gan --input_nc 1 --lambda_identity 0 --init_from checkpoints/first --lr 0"))
+    options = "--model cycle_gan --input_nc 1 --lambda_identity 0"
+    command.main(line("gray", f"{options} --init_from checkpoints/first --lr 0"))
     out = capsys.readouterr().out
     assert "network G_A: from checkpoints/first/latest_net_G_A.pth" in out
     assert "1 skipped (model.1.weight), 1 left at their initial value (model.1.weight)" in out
