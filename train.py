@@ -127,6 +127,7 @@ def make_engine(options: Options, device: torch.device) -> Engine:
     """The model that the options name, with weights that depend on the seed, ready to train."""
     import torch
 
+    from engine.device import search_algorithms
     from engine.engine import Engine
     from engine.precision import choose_precision
     from engine.recorded_step import can_record
@@ -140,9 +141,10 @@ def make_engine(options: Options, device: torch.device) -> Engine:
     if opt.lr_policy == "plateau" and not model.measures:
         raise OptionError(f"--lr_policy plateau follows a metric, and --model {opt.model} defines none; "
                           "choose --lr_policy linear, step or cosine")
-    engine = Engine(model, device, precision, opt.plain, opt.seed)
+    engine, one_size = Engine(model, device, precision, opt.plain, opt.seed), PREPROCESS[opt.preprocess].one_size
+    search_algorithms(device, one_size, opt.plain)
     engine.prepare_training(opt.lr, opt.beta1, record=opt.cuda_graph == "auto" and can_record(
-        device, precision, opt.plain, PREPROCESS[opt.preprocess].one_size, opt.grad_accum, opt.checkpoint_activations))
+        device, precision, opt.plain, one_size, opt.grad_accum, opt.checkpoint_activations))
     if opt.compile:
         engine.compile()
     return engine

@@ -62,6 +62,12 @@ def describe_device(device: torch.device) -> str:
     return f"device: {device} ({torch.get_num_threads()} threads)" if device.type == "cpu" else f"device: {device}"
 
 
+def search_algorithms(device: torch.device, one_size: bool, plain: bool) -> None:
+    """On an NVIDIA GPU, let cuDNN try its algorithms for each size, where there are few: where images have one size."""
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = one_size and not plain
+
+
 def on_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
     """The batch with its tensors on the device; from pinned memory without waiting for them."""
     return {name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value

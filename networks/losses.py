@@ -91,7 +91,7 @@ def gradient_penalty(netD: nn.Module, real: Tensor, fake: Tensor, mix: Tensor, w
     real, fake: (B, C, H, W), without gradients; mix: (B, 1, 1, 1) in [0, 1], drawn by the caller.
     """
     x = (mix * real + (1 - mix) * fake).requires_grad_(True)
-    predictions = _listed(netD(x))
+    predictions = _listed(netD.forward(x))  # never compiled: torch.compile has no second derivatives
     ones = [torch.ones_like(says) for says in predictions]
     (gradient,) = torch.autograd.grad(predictions, x, ones, create_graph=True)
     norm = (gradient.flatten(1) + 1e-16).norm(2, dim=1)  # the shift keeps the derivative finite at zero

@@ -53,3 +53,36 @@ class Stopwatch:
         pace = Pace((now - self.began - self.waited) / images, self.waited / images, left)
         self.began, self.waited = now, 0.0
         return pace
+
+
+LONG = 24 * 3600  # seconds of a training that is worth a warning
+FIRST = 5, 10  # steps and seconds that a forecast rests on
+FASTER = "--netG resnet_6blocks or a smaller --crop_size (with --load_size) are faster"
+
+
+class Forecast:
+    """Says once, as soon as the first steps are timed, that a training will be a long one."""
+
+    def __init__(self, device: str):
+        """device: its type, 'cpu' or another."""
+        self.device = device
+        self.began: float | None = None  # when the first step had ended: it is slower than the others
+        self.steps = self.images = 0
+        self.said = False
+
+    def after_step(self, images: int, left: int) -> str:
+        """The warning, or '' if there is nothing to say (yet). images: of this step; left: still to be trained on."""
+        now = time.perf_counter()
+        if self.began is None:
+            self.began = now
+            return ""
+        self.steps, self.images = self.steps + 1, self.images + images
+        seconds = now - self.began
+        if self.said or self.steps < FIRST[0] or seconds < FIRST[1]:
+            return ""
+        self.said = True
+        rest = left * seconds / self.images
+        if rest < LONG:
+            return ""
+        here, gpu = ("this CPU", "a GPU, ") if self.device == "cpu" else ("this GPU", "several GPUs, ")
+        return f"note: this training will take about {rest / 86400:.3g} days on {here}; {gpu}{FASTER}"

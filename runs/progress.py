@@ -9,6 +9,7 @@ class Progress:
 
     def __init__(self, total: int, done: int = 0, silent: bool = False):
         self.animated = sys.stderr.isatty()
+        self.moved = False
         self.bar = tqdm(total=total, initial=done, unit=" images", dynamic_ncols=self.animated, leave=True,
                         mininterval=0.5 if self.animated else 20,  # a log file needs no animation
                         disable=silent)
@@ -27,6 +28,9 @@ class Progress:
         """So many images more are done."""
         self.bar.set_description_str(label, refresh=False)
         self.bar.update(images)
+        if not self.moved:  # it has not stopped: the next ones are shown from time to time
+            self.moved = True
+            self.bar.refresh()
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""

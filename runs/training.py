@@ -17,6 +17,7 @@ from options.schema import Options
 from runs.going_on import Start, State
 from runs.health import Health
 from runs.moment import Moment
+from runs.pace import Forecast
 from runs.recorder import Recorder
 from runs.state_file import save_state, state_must_fit
 from runs.stop import StopRequest
@@ -55,6 +56,7 @@ class Training:
         self.logged_epoch = 0  # the newest with a line of losses
         self.unchecked: deque[tuple[StepResult, Moment, list[str]]] = deque()  # a GPU tells of a NaN some steps later
         self.health = Health(engine.model.translations)
+        self.forecast = Forecast(engine.device.type)
 
     def begin(self, start: Start) -> list[str]:
         """Stand where the state was saved, or load the weights to begin with; write the options to the folder.
@@ -152,9 +154,10 @@ class Training:
         log = now.due(self.opt.print_freq) or (not now.in_epoch and (last or self.logged_epoch < now.epoch))
         for notice in self.engine.notices():
             recorder.warn(notice)
+        if said := self.forecast.after_step(now.count, self.images_in_all - now.total):
+            recorder.warn(said)
         self.unchecked.append((result, now, [path for batch in batches for path in batch["A_paths"]]))
-        said = self._look_back(unchecked=0 if log else self.engine.ahead)
-        for line in said:
+        for line in self._look_back(unchecked=0 if log else self.engine.ahead):
             recorder.warn(line)
         if result.refused:
             recorder.skip_step(now, last)

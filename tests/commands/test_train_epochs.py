@@ -49,7 +49,7 @@ def test_plateau_drops_the_rate_when_the_validation_images_get_no_better(train):
     measured = [(row["epoch"], *row["validation"]) for row in validations(folder)]
     assert measured == [(epoch, "cycle") for epoch in range(1, 9)]
     values = [row["validation"]["cycle"] for row in validations(folder)]
-    assert min(values) > 0.1 and max(values) == pytest.approx(min(values), rel=1e-3)  # at such a rate nothing is learned
+    assert min(values) > 0.1 and max(values) == pytest.approx(min(values), rel=1e-3)  # nothing is learned
 
 
 def test_plateau_goes_on_counting_after_a_stop(train):

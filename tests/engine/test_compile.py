@@ -25,6 +25,13 @@ def test_compiled_networks_keep_their_files_and_numbers(
     assert abs(exact - near).max() <= 3
 
 
+def test_a_gradient_penalty_has_its_second_derivatives_in_compiled_networks_too(train: Callable[..., Path]):
+    line = "--model pix2pix --gan_mode wgangp --netD pixel --no_dropout --max_dataset_size 1"
+    plain = torch.load(train(line) / "latest_net_D.pth", weights_only=True)
+    ours = torch.load(train(f"{line} --compile") / "latest_net_D.pth", weights_only=True)
+    assert all((ours[key] - plain[key]).abs().max() < 1e-3 for key in plain)
+
+
 def test_a_missing_compiler_is_told_kindly(
         train: Callable[..., Path], failure: Callable, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))

@@ -1,7 +1,6 @@
 """The same keys, outputs, losses and steps as the classic implementation, from measurements of it."""
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 import models
 from engine.engine import Engine
+from helpers.engines import options
 from networks.discriminators import DISCRIMINATORS
 from networks.generators import GENERATORS
 from networks.losses import GAN_MODES, gradient_penalty
@@ -82,14 +82,17 @@ def test_gradient_penalty(kind: str, mix: float):
     assert torch.allclose(penalty, fixture[kind], rtol=1e-5)
 
 
+OWN_WEIGHTS = {"cycle_gan": ("lambda_A", "lambda_B", "lambda_identity"), "pix2pix": ("lambda_L1",)}
+
+
 @pytest.mark.parametrize("plain", [True, False])
 @pytest.mark.parametrize("case", ["step_cyclegan_resnet6", "step_pix2pix_unet128"])
 def test_one_training_step(case: str, plain: bool):
     fixture = load(case)
     meta = fixture["meta"]
-    opt = SimpleNamespace(**meta, n_layers_D=3, no_dropout=True, init_type="normal", init_gain=0.02,
-                          input_nc=3, output_nc=3, plain=plain, checkpoint_activations=False)
-    model = models.find(meta["model"])(opt)
+    flags = ["netG", "netD", "ngf", "ndf", "norm", "gan_mode", "pool_size", *OWN_WEIGHTS[meta["model"]]]
+    words = " ".join(f"--{name} {meta[name]}" for name in flags) + (" --plain" if plain else "")
+    model = models.find(meta["model"])(options(f"--model {meta['model']} --no_dropout {words}"))
     engine = Engine(model, torch.device("cpu"), plain=plain)
     engine.prepare_training(meta["lr"], meta["beta1"])
     for name, net in model.nets.items():

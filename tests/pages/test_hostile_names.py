@@ -156,7 +156,7 @@ def test_a_model_suffix_that_is_none(here, tmp_path, capsys, suffix):
     run_train(tmp_path / "dataset", "run")
     capsys.readouterr()
     with pytest.raises(SystemExit) as exit:
-        run_test(tmp_path / "dataset", "run", "--model", "test", f"--model_suffix={suffix}")
+        run_test(tmp_path / "dataset", "run", "--model", "test", "--dataset_mode", "single", f"--model_suffix={suffix}")
     said = capsys.readouterr().err
     assert exit.value.code == 2 and said.startswith(f"error: --model_suffix '{suffix}' ")
 

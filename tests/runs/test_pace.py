@@ -5,7 +5,8 @@ import re
 import pytest
 
 from runs import pace
-from runs.pace import Pace, Stopwatch
+from runs.pace import Forecast, Pace, Stopwatch
+from runs.progress import Progress
 
 
 @pytest.fixture
@@ -63,3 +64,33 @@ def test_a_training_that_goes_on_times_only_its_own_images(train, monkeypatch):
     monkeypatch.setattr(Stopwatch, "lap", noted)
     train("--model template --print_freq 2 --n_epochs 2 --continue_train")
     assert laps == [(2, 2), (2, 0)]
+
+
+@pytest.mark.parametrize(("seconds", "left", "expected"), [
+    (40.0, 41_040, "note: this training will take about 19 days on this CPU; a GPU, --netG resnet_6blocks or a smaller "
+                   "--crop_size (with --load_size) are faster"),
+    (1.0, 41_040, ""),  # 11 hours
+])
+def test_a_long_training_is_told_once_the_first_steps_are_timed(clock, seconds: float, left: int, expected: str):
+    forecast, said = Forecast("cpu"), []
+    for step in range(12):
+        clock.pass_by(300 if step == 0 else seconds)  # the first one is slow
+        said.append(forecast.after_step(images=1, left=left))
+    assert [line for line in said if line] == ([expected] if expected else [])
+    assert said[:5] == [""] * 5
+
+
+def test_a_training_tells_how_long_it_will_take(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(pace, "FIRST", (2, 0))
+    with pytest.raises(SystemExit):
+        train("--model template --n_epochs 100000000 --max_minutes 0.05")
+    log = (tmp_path / "checkpoints/run/loss_log.txt").read_text()
+    assert len(re.findall(r"note: this training will take about [\d.e+]+ days on this CPU; a GPU, ", log)) == 1
+
+
+@pytest.mark.parametrize("animated", [True, False])
+def test_the_bar_moves_from_the_first_step_on(animated: bool, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: animated)
+    progress = Progress(1000)
+    progress.advance(3, "epoch 1/2")
+    assert "epoch 1/2:   0%|          | 3/1000" in capsys.readouterr().err
