@@ -1,7 +1,8 @@
 """Training steps against --plain: python benchmarks/step.py
 
 Every variant takes the same batch in turn, on the best device there is; FLOP are counted by torch in the plain step.
-On a GPU the variants with a recorded step (--cuda_graph) come as well.
+A variant differs by one thing from the one it stands behind. On a GPU several steps are timed at once, as they are computed
+while the host goes on, and the variants with a recorded step (--cuda_graph) come as well.
 """
 import statistics
 from collections.abc import Callable
@@ -44,8 +45,11 @@ def main() -> None:
 
 
 def variants(device: torch.device, compiled: bool) -> dict[str, str]:
-    """The flags of each contestant; every one after the first two adds something to the one before."""
-    found = {"plain": "--plain", "fp32": "--precision fp32 --cuda_graph off"}
+    """The flags of each contestant."""
+    found = {"plain": "--plain --precision fp32", "fp32": "--precision fp32 --cuda_graph off"}
+    if device.type == "cuda":
+        found |= {"fp32, recorded": "--precision fp32", "tf32": "--precision tf32 --cuda_graph off",
+                  "tf32, recorded": "--precision tf32", "fp16": "--precision fp16"}
     if has_bf16_units(device):
         found["bf16"] = "--precision bf16 --cuda_graph off"
     if device.type == "cuda":
@@ -59,14 +63,15 @@ def variants(device: torch.device, compiled: bool) -> dict[str, str]:
 def measure(work: str, line: str, contestants: dict[str, str], device: torch.device, rounds: int,
             ceilings: dict[str, float]) -> list[dict[str, object]]:
     """A row for each contestant."""
-    steps = {name: stepper(f"{line} {flags}", device) for name, flags in contestants.items()}
+    count = 10 if device.type == "cuda" else 1  # steps that are timed at once
     with FlopCounterMode(display=False) as counter:
-        steps["plain"]()
-    times = race(steps, rounds, warmup=6 if device.type == "cuda" else 1)  # a step is recorded after three
+        stepper(f"{line} {contestants['plain']}", device, 1)()
+    steps = {name: stepper(f"{line} {flags}", device, count) for name, flags in contestants.items()}
+    times = race(steps, rounds, warmup=1)  # on a GPU, ten steps: a step is recorded after three
     rows = []
     for name, values in times.items():
-        best = ceilings["bf16" if "bf16" in name else "fp32"]
-        seconds = statistics.median(values)
+        best = ceilings["bf16" if "16" in name else "fp32"]
+        seconds = statistics.median(values) / count
         work_done = counter.get_total_flops()
         rows.append({"work": work, "variant": name, "ms/step": 1e3 * seconds, "x plain": ratio(times, name),
                      "TFLOP/step": work_done / 1e12, "TFLOP/s": work_done / seconds / 1e12,
@@ -74,8 +79,8 @@ def measure(work: str, line: str, contestants: dict[str, str], device: torch.dev
     return rows
 
 
-def stepper(line: str, device: torch.device) -> Callable[[], object]:
-    """A training step of these flags on one batch of random images, again and again."""
+def stepper(line: str, device: torch.device, count: int) -> Callable[[], object]:
+    """`count` training steps of these flags on one batch of random images, again and again."""
     opt = parse(COMMAND, f"--dataroot none --load_size 1024 {line}".split())
     set_kinds(USUAL)
     engine = make_engine(opt, device)
@@ -86,7 +91,8 @@ def stepper(line: str, device: torch.device) -> Callable[[], object]:
 
     def step() -> None:
         set_kinds(switches)
-        engine.step(batch, epoch=1, images=0)
+        for number in range(count):
+            engine.step(batch, epoch=1, images=number)
     return step
 
 

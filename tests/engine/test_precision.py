@@ -18,6 +18,7 @@ from engine.step_result import NotFinite
 from helpers.commands import TINY
 from helpers.images import read_pixels
 from models.contract import Update
+from networks.losses import GAN_MODES
 from options.command_line import parse
 from train import COMMAND
 from util.errors import UserError
@@ -64,6 +65,17 @@ def test_16_bits_are_for_convolutions_and_not_for_weights_and_losses():
     assert exact.keys() == report.losses.keys()
     with autocast("fp32", CPU):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("gan_mode", GAN_MODES)
+def test_adversarial_losses_are_counted_in_32_bits(gan_mode: str):
+    engine = start(f"--model pix2pix --gan_mode {gan_mode}", "bf16")
+    losses = engine.step(batch(), epoch=1, images=0).losses
+    exact = start(f"--model pix2pix --gan_mode {gan_mode}").step(batch(), epoch=1, images=0).losses
+    for name in losses.keys() - {"G_L1"}:
+        assert losses[name].dtype == torch.float32
+        assert losses[name] != losses[name].bfloat16().float()  # more digits than 16 bits have
+        assert exact.keys() == losses.keys()
 
 
 @pytest.mark.parametrize("model", ["cycle_gan", "pix2pix"])

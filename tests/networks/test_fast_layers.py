@@ -1,0 +1,75 @@
+"""The layers that do the same with less work: what they replace, and how many operators they cost."""
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from networks.fast_layers import BiaslessConv2d, SampleNorm2d, accelerate, best_layout
+from networks.generators import GENERATORS
+
+
+class Counter(TorchDispatchMode):
+    """Counts the operators that run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.calls += 1
+        return func(*args, **(kwargs or {}))
+
+
+def operators(net: nn.Module, batch: int) -> int:
+    """Of a pass forward and backward."""
+    x = torch.rand(batch, 3, 16, 16).contiguous(memory_format=torch.channels_last)
+    with Counter() as counter:
+        net(x).sum().backward()
+    return counter.calls
+
+
+def resnet() -> nn.Module:
+    torch.manual_seed(0)
+    return GENERATORS["resnet_9blocks"].build(3, 3, 4, "instance", False)
+
+
+def test_the_cost_of_instance_norm_does_not_grow_with_the_batch():
+    fast, plain = accelerate(resnet()).to(memory_format=torch.channels_last), resnet()
+    assert operators(fast, 1) < operators(plain, 1)
+    assert operators(fast, 32) <= operators(fast, SampleNorm2d.MOST)
+    assert operators(fast, 32) == operators(fast, 8)
+
+
+@pytest.mark.parametrize("count", [1, SampleNorm2d.MOST, SampleNorm2d.MOST + 1])
+def test_instance_norm_by_sample_is_instance_norm(count: int):
+    x = torch.rand(count, 4, 6, 5, dtype=torch.float64)
+    weight = torch.rand_like(x)
+    results = []
+    for norm, layout in ((nn.InstanceNorm2d(4), torch.contiguous_format), (SampleNorm2d(4), torch.channels_last)):
+        inputs = x.clone().contiguous(memory_format=layout).requires_grad_()
+        y = norm(inputs)
+        (y * weight).sum().backward()
+        results.append((y, inputs.grad))
+    for ours, theirs in zip(*results, strict=True):
+        assert (ours - theirs).abs().max() < 1e-12
+
+
+def test_layers_are_replaced_around_the_same_parameters():
+    net = resnet()
+    before = dict(net.named_parameters())
+    fast = accelerate(net)
+    after = dict(fast.named_parameters())
+    assert list(before) == list(after) and all(before[name] is after[name] for name in before)
+    assert isinstance(fast.model[1], BiaslessConv2d) and isinstance(fast.model[2], SampleNorm2d)
+    assert type(fast.model[-2]) is nn.Conv2d  # no norm behind it: its bias counts
+    changed: Tensor = fast.model[1].bias.detach().clone()
+    fast.model[1].bias.data += 1
+    assert (fast.model[1](torch.zeros(1, 3, 8, 8)) == 0).all() and not torch.equal(changed, fast.model[1].bias)
+
+
+@pytest.mark.parametrize(("netG", "device", "sixteen", "expected"), [
+    ("resnet_6blocks", "cpu", False, torch.channels_last), ("unet_128", "cpu", True, torch.contiguous_format),
+    ("resnet_6blocks", "cuda", False, torch.contiguous_format), ("unet_128", "cuda", True, torch.channels_last)])
+def test_the_layout_suits_network_and_device(netG: str, device: str, sixteen: bool, expected: torch.memory_format):
+    net = GENERATORS[netG].build(3, 3, 2, "instance", False)
+    assert best_layout(net, device, sixteen) is expected
