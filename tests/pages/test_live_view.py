@@ -76,7 +76,8 @@ def test_server_holds_the_newest_pictures_and_their_labels(server):
 
 def test_a_new_run_starts_with_empty_windows(server):
     for value in (1.0, 2.0):
-        view = open_live_view(1, "127.0.0.1", server.port, "again", 4, 256, "maps", print)  # a name without scheme will do
+        address = "127.0.0.1"  # a name without scheme will do
+        view = open_live_view(1, address, server.port, "again", 4, 256, "maps", print)
         view.plot_losses(1.0, {"G": value})
         view.close(timeout=30)
     assert server.curves("again") == {"G": ([1.0], [2.0])}
