@@ -59,6 +59,7 @@ def test(options: Options) -> None:
     from engine.device import choose_device
     from engine.distributed import gather
     from models.network_options import image_sizes
+    from runs.earlier_results import require_same_inputs
     from runs.trained_run import open_run
     from runs.translating import results_folder, translate_all, write_results
 
@@ -71,12 +72,13 @@ def test(options: Options) -> None:
     loader: Loader = open_loader(few, models.find(opt.model).needs, *image_sizes(options, training=False),
                                  augment=False, device=device)
     say(loader.notices)
+    folder, count = results_folder(opt), min(opt.num_test, loader.images)
+    require_same_inputs(folder, opt)
     engine = make_engine(options, device, run)
     print(engine.describe(opt.verbose))
     if loader.images > opt.num_test:
         print(f"note: the first {opt.num_test} images are translated; a larger --num_test takes more")
 
-    folder, count = results_folder(opt), min(opt.num_test, loader.images)
     labels, rows = translate_all(loader, count, loader.dataset.sources(), engine, folder, opt.aspect_ratio)
     skipped = [said for own in gather(loader.skipped) for said in own]
     if skipped:

@@ -141,9 +141,12 @@ class TestRunOptions(RunOptions):
                         common=True,
                        structure=True, sampling=True)
     results_dir: str = option("./results/", "folder of all result pages")
+    overwrite: bool = option(False, "replace results of another --dataroot, --model or --direction, which lie where "
+                             "the new ones go", once=True)
     num_test: int = option(50, "how many images to translate at most", common=True, least=1)
     eval: bool = option(False, "freeze dropout and use the trained statistics of batch norm")
-    aspect_ratio: float = option(1.0, "stretch saved images to this width over height", least=0.01)
+    aspect_ratio: float = option(1.0, "stretch saved images to this width over height, 0.01 to 100", least=0.01,
+                                 most=100)
 
 
 class TestDataOptions(DataOptions):

@@ -22,7 +22,7 @@ GAP = 4  # white pixels between two pictures
 
 def open_live_view(
     display_id: int, server: str, port: int, env: str, ncols: int, winsize: int, title: str,
-    say: Callable[[str], None] = print
+    say: Callable[[str], None]
 ) -> LiveView | None:
     """Open the live view, or say in one line why there is none.
 
@@ -31,7 +31,7 @@ def open_live_view(
     env: visdom environment that holds both windows; what an earlier run left in these two windows is removed.
     ncols: pictures in a row; 0 or less puts all in one row.
     winsize: width in the browser of one picture, in pixels.
-    title: shown above both windows, the name of the run.
+    title: shown above both windows, the name of the run; above the pictures their labels follow it.
     say: shows the user a line, now or, when the server fails later, from another thread.
     Raises nothing: without a server or without visdom it says one line and returns None.
     """
@@ -148,17 +148,21 @@ class _Windows:
         """Append a point to each curve; the first one creates its curve. NaN and infinity leave a hole."""
         for name, loss in losses.items():
             x, y = np.array([epoch]), np.array([loss if math.isfinite(loss) else math.nan])
-            options = {"title": f"{self._title} losses", "xlabel": "epoch", "ylabel": "loss", "showlegend": True}
+            options = {"title": f"{self._title} losses", "xlabel": "epoch", "ylabel": "loss", "showlegend": True,
+                       "layoutopts": {"plotly": {"title": ""}}}  # the bar of the window shows it: not in the plot again
             self._visdom.line(X=x, Y=y, win=self._curves, name=name, update="append", opts=options)
 
     def show(self, images: dict[str, np.ndarray]) -> None:
-        """Replace the pictures by these, as one PNG. images: label -> uint8 (H, W, 3)."""
+        """Replace the pictures by these, as one PNG. images: label -> uint8 (H, W, 3).
+
+        The labels stand in the title, since visdom's page shows a caption twice.
+        """
         columns = min(self._ncols, len(images)) if self._ncols > 0 else len(images)
         grid = picture_grid(list(images.values()), columns)
         labels = list(images)
         rows = [" | ".join(labels[start:start + columns]) for start in range(0, len(labels), columns)]
         width = columns * self._winsize
-        options = {"title": f"{self._title} pictures", "caption": " // ".join(rows), "width": width,
+        options = {"title": f"{self._title}: {' // '.join(rows)}", "width": width,
                    "height": round(width * grid.shape[0] / grid.shape[1])}
         self._visdom.image(grid.transpose(2, 0, 1), win=self._pictures, opts=options)
 

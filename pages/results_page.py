@@ -13,7 +13,7 @@ from dominate.util import raw
 
 from util.files import write_atomically
 
-Images = list[tuple[str, str]]  # (label, file relative to the folder "images" beside the page)
+Pictures = list[tuple[str, str]]  # (label, file relative to the folder "images" beside the page)
 
 
 class ResultsPage:
@@ -28,13 +28,13 @@ class ResultsPage:
         self.image_width = image_width
         self.rows: list[str] = []
 
-    def add_row(self, name: str, images: Images) -> None:
+    def add_row(self, name: str, pictures: Pictures) -> None:
         """Add the pictures that belong to one image.
 
         name: shown above them, with its subfolder where it has one ("sub/a");
-        images: (label, file relative to `images/`), in the order to show.
+        pictures: (label, file relative to `images/`), in the order to show.
         """
-        self.rows.append(picture_row(name, images, self.image_width))
+        self.rows.append(picture_row(name, pictures, self.image_width))
 
     def save(self) -> Path:
         """Write `index.html` and return its path. Raises OSError."""
@@ -43,15 +43,15 @@ class ResultsPage:
         return path
 
 
-def picture_row(name: str, images: Images, image_width: int) -> str:
+def picture_row(name: str, pictures: Pictures, image_width: int) -> str:
     """Return one row as HTML: the name, then each picture with its label below. A click opens the picture itself."""
-    pictures = tags.div(cls="pictures")
-    for label, file in images:
+    row = tags.div(cls="pictures")
+    for label, file in pictures:
         # fsencode: a file name need not be valid Unicode
         url = "images/" + quote(os.fsencode(file))
         image = tags.img(src=url, alt=label, width=image_width, loading="lazy", decoding="async")
-        pictures.add(tags.figure(tags.a(image, href=url), tags.figcaption(label)))
-    return tags.section(tags.h2(name), pictures, cls="row").render(pretty=False) + "\n"
+        row.add(tags.figure(tags.a(image, href=url), tags.figcaption(label)))
+    return tags.section(tags.h2(name), row, cls="row").render(pretty=False) + "\n"
 
 
 def page(title: str, facts: dict[str, str], body: str, image_width: int, reload_seconds: int | None = None) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 from dominate import tags
 
 from pages.loss_curves import Curve, charts
-from pages.results_page import Images, page, picture_row
+from pages.results_page import Pictures, page, picture_row
 from util.files import write_atomically
 
 MOST_ROWS = 40
@@ -34,7 +34,7 @@ class TrainingPage:
         self.facts = facts
         self.image_width = image_width
         self.curves: dict[str, Curve] = {}
-        self.rows: dict[int, Images] = {}  # epoch -> images, in rising order of epochs
+        self.rows: dict[int, Pictures] = {}  # epoch -> pictures, in rising order of epochs
         self.older: str | None = None  # the newest of the pages with older epochs
         if resume:
             self._read_state()
@@ -44,13 +44,13 @@ class TrainingPage:
         for name, value in losses.items():
             self.curves.setdefault(name, Curve()).add(epoch, value)
 
-    def add_pictures(self, epoch: int, images: Images) -> None:
+    def add_pictures(self, epoch: int, pictures: Pictures) -> None:
         """Set the row of an epoch. Rows of the same and of later epochs, left by a run that resumed, give way.
 
-        images: (label, file relative to `images/`), in the order to show.
+        pictures: (label, file relative to `images/`), in the order to show.
         """
         self.rows = {earlier: row for earlier, row in self.rows.items() if earlier < epoch}
-        self.rows[epoch] = images
+        self.rows[epoch] = pictures
         if self.older and _epochs(self.older)[0] >= epoch:
             self.older = self._block_before(epoch)
 
@@ -85,7 +85,7 @@ class TrainingPage:
         self.rows = {epoch: row for epoch, row in self.rows.items() if epoch not in block}
         self.older = name
 
-    def _rows(self, rows: dict[int, Images], newest: str | None = None) -> str:
+    def _rows(self, rows: dict[int, Pictures], newest: str | None = None) -> str:
         """Return the rows, newest first, between links to the page of the newest epochs and to the next older one."""
         if not rows:
             return ""
@@ -96,8 +96,8 @@ class TrainingPage:
             links.add(tags.a(f"Older: {_span(*_epochs(self.older)).lower()}", href=self.older))
         nav = links.render(pretty=False) + "\n"
         newest_first = sorted(rows.items(), reverse=True)
-        pictures = [picture_row(f"epoch {epoch}", images, self.image_width) for epoch, images in newest_first]
-        return nav + "".join(pictures) + nav
+        shown = [picture_row(f"epoch {epoch}", pictures, self.image_width) for epoch, pictures in newest_first]
+        return nav + "".join(shown) + nav
 
     def _block_before(self, epoch: int) -> str | None:
         """Return the newest page on disk that begins before this epoch.

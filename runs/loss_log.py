@@ -10,7 +10,10 @@ from runs.pace import Pace
 
 
 class LossLog:
-    """loss_log.txt with the classic line, and the same as JSON, a line each, in metrics.jsonl."""
+    """loss_log.txt with the classic line, and the same as JSON, a line each, in metrics.jsonl.
+
+    What was measured stands there twice: as a dict, and flat, "loss/G_A", as a table (pandas.read_json) wants it.
+    """
 
     def __init__(self, folder: Path, sizes: Mapping[str, int] | None = None):
         """sizes: of both files when the state was saved from which the training goes on; what came after is cut off."""
@@ -35,14 +38,15 @@ class LossLog:
         self._append(self.metrics, json.dumps(
             {"epoch": moment.epoch, "images": moment.images, "total": moment.total, "lr": lr,
              "time": pace.compute, "data": pace.data, "images_per_s": pace.images_per_s, "eta_s": pace.eta_s,
-             "losses": dict(losses)}))
+             "losses": dict(losses), **_flat("loss", losses)}))
         return line
 
     def write_validation(self, epoch: int, metrics: Mapping[str, float]) -> str:
         """Append what was measured on held-out images after `epoch`; returns the line of loss_log.txt."""
         line = f"validation of epoch {epoch}: " + " ".join(f"{name}: {value:.4f}" for name, value in metrics.items())
         self._append(self.text, line)
-        self._append(self.metrics, json.dumps({"epoch": epoch, "validation": dict(metrics)}))
+        self._append(self.metrics, json.dumps(
+            {"epoch": epoch, "validation": dict(metrics), **_flat("validation", metrics)}))
         return line
 
     def note(self, line: str) -> None:
@@ -55,3 +59,8 @@ class LossLog:
             file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _flat(kind: str, numbers: Mapping[str, float]) -> dict[str, float]:
+    """`numbers` under names that say what they are: "loss/G_A"."""
+    return {f"{kind}/{name}": number for name, number in numbers.items()}

@@ -116,6 +116,6 @@ def open_recorder(options: Options, schedule: Schedule, folder: Path, progress: 
         header = facts(opt.model, opt.dataroot, epochs, options.changed(), time.strftime("%Y-%m-%d %H:%M"))
         page = TrainingPage(folder / "web", f"{opt.name}: training", header, opt.display_winsize, sizes is not None)
     live = open_live_view(opt.display_id, opt.display_server, opt.display_port, opt.display_env, opt.display_ncols,
-                          opt.display_winsize, opt.name)
+                          opt.display_winsize, opt.name, progress.say)
     wandb = open_wandb(opt.use_wandb, opt.wandb_project_name, opt.name, options.as_dict())
     return Recorder(opt, schedule.last_epoch, LossLog(folder, sizes), progress, page, live, wandb)

@@ -11,14 +11,14 @@ from options.schema import Options
 from pages.picture_writer import PictureWriter
 from pages.pictures import facts, pictures, save_visuals
 from pages.results_folder import write_names
-from pages.results_page import Images, ResultsPage
+from pages.results_page import Pictures, ResultsPage
 from runs.progress import Progress
 from runs.shared_results import SharedNames
 from runs.weight_files import prefix
 from util.files import write_atomically
 from util.torchrun import rank, world_size
 
-Row = tuple[str, Images]
+Row = tuple[str, Pictures]
 """Of the page: title and pictures."""
 
 

@@ -142,6 +142,16 @@ def test_aspect_ratio_stretches_the_pictures(trained, translate):
         assert read_pixels(folder / "images" / "1_fake_B.png").shape == shape
 
 
+def test_an_aspect_ratio_that_no_picture_can_have_is_refused(trained, translate, failure, tmp_path):
+    trained("--model template")
+    for ratio, said in (("1e9", "1e9 is too large, expected at most 100"), ("0", "0 is too small")):
+        code, found = failure(translate, f"--model template --aspect_ratio {ratio}")
+        assert code == 2 and f"--aspect_ratio: {said}" in found
+    assert not (tmp_path / "results").exists()
+    folder = translate("--model template --num_test 1 --aspect_ratio 100")
+    assert read_pixels(folder / "images" / "1_fake_B.png").shape == (32, 3200, 3)
+
+
 def test_equal_names_in_subfolders_or_with_other_endings_stay_apart(train, translate, tmp_path):
     train("--model template --no_dropout")
     root = tmp_path / "mixed"

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from helpers.commands import ROOT
-from helpers.trainings import equal, metrics, weights
+from helpers.trainings import equal, metrics, validations, weights
 from networks.discriminators import DISCRIMINATORS
 from networks.generators import GENERATORS
 
@@ -87,6 +87,16 @@ def test_losses_are_logged_as_text_and_as_numbers(train):
         assert list(row["losses"]) == ["D_real", "D_fake", "G_GAN", "G_L1"] and row["lr"] == 0.0002
         assert re.match(rf"\(epoch: {row['epoch']}, iters: {row['images']}, time: {number}, data: {number}\) ", line)
         assert line.endswith(") " + " ".join(f"{name}: {value:.3f}" for name, value in row["losses"].items()) + " ")
+
+
+def test_losses_and_validation_stand_flat_beside_their_dicts(train):
+    folder = train("--model cycle_gan --lr_policy plateau --print_freq 2")
+    rows, measured = metrics(folder), validations(folder)
+    assert len(rows) == 2 and len(measured) == 1
+    for kind, name, lines in (("loss", "losses", rows), ("validation", "validation", measured)):
+        for line in lines:
+            flat = {key: value for key, value in line.items() if key.startswith(f"{kind}/")}
+            assert flat == {f"{kind}/{term}": value for term, value in line[name].items()} != {}
 
 
 def test_options_are_saved_with_their_sources(train, tmp_path):

@@ -214,7 +214,7 @@ def test_a_dataset_mode_of_the_run_that_does_not_fit_gives_way_to_the_model_s(tr
     assert rows["dataset_mode"] == {"value": "unaligned", "source": SOURCE}
     write_pairs(tmp_path / "pairs" / "test", 2)
     capsys.readouterr()
-    rows = saved(translate(f"--dataroot {tmp_path}/pairs") / "test_opt.json")
+    rows = saved(translate(f"--dataroot {tmp_path}/pairs --overwrite") / "test_opt.json")
     assert rows["dataset_mode"] == {"value": "aligned", "source": "model default"}
     assert (f"note: the run's --dataset_mode unaligned finds no images in --dataroot {tmp_path}/pairs; "
             "--dataset_mode aligned is tried, as pix2pix has it") in capsys.readouterr().out
@@ -231,8 +231,8 @@ def test_model_test_asks_what_was_meant(train, translate, dataroot, failure):
     code, said = failure(translate, f"--model test --dataroot {dataroot}/test/2.png")
     assert code == 2 and "twice as wide as high" in said
     for root in ("", "/test"):  # --dataset_mode single insists
-        assert labels(translate(f"--model test --dataset_mode single --num_test 1 --dataroot {dataroot}{root}")) == {
-            "real", "fake"}
+        line = f"--model test --dataset_mode single --num_test 1 --dataroot {dataroot}{root} --overwrite"
+        assert labels(translate(line)) == {"real", "fake"}
 
 
 def test_model_test_translates_a_pile_without_a_question(train, translate, tmp_path):

@@ -111,6 +111,22 @@ def test_two_processes_translate_what_one_does(whole: Path, dataset: Path, monke
     assert len(rows[0]) == 20 and rows[0] == rows[1]
 
 
+def test_two_processes_keep_the_results_of_other_inputs(whole: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch):
+    line = f"--dataroot {dataset} --name whole --num_threads 0 --gpu_ids -1 --num_test 2 --results_dir kept".split()
+    monkeypatch.chdir(dataset)
+    load_command("test").main(line)
+    folder = dataset / "kept/whole/test_latest"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    other = [ROOT / "test.py", *line, "--direction", "BtoA"]
+    with started(torchrun(TWO, *other), dataset) as process:
+        code, out = ended(process)
+    assert code != 0 and out.count("holds the results of --direction AtoB (now BtoA). --overwrite replaces them") == 1
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    with started(torchrun(TWO, *other, "--overwrite"), dataset) as process:
+        code, out = ended(process)
+    assert code == 0 and before != {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}, out
+
+
 def test_another_number_of_processes_goes_on_with_a_notice(whole: Path, dataset: Path, monkeypatch, capsys):
     monkeypatch.chdir(dataset)
     shutil.copytree(whole, whole.with_name("one"))

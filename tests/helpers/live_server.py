@@ -42,7 +42,7 @@ class Server:
         pytest.fail("the visdom server does not answer")
 
     def open(self, env: str = "main", display_id: int = 1, ncols: int = 2, winsize: int = 200) -> LiveView:
-        view = open_live_view(display_id, HOST, self.port, env, ncols, winsize, "maps")
+        view = open_live_view(display_id, HOST, self.port, env, ncols, winsize, "maps", print)
         assert view is not None
         return view
 

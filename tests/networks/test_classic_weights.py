@@ -135,7 +135,7 @@ def test_one_side_of_a_cycle_gan_is_taken_by_direction(translate, tmp_path):
     write_image(tmp_path / "photos" / "x.png")
     line = "--model test --dataroot photos --preprocess none"
     assert_answers(translate(line), forth)
-    assert_answers(translate(f"{line} --direction BtoA"), back, input_nc=1)
+    assert_answers(translate(f"{line} --direction BtoA --overwrite"), back, input_nc=1)
 
 
 def test_a_flag_against_the_weights_is_refused_with_both_values(translate, tmp_path, failure):

@@ -48,6 +48,7 @@ def test_server_holds_the_curves(server, capsys):
     }
     window = server.window("1", "curves")
     assert window["title"] == "maps losses"
+    assert window["content"]["layout"]["title"] == ""  # the page would show it in the plot again
     assert window["content"]["layout"]["showlegend"] is True
     assert not view_threads()
     assert capsys.readouterr() == ("", "")
@@ -68,14 +69,15 @@ def test_server_holds_the_newest_pictures_and_their_labels(server):
 
     window = server.window("6", "pictures")
     np.testing.assert_array_equal(pixels(window), expected)
-    assert window["content"]["caption"] == "real_A | fake_B // small"
-    assert window["title"] == "maps pictures"
+    assert window["title"] == "maps: real_A | fake_B // small"
+    assert window["content"]["caption"] is None  # the page would show it twice
     assert (window["width"], window["height"]) == (400, round(400 * expected.shape[0] / expected.shape[1]))
 
 
 def test_a_new_run_starts_with_empty_windows(server):
     for value in (1.0, 2.0):
-        view = open_live_view(1, "127.0.0.1", server.port, "again", 4, 256, "maps")  # a name without scheme will do
+        address = "127.0.0.1"  # a name without scheme will do
+        view = open_live_view(1, address, server.port, "again", 4, 256, "maps", print)
         view.plot_losses(1.0, {"G": value})
         view.close(timeout=30)
     assert server.curves("again") == {"G": ([1.0], [2.0])}
@@ -109,8 +111,7 @@ def test_a_training_fills_the_windows_that_its_flags_name(server, train, dataroo
     (name, (x, y)), = server.curves("streets", "7").items()
     assert (name, x) == ("G", [0.5, 1.0]) and min(y) > 0
     window = server.window("8", "streets")
-    assert (window["title"], window["width"]) == ("run pictures", 2 * 90)
-    assert window["content"]["caption"] == "real_A | fake_B // real_B"
+    assert (window["title"], window["width"]) == ("run: real_A | fake_B // real_B", 2 * 90)
     shown = pixels(window)
     assert shown.shape == (32 + GAP + 32, 32 + GAP + 32, 3)
     np.testing.assert_array_equal(shown[:32, :32], read_pixels(dataroot / "train" / "4.png")[:, :32])
@@ -121,7 +122,7 @@ def test_a_training_fills_the_windows_that_its_flags_name(server, train, dataroo
 def test_display_id_0_is_silent_and_does_not_import_visdom():
     script = (
         "import sys; from pages.live_view import open_live_view; "
-        "assert open_live_view(0, 'http://localhost', 8097, 'main', 4, 256, 'maps') is None; "
+        "assert open_live_view(0, 'http://localhost', 8097, 'main', 4, 256, 'maps', print) is None; "
         "assert 'visdom' not in sys.modules"
     )
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -131,7 +132,7 @@ def test_display_id_0_is_silent_and_does_not_import_visdom():
 
 def test_no_server_is_said_in_one_line(capsys):
     port = free_port()
-    assert open_live_view(1, HOST, port, "main", 4, 256, "maps") is None
+    assert open_live_view(1, HOST, port, "main", 4, 256, "maps", print) is None
     said = capsys.readouterr().out
     assert said.count("\n") == 1
     assert f"no visdom server answers at {HOST}:{port}, training goes on without it" in said
@@ -140,7 +141,7 @@ def test_no_server_is_said_in_one_line(capsys):
 
 def test_missing_visdom_is_said_in_one_line(server, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "visdom", None)
-    assert open_live_view(1, HOST, server.port, "main", 4, 256, "maps") is None
+    assert open_live_view(1, HOST, server.port, "main", 4, 256, "maps", print) is None
     said = capsys.readouterr().out
     assert said.count("\n") == 1
     assert "pip install visdom" in said and "--display_id 0" in said
@@ -148,5 +149,5 @@ def test_missing_visdom_is_said_in_one_line(server, monkeypatch, capsys):
 
 def test_a_port_that_accepts_and_never_answers_is_no_server(capsys):
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        assert finish(lambda: open_live_view(1, HOST, mute.getsockname()[1], "main", 4, 256, "maps") is None)
+        assert finish(lambda: open_live_view(1, HOST, mute.getsockname()[1], "main", 4, 256, "maps", print) is None)
     assert capsys.readouterr().out.count("\n") == 1

@@ -78,7 +78,7 @@ def test_refusals_are_not_taken_for_success(capsys, accepted, words):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Refuser) as refuser:
         threading.Thread(target=refuser.serve_forever, daemon=True).start()
-        view = open_live_view(1, HOST, refuser.server_port, "main", 4, 256, "maps")
+        view = open_live_view(1, HOST, refuser.server_port, "main", 4, 256, "maps", print)
         if view:
             view.plot_losses(1.0, {"G": 1.0})
             view.close(timeout=30)

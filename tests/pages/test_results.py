@@ -1,6 +1,7 @@
 """The results of a test: pictures written in threads, nothing left of an earlier test, rows that name both files."""
 import json
 import resource
+import shutil
 import sys
 from pathlib import Path
 
@@ -95,6 +96,52 @@ def test_pictures_of_an_earlier_test_are_removed_and_nothing_else(trained, trans
     labels = ("real_A", "fake_B", "rec_A", "real_B", "fake_A", "rec_B")
     assert files(folder) == {f"{stem}_{label}.png" for stem in "12" for label in labels} | {"mine.png"}
     assert outside.exists()
+
+
+@pytest.mark.parametrize("flag, said", [
+    ("--dataroot {root}/other", "--dataroot {root}/dataset (now {root}/other)"),
+    ("--direction BtoA", "--direction AtoB (now BtoA)"),
+    ("--model test --dataroot {root}/dataset/testA",
+     "--dataroot {root}/dataset (now {root}/dataset/testA), --model pix2pix (now test)"),
+])
+def test_results_of_other_inputs_are_kept_unless_overwrite_is_given(trained, translate, failure, tmp_path, flag, said):
+    trained("--model pix2pix --no_dropout")
+    shutil.copytree(tmp_path / "dataset", tmp_path / "other")
+    (tmp_path / "other" / "test" / "1.png").rename(tmp_path / "other" / "test" / "7.png")
+    folder = translate("")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    flag, said = flag.format(root=tmp_path), said.format(root=tmp_path)
+    code, error = failure(translate, f"--num_test 1 {flag}")
+    assert code == 2 and f"results/run/test_latest holds the results of {said}. --overwrite replaces them; " in error
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    translate(f"--num_test 1 {flag} --results_dir apart")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    translate(f"--num_test 1 {flag} --overwrite")
+    assert files(folder) == files(tmp_path / "apart/run/test_latest") != set()
+
+
+def test_the_same_inputs_again_replace_their_own_results(trained, translate, tmp_path):
+    trained("--model pix2pix")
+    folder = translate("")
+    (tmp_path / "link").symlink_to("dataset")
+    for line in ("--num_test 1", "--num_test 2 --dataroot dataset", "--num_test 3 --dataroot ./link/ --model pix2pix"):
+        translate(line)
+        assert len(titles(folder)) == int(line.split()[1])
+
+
+@pytest.mark.parametrize("damaged", [
+    "", "[]", "null", "{}", '{"dataroot": 3}', '{"dataroot": {"value": "\\u0000"}, "model": {}}', "[" * 100_000,
+    '{"dataroot": {"value": "\\u0000"}, "model": {"value": "pix2pix"}, "direction": {"value": "AtoB"}}',
+])
+def test_results_whose_options_are_damaged_are_kept_too(trained, translate, failure, damaged):
+    trained("--model pix2pix")
+    folder = translate("")
+    (folder / "test_opt.json").write_text(damaged)
+    code, said = failure(translate, "--num_test 1")
+    assert code == 2 and "test_opt.json is damaged" in said and "--overwrite replaces them" in said
+    assert len(files(folder)) == 12
+    translate("--num_test 1 --overwrite")
+    assert len(files(folder)) == 3
 
 
 @pytest.mark.parametrize("damaged", [

@@ -1,4 +1,5 @@
 """Which numbers and pictures reach the page, the live view and wandb, and at which image of the training."""
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +66,15 @@ def test_the_live_view_is_fed_as_often_as_asked(train: Callable[..., Path], live
     assert [which(images["real_A"], pairs) for images in shown] == [3, 2]  # the third and the sixth of the training
     assert list(shown[0]) == ["real_A", "fake_B", "real_B"]
     assert live.closed
+
+
+def test_what_the_live_view_says_goes_above_the_bar(train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
+    said: list[str] = []
+    monkeypatch.setattr("runs.progress.Progress.say", lambda progress, line: said.append(line))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and nobody listens
+        train(f"{IN_ORDER} --display_id 1 --display_server http://127.0.0.1 --display_port {unused.getsockname()[1]}")
+    assert sum(line.startswith("Live view: no visdom server answers at http://127.0.0.1:") for line in said) == 1
 
 
 def test_wandb_is_told_at_the_image_where_it_happens(train: Callable[..., Path], wandb: View, pairs: dict):

@@ -155,6 +155,14 @@ def test_init_from_loads_what_fits_and_says_what_does_not(line, tmp_path: Path, 
         "model.1.weight"]
 
 
+def test_a_last_step_that_is_left_out_ends_the_training_too(line, tmp_path: Path, capsys: pytest.CaptureFixture):
+    options = "--model pix2pix --lambda_L1 1e39 --on_nan skip --n_epochs 1 --n_epochs_decay 0 --no_html false"
+    command.main(line("run", options))
+    printed = capsys.readouterr()
+    assert "the update is left out, 4 so far" in printed.out and "4/4" in printed.err  # the bar
+    assert "Training has finished." in (tmp_path / "checkpoints/run/web/index.html").read_text()
+
+
 def test_steps_left_out_are_counted_on(line, capsys: pytest.CaptureFixture):
     options = "--model pix2pix --lambda_L1 1e39 --on_nan skip --n_epochs_decay 0"
     command.main(line("run", f"{options} --n_epochs 1"))

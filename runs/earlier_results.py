@@ -1,0 +1,38 @@
+"""The results that a test finds in its folder: of the same inputs they give way, of others only when that is asked for.
+"""
+import json
+import os
+from pathlib import Path
+
+from engine.distributed import from_rank_0
+from options.groups import TestCommandOptions
+from util.errors import UserError
+
+ADVICE = "--overwrite replaces them; --results_dir with another folder keeps both"
+
+
+def require_same_inputs(folder: Path, opt: TestCommandOptions) -> None:
+    """UserError when the folder holds results of another --dataroot, --model or --direction; not with --overwrite.
+
+    Process 0 looks for all.
+    """
+    if not opt.overwrite:
+        from_rank_0(lambda: _refuse_others(folder, opt))
+
+
+def _refuse_others(folder: Path, opt: TestCommandOptions) -> None:
+    inputs = {"dataroot": opt.dataroot, "model": opt.model, "direction": opt.direction}
+    path = folder / "test_opt.json"
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        earlier = {name: str(rows[name]["value"]) for name in inputs}
+        same_place = os.path.realpath(earlier["dataroot"]) == os.path.realpath(opt.dataroot)
+    except FileNotFoundError:
+        return
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}), so nobody knows what the results in "
+                        f"{folder} were made of. {ADVICE}") from None
+    others = [f"--{name} {earlier[name]} (now {value})" for name, value in inputs.items()
+              if value != earlier[name] and not (name == "dataroot" and same_place)]
+    if others:
+        raise UserError(f"{folder} holds the results of {', '.join(others)}. {ADVICE}")
