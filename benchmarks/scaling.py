@@ -67,7 +67,7 @@ def line(**changed: int) -> str:
 
 def measure_axis(axis: str, values: tuple[int, ...], rounds: int) -> list[dict[str, object]]:
     """A row for each value: ms a step, and how it grew since the value before as a power of the value."""
-    times = race({str(value): stepper(line(**{axis: value}), choose_device("0", asked_for=False)) for value in values},
+    times = race({str(value): stepper(line(**{axis: value}), choose_device("0", asked_for=False), 1) for value in values},
                  rounds, warmup=6 if choose_device("0", asked_for=False).type == "cuda" else 1)
     rows: list[dict[str, object]] = []
     before = None
@@ -114,7 +114,7 @@ def measure_processes(counts: list[int], rounds: int) -> list[dict[str, float]]:
 def measure_together(out: Path, rounds: int) -> None:
     """Under torchrun: the median seconds of a step, gradients averaged over the processes; process 0 writes it."""
     with joined_processes():
-        step = stepper(line(), choose_device("0", asked_for=False))
+        step = stepper(line(), choose_device("0", asked_for=False), 1)
         for _ in range(3):
             step()
         median = statistics.median(seconds(step) for _ in range(rounds))
