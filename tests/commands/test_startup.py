@@ -2,6 +2,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from helpers.commands import ROOT, TINY
 
 HEAVY = ("kornia", "torchvision", "visdom", "wandb", "requests")
@@ -18,6 +20,7 @@ def imported(command: str, line: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].removeprefix("imported:").split())
 
 
+@pytest.mark.slow
 def test_neither_command_imports_what_it_does_not_use(dataroot, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     line = f"--dataroot {dataroot} --name run --model cycle_gan"

@@ -89,6 +89,7 @@ def test_workers_fill_one_cache_and_read_each_file_once(root: Path, monkeypatch,
     assert equal(without_files(root, lambda: list(helped.epoch(2))), epochs[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", CACHES)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_workers_leave_when_the_cache_is_full(root: Path, layout: str, cache: str):
@@ -106,6 +107,7 @@ def test_workers_leave_when_the_cache_is_full(root: Path, layout: str, cache: st
     assert again.batches.num_workers == (2 if cache == "ram" else 0)
 
 
+@pytest.mark.slow
 def test_processes_that_are_spawned_share_the_cache(root: Path):
     layout = lay_out(images(root / "trainA"), dict.fromkeys((root / "trainA").iterdir(), (45, 40)))
     caches = RamCache(layout), DiskCache(layout, root.parent, fast_decode=False, bits={})

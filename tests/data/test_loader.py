@@ -211,6 +211,7 @@ with kind_exit(UserError):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files in /proc")
 @pytest.mark.parametrize(("limit", "spare", "reason"), [
     ("RLIMIT_NOFILE", 16, "Too many open files"),  # not all workers start

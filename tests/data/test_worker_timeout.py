@@ -29,6 +29,7 @@ with kind_exit(UserError):
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_told_with_its_file_and_ends():
     command = [sys.executable, "-c", HANGING, str(ROOT), str(ROOT / "tests")]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120)  # and for its children: they hold stdout

@@ -69,6 +69,7 @@ def test_the_fast_step_is_the_plain_step(model: str, norm: str, netG: str, count
     assert_equal(start(line), start(f"{line} --plain"), size, count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gan_mode", GAN_MODES)
 @pytest.mark.parametrize("netD", ["pixel", "n_layers"])
 @pytest.mark.parametrize("model", ["cycle_gan", "pix2pix"])
@@ -77,6 +78,7 @@ def test_with_every_loss_and_discriminator(model: str, netD: str, gan_mode: str)
     assert_equal(start(line), start(f"{line} --plain"), 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", ["--checkpoint_activations", "--lambda_identity 0"])
 @pytest.mark.parametrize("netG", ["resnet_6blocks", "unet_128"])
 def test_with_other_flags(netG: str, flags: str):

@@ -96,7 +96,7 @@ def batch(seed: int, count: int = 1) -> dict[str, Tensor]:
     return images | {"A_paths": [str(seed)] * count}
 
 
-@pytest.mark.parametrize("model", ["cycle_gan", "pix2pix"])
+@pytest.mark.parametrize("model", [pytest.param("cycle_gan", marks=pytest.mark.slow), "pix2pix"])
 def test_recorded_steps_are_the_steps_one_by_one(model: str, graphs: None):
     one_by_one, recorded = start(f"--model {model}"), start(f"--model {model}")
     record(recorded)

@@ -11,7 +11,8 @@ import train as command
 from helpers.trainings import equal, fail_in, fingerprint, metrics, same, stop_after, weights
 from runs.state_file import LATEST, PREVIOUS, read_state
 
-MODELS = [name for name in models.names() if name != "test"]  # a new model is enrolled by existing
+MODELS = [name if name == "template" else pytest.param(name, marks=pytest.mark.slow)
+          for name in models.names() if name != "test"]  # a new model is enrolled by existing
 
 
 @pytest.mark.parametrize("model", MODELS)
