@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from util.errors import UserError, kind_exit
+from util.errors import UserError, exit_on
 from util.files import write_atomically
 
 
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
                         help="result folders of test.py, made with --dataset_mode aligned")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     args = parser.parse_args(argv)
-    with kind_exit(UserError):
+    with exit_on(UserError):
         rows = [row for folder in args.results for row in measure(folder)]
         print(table(rows))
         if args.json:

@@ -13,7 +13,7 @@ from options.command_line import Adopted, Command, parse
 from options.groups import TestCommandOptions
 from options.parser import HelpAsked
 from options.schema import OptionError, Options
-from util.errors import UserError, kind_exit
+from util.errors import UserError, exit_on
 from util.notices import say
 from util.torchrun import rank
 
@@ -35,11 +35,13 @@ MEMORY_ADVICE = "these make it need less: a smaller --batch_size, or a smaller -
 def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after translating, 2 for a wrong command line, data or weights, 1 for too little memory.
     """
-    with kind_exit(UserError, OptionError, HelpAsked), joined_processes():
+    with exit_on(UserError, OptionError, HelpAsked), joined_processes():
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, adopt_run)
         say(opt.notices)
-        from engine.shortage import kind_machine  # torch is imported only from here on, so that --help answers at once
-        with kind_machine(MEMORY_ADVICE):
+        from engine.shortage import (
+            explain_shortage,  # torch is imported only from here on, so that --help answers at once
+        )
+        with explain_shortage(MEMORY_ADVICE):
             test(opt)
 
 

@@ -14,7 +14,7 @@ from options.groups import TrainCommandOptions
 from options.parser import HelpAsked
 from options.preprocess import PREPROCESS
 from options.schema import OptionError, Options
-from util.errors import UserError, kind_exit
+from util.errors import UserError, exit_on
 from util.notices import say
 from util.torchrun import rank, world_size
 
@@ -40,13 +40,16 @@ def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after training; 2 for a wrong command line, data or folder; 1 when the machine has too
     little memory or disk, or a loss is NaN; 128 + n after signal n; 75 when --max_minutes are over (0 under torchrun).
     """
-    with kind_exit(UserError, OptionError, HelpAsked), joined_processes():
+    with exit_on(UserError, OptionError, HelpAsked), joined_processes():
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, adopt_run)
         say(opt.notices)
         from engine.distributed import Agreement
-        from engine.shortage import kind_machine  # torch is imported only from here on, so that --help answers at once
+        from engine.shortage import (
+            explain_shortage,  # torch is imported only from here on, so that --help answers at once
+        )
         from runs.stop import StopRequest
-        with kind_machine(MEMORY_ADVICE), StopRequest(opt.view(TrainCommandOptions).max_minutes, Agreement()) as stop:
+        minutes = opt.view(TrainCommandOptions).max_minutes
+        with explain_shortage(MEMORY_ADVICE), StopRequest(minutes, Agreement()) as stop:
             train(opt, stop)
         if stop.reason and not (stop.by_clock and world_size() > 1):  # torchrun would start them anew
             sys.exit(stop.exit_code)

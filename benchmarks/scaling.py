@@ -67,8 +67,9 @@ def line(**changed: int) -> str:
 
 def measure_axis(axis: str, values: tuple[int, ...], rounds: int) -> list[dict[str, object]]:
     """A row for each value: ms a step, and how it grew since the value before as a power of the value."""
-    times = race({str(value): stepper(line(**{axis: value}), choose_device("0", asked_for=False), 1) for value in values},
-                 rounds, warmup=6 if choose_device("0", asked_for=False).type == "cuda" else 1)
+    device = choose_device("0", asked_for=False)
+    times = race({str(value): stepper(line(**{axis: value}), device, 1) for value in values},
+                 rounds, warmup=6 if device.type == "cuda" else 1)
     rows: list[dict[str, object]] = []
     before = None
     for value in values:

@@ -1,8 +1,8 @@
 """Training steps against --plain: python benchmarks/step.py
 
 Every variant takes the same batch in turn, on the best device there is; FLOP are counted by torch in the plain step.
-Variants differ by one thing each. On a GPU several steps are timed at once, as they are computed while the host goes on,
-and the variants with a recorded step (--cuda_graph) come as well.
+Variants differ by one thing each. On a GPU several steps are timed at once, as they are computed while the host goes
+on, and the variants with a recorded step (--cuda_graph) come as well.
 """
 import statistics
 from collections.abc import Callable

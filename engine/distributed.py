@@ -85,7 +85,7 @@ def _name_of_this_start(store: dist.TCPStore) -> str:
 
 
 def _exit_code(error: BaseException) -> int:
-    """With which util.errors.kind_exit, or Python, ends the process."""
+    """With which util.errors.exit_on, or Python, ends the process."""
     if isinstance(error, KeyboardInterrupt):
         return 130
     return getattr(error, "exit_code", 1)

@@ -9,7 +9,7 @@ COMPILERS = ("torch._dynamo", "torch._inductor")
 
 
 @contextmanager
-def kind_machine(memory: str) -> Iterator[None]:
+def explain_shortage(memory: str) -> Iterator[None]:
     """Turns running out of memory, on any device, and a --compile that fails into a MachineError.
 
     memory: what spares it, in words.

@@ -141,7 +141,7 @@ class UnetGenerator(nn.Module):
 
 
 @dataclass(frozen=True)
-class GeneratorKind:
+class GeneratorSpec:
     """How to build a generator from (input_nc, output_nc, ngf, norm, use_dropout), and the sizes it takes.
 
     Sides are multiples of `size_multiple`, at least `min_size` pixels.
@@ -152,9 +152,9 @@ class GeneratorKind:
     min_size: int
 
 
-GENERATORS: dict[str, GeneratorKind] = {
-    "resnet_9blocks": GeneratorKind(partial(ResnetGenerator, n_blocks=9), size_multiple=4, min_size=8),
-    "resnet_6blocks": GeneratorKind(partial(ResnetGenerator, n_blocks=6), size_multiple=4, min_size=8),
-    "unet_256": GeneratorKind(partial(UnetGenerator, num_downs=8), size_multiple=256, min_size=256),
-    "unet_128": GeneratorKind(partial(UnetGenerator, num_downs=7), size_multiple=128, min_size=128),
+GENERATORS: dict[str, GeneratorSpec] = {
+    "resnet_9blocks": GeneratorSpec(partial(ResnetGenerator, n_blocks=9), size_multiple=4, min_size=8),
+    "resnet_6blocks": GeneratorSpec(partial(ResnetGenerator, n_blocks=6), size_multiple=4, min_size=8),
+    "unet_256": GeneratorSpec(partial(UnetGenerator, num_downs=8), size_multiple=256, min_size=256),
+    "unet_128": GeneratorSpec(partial(UnetGenerator, num_downs=7), size_multiple=128, min_size=128),
 }

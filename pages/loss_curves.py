@@ -50,7 +50,7 @@ class Curve:
     def _forget_after(self, epoch: float) -> None:
         if self.count and self.mean[0] > epoch:
             self.count = 0
-        while self.points and self.points[-1][0] > epoch:
+        while self.points and self.points[-1][0] >= epoch:
             self.points.pop()
 
     @classmethod

@@ -12,7 +12,7 @@ import models
 import train as train_command
 from engine.engine import Engine
 from engine.feed import prefetched
-from engine.shortage import kind_machine
+from engine.shortage import explain_shortage
 from engine.step_result import NotFinite
 from helpers.commands import TINY
 from helpers.images import read_pixels
@@ -104,5 +104,5 @@ def test_going_on_keeps_what_a_recorded_step_needs(train: Callable[..., Path], t
 
 
 def test_too_little_memory_is_told_with_advice():
-    with pytest.raises(MachineError, match="--grad_accum"), kind_machine(train_command.MEMORY_ADVICE):
+    with pytest.raises(MachineError, match="--grad_accum"), explain_shortage(train_command.MEMORY_ADVICE):
         torch.empty(2**48, dtype=torch.uint8, device="cuda")

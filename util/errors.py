@@ -18,7 +18,7 @@ class MachineError(UserError):
 
 
 @contextmanager
-def kind_exit(*mistakes: type[Exception]) -> Iterator[None]:
+def exit_on(*mistakes: type[Exception]) -> Iterator[None]:
     """Ends the process without a traceback on the given exceptions, and on an OSError such as a full disk.
 
     The code is the exception's exit_code, else 2; 1 for an OSError; 130 on Ctrl-C. With code 0 it is an answer, not an

@@ -200,13 +200,13 @@ import os, resource, sys
 sys.path[:0] = sys.argv[1:3]
 from data.loader import Loader
 from helpers.loading import Samples
-from util.errors import UserError, kind_exit
+from util.errors import UserError, exit_on
 
 limit, spare = getattr(resource, sys.argv[3]), int(sys.argv[4])
 loader = Loader(Samples(lambda index: None), batch_size=1, num_threads=8, seed=0, shuffle=False)
 used = len(os.listdir("/proc/self/fd")) if limit == resource.RLIMIT_NOFILE else 0
 resource.setrlimit(limit, (used + spare, resource.getrlimit(limit)[1]))
-with kind_exit(UserError):
+with exit_on(UserError):
     list(loader.epoch(1))
 """
 

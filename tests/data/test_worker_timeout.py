@@ -16,14 +16,14 @@ import signal, sys, time
 sys.path[:0] = sys.argv[1:3]
 from data.loader import Loader
 from helpers.loading import Samples
-from util.errors import UserError, kind_exit
+from util.errors import UserError, exit_on
 
 def hang(index):
     if index == 3:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as deaf as a process that waits for a drive
         time.sleep(3600)
 loader = Loader(Samples(hang), batch_size=1, num_threads=2, seed=0, shuffle=False, worker_timeout=0.5)
-with kind_exit(UserError):
+with exit_on(UserError):
     for batch in loader.epoch(1):
         print(batch["A_paths"], flush=True)
 """
