@@ -38,9 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     with exit_on(UserError, OptionError, HelpAsked), joined_processes():
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, adopt_run)
         say(opt.notices)
-        from engine.shortage import (
-            explain_shortage,  # torch is imported only from here on, so that --help answers at once
-        )
+        from engine.shortage import explain_shortage  # torch comes only from here on: --help answers at once
         with explain_shortage(MEMORY_ADVICE):
             test(opt)
 

@@ -43,10 +43,8 @@ def main(argv: list[str] | None = None) -> None:
     with exit_on(UserError, OptionError, HelpAsked), joined_processes():
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, adopt_run)
         say(opt.notices)
-        from engine.distributed import Agreement
-        from engine.shortage import (
-            explain_shortage,  # torch is imported only from here on, so that --help answers at once
-        )
+        from engine.distributed import Agreement  # torch is imported only from here on: --help answers at once
+        from engine.shortage import explain_shortage
         from runs.stop import StopRequest
         minutes = opt.view(TrainCommandOptions).max_minutes
         with explain_shortage(MEMORY_ADVICE), StopRequest(minutes, Agreement()) as stop:
