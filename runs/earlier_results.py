@@ -27,7 +27,7 @@ def _refuse_others(folder: Path, opt: TestCommandOptions) -> None:
         rows = json.loads(path.read_text(encoding="utf-8"))
         earlier = {name: str(rows[name]["value"]) for name in inputs}
         same_place = os.path.realpath(earlier["dataroot"]) == os.path.realpath(opt.dataroot)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # what cannot be written is told when it is written
         return
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({type(error).__name__}: {error}), so nobody knows what the results in "

@@ -121,6 +121,7 @@ def test_an_image_of_many_pixels_is_refused_until_it_is_allowed(dataroot: Path):
         read_image(path, 3, max_pixels=700_000)
 
 
+@pytest.mark.slow
 def test_more_pixels_than_pillow_allows(tmp_path: Path):
     path = tmp_path / "train/1.png"
     path.parent.mkdir()

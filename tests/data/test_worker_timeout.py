@@ -41,6 +41,7 @@ def test_a_worker_that_hangs_is_told_with_its_file_and_ends():
     assert run.returncode == 1
 
 
+@pytest.mark.slow
 def test_workers_that_are_fast_enough_are_not_disturbed():
     loader = Loader(Samples(lambda index: time.sleep(0.01)), 1, 2, seed=0, shuffle=False, worker_timeout=60)
     for epoch in (1, 2):

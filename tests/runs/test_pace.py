@@ -83,7 +83,7 @@ def test_a_long_training_is_told_once_the_first_steps_are_timed(clock, seconds: 
 def test_a_training_tells_how_long_it_will_take(train, tmp_path, monkeypatch):
     monkeypatch.setattr(pace, "FIRST", (2, 0))
     with pytest.raises(SystemExit):
-        train("--model template --n_epochs 100000000 --max_minutes 0.05")
+        train("--model template --n_epochs 100000000 --max_minutes 0.01")
     log = (tmp_path / "checkpoints/run/loss_log.txt").read_text()
     assert len(re.findall(r"note: this training will take about [\d.e+]+ days on this CPU; a GPU, ", log)) == 1
 
