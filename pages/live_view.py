@@ -17,6 +17,8 @@ import numpy as np
 CHECK_TIMEOUT = 2.0  # seconds to wait for a first sign of life of the server
 SEND_TIMEOUT = 4.0  # seconds for one request; less than close() waits, so that a hung server ends the thread in time
 MAX_WAITING_POINTS = 1000  # of the curves; beyond it the oldest are dropped
+HOW_TO_INSTALL = ('Install it with `pip install "setuptools<81"`, which can build it, and then '
+                  '`pip install --no-build-isolation visdom "tornado<6.6"`')
 GAP = 4  # white pixels between two pictures
 
 
@@ -46,7 +48,7 @@ def open_live_view(
         import visdom  # noqa: F401  a second's worth of import, and only here
     except ImportError as error:
         say(f"Live view: visdom cannot be imported ({error}), training goes on without it. "
-            "Install it with `pip install visdom`, or silence this line with `--display_id 0`.")
+            f"{HOW_TO_INSTALL}, or silence this line with `--display_id 0`.")
         return None
     return LiveView(partial(_Windows, address, port, env, display_id, ncols, winsize, title), say)
 

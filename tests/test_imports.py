@@ -20,7 +20,7 @@ ALLOWED = {  # room: what of ours it may import
     "runs": ("runs", "engine", "pages", "models.contract", "util", "options.schema", "options.groups", "options.saved",
              "options.command_line"),
 }
-OURS = (*ALLOWED, "train", "test", "evaluate")
+OURS = (*ALLOWED, "train", "test", "evaluate", "bothways_commands")
 
 
 def imports(path: Path) -> Iterator[str]:

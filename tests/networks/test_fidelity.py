@@ -10,6 +10,7 @@ import models
 from engine.engine import Engine
 from helpers.engines import options
 from networks.discriminators import DISCRIMINATORS
+from networks.fast_layers import accelerate
 from networks.generators import GENERATORS
 from networks.losses import GAN_MODES, gradient_penalty
 
@@ -38,13 +39,16 @@ def test_state_dicts_have_the_classic_keys_shapes_and_sizes(case: str):
     assert sum(p.numel() for p in net.parameters()) == classic["n_params"]
 
 
+@pytest.mark.parametrize("fast", [False, True], ids=["plain", "fast"])
 @pytest.mark.parametrize("case", sorted(path.stem for path in FIXTURES.glob("net*.pt")))
-def test_same_weights_give_the_same_outputs(case: str):
+def test_same_weights_give_the_same_outputs(case: str, fast: bool):
     fixture = load(case)
     meta = fixture["meta"]
     net = build(meta["net"], meta["input_nc"], meta["nf"], meta["norm"], meta["use_dropout"], meta["n_layers"])
     net.load_state_dict(fixture["state_dict"])
     image = fixture["input_int16"].float() / fixture["input_scale"]
+    if fast:
+        net = accelerate(net).to(memory_format=torch.channels_last)
     for mode in ("eval", "train"):
         expected = fixture.get(f"output_{mode}")
         if expected is None:

@@ -1,0 +1,94 @@
+"""What `pip install` brings: which libraries, which files, which commands."""
+import ast
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from helpers.commands import ROOT
+
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg")
+ROOMS = SETUP["options"]["packages"].split(", ")
+MODULES = SETUP["options"]["py_modules"].split(", ")
+FILES = [*(ROOT / f"{name}.py" for name in MODULES), *(path for room in ROOMS for path in (ROOT / room).glob("*.py"))]
+VERSIONS = [line.rpartition(" ")[2] for line in SETUP["metadata"]["classifiers"].splitlines() if "3." in line]
+
+
+def test_only_the_extra_live_needs_visdom():
+    """visdom 0.2.4 cannot be built with a setuptools of today, which would end the installation of anything else."""
+    needs = {"install_requires": SETUP["options"]["install_requires"], **SETUP["options.extras_require"]}
+    assert [name for name, libraries in needs.items() if "visdom" in libraries or "live" in libraries] == ["live"]
+    assert "pip install --quiet --editable .[live,test,lint]" in (ROOT / "Makefile").read_text()
+
+
+def test_without_visdom_its_tests_are_skipped_out_loud():
+    code = ("import sys, pytest; sys.modules['visdom'] = None\n"
+            "sys.exit(pytest.main(['-n', '0', '-p', 'no:cacheprovider', 'tests/pages/test_live_view.py', "
+            "'tests/pages/test_live_view_failures.py']))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.count("could not import 'visdom'") == 2 and "2 skipped in" in done.stdout, done.stdout
+
+
+def test_every_version_that_is_declared_can_read_the_code():
+    assert SETUP["options"]["python_requires"] == f">={VERSIONS[0]}"
+    assert f"Python {VERSIONS[0]} to {VERSIONS[-1]}" in (ROOT / "README.md").read_text()
+    oldest = tuple(map(int, VERSIONS[0].split(".")))
+    for path in FILES:
+        ast.parse(path.read_text(), feature_version=oldest)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of a copy of this folder: building leaves files behind."""
+    pytest.importorskip("setuptools")
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", *(f"{name}.py" for name in MODULES)):
+        source.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, source)
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, source / room, ignore=shutil.ignore_patterns("__pycache__"))
+    pip("wheel", "--no-build-isolation", "--wheel-dir", folder, source)
+    return next(folder.glob("bothways-*.whl"))
+
+
+def pip(*words: str | Path) -> None:
+    command = [sys.executable, "-m", "pip", *map(str, words), "--no-deps", "--no-index", "--disable-pip-version-check"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_all_that_runs(wheel: Path):
+    pages = [ROOT / "pages" / "page.css", ROOT / "pages" / "page.js"]
+    ours = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert ours == {path.relative_to(ROOT).as_posix() for path in (*FILES, *pages)}
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(ROOMS)
+
+
+@pytest.mark.slow
+def test_installed_commands_work_in_any_folder(wheel: Path, dataroot: Path, tmp_path: Path):
+    pip("install", "--target", tmp_path / "site", wheel)
+    here = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+
+    def run(command: str, line: str) -> str:
+        done = subprocess.run([tmp_path / "site" / "bin" / command, *line.split()], cwd=tmp_path, env=here,
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    for command in ("train", "test", "evaluate"):
+        assert f"usage: {command}.py" in run(f"bothways-{command}", "--help")
+    run("bothways-train", f"--dataroot {dataroot} --name run --model pix2pix --netG resnet_6blocks --ngf 4 --ndf 4 "
+                          "--load_size 36 --crop_size 32 --num_threads 2 --display_id 0 --gpu_ids -1 --n_epochs 1 "
+                          "--n_epochs_decay 0")
+    assert "page: results/run/test_latest/index.html" in run(
+        "bothways-test", f"--dataroot {dataroot} --name run --num_threads 0 --gpu_ids -1")
+    assert "A->B" in run("bothways-evaluate", "results/run/test_latest")
+    assert (tmp_path / "checkpoints" / "run" / "latest_net_G.pth").exists()
