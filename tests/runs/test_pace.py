@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from helpers.trainings import stop_after
 from runs import pace
 from runs.pace import Forecast, Pace, Stopwatch
 from runs.progress import Progress
@@ -82,8 +83,8 @@ def test_a_long_training_is_told_once_the_first_steps_are_timed(clock, seconds: 
 
 def test_a_training_tells_how_long_it_will_take(train, tmp_path, monkeypatch):
     monkeypatch.setattr(pace, "FIRST", (2, 0))
-    with pytest.raises(SystemExit):
-        train("--model template --n_epochs 100000000 --max_minutes 0.01")
+    with pytest.raises(SystemExit), stop_after(6):
+        train("--model template --n_epochs 100000000")
     log = (tmp_path / "checkpoints/run/loss_log.txt").read_text()
     assert len(re.findall(r"note: this training will take about [\d.e+]+ days on this CPU; a GPU, ", log)) == 1
 
