@@ -95,8 +95,9 @@ class RecordedStep:
     def _capture(self, section: Section, work: Work) -> tuple[torch.cuda.CUDAGraph, Work]:
         """A graph of a section's work, and what it will write. Raises RuntimeError when that cannot be recorded."""
         graph, host = torch.cuda.CUDAGraph(), _host_randomness()
-        with torch.cuda.graph(graph, pool=self.graphs[0].pool() if self.graphs else None, stream=self.stream,
-                              capture_error_mode="thread_local"):  # another thread pins memory meanwhile
+        pool = self.graphs[0].pool() if self.graphs else None
+        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(  # the first: a failure leaves no stream
+                graph, pool=pool, stream=self.stream, capture_error_mode="thread_local"):  # others pin memory meanwhile
             after = self.compute(section, [self.batch], work)
         if _host_randomness() != host:
             names = ", ".join(update.name for update in section.updates)
