@@ -1,5 +1,6 @@
 """The exceptions that stand for what the user can mend, and how a command leaves on them."""
 import io
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,10 @@ def exit_on(*mistakes: type[Exception]) -> Iterator[None]:
         yield
     except mistakes as error:
         code = getattr(error, "exit_code", 2)
-        print(f"error: {error}" if code else error, file=sys.stderr if code else sys.stdout)
+        if code:
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            _answer(str(error))
         sys.exit(code)
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -38,3 +42,11 @@ def exit_on(*mistakes: type[Exception]) -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _answer(text: str) -> None:
+    """Print for a reader that may have seen enough after some lines, such as `head`."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would flush it again at the end

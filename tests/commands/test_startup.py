@@ -26,3 +26,9 @@ def test_neither_command_imports_what_it_does_not_use(dataroot, tmp_path, monkey
     line = f"--dataroot {dataroot} --name run --model cycle_gan"
     assert imported("train.py", f"{line} {TINY} --max_dataset_size 1") <= {"torch._dynamo"}  # that is Adam's import
     assert imported("test.py", f"{line} --num_threads 0 --gpu_ids -1") == set()
+
+
+def test_help_may_be_read_in_part():
+    done = subprocess.run(f"{sys.executable} train.py --model cycle_gan --help | head -c 10", shell=True, cwd=ROOT,
+                          capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: tra") and done.stderr == ""
