@@ -41,6 +41,7 @@ def test_the_falling_rate_is_the_one_that_trains(train):
     assert equal(halved, weights(train("--model template --lr 0.0002") / "latest_net_G.pth"))
 
 
+@pytest.mark.slow
 def test_plateau_drops_the_rate_when_the_validation_images_get_no_better(train):
     line = "--model cycle_gan --lr_policy plateau --lr 1e-12 --n_epochs 8 --max_dataset_size 1 --print_freq 1"
     folder = train(line)

@@ -58,6 +58,7 @@ def test_scaling_is_pillows_bicubic_and_tests_crop_the_centre(image: Image.Image
     assert np.array_equal(np.asarray(found), np.asarray(expected))
 
 
+@pytest.mark.slow
 def test_training_crops_are_random_and_inside():
     """An image whose pixels tell their place shows where each crop came from."""
     x, y = np.meshgrid(np.arange(8), np.arange(6))

@@ -49,6 +49,7 @@ def test_workers_that_are_fast_enough_are_not_disturbed():
     assert list(loader.watch.samples) == [-1, -1]
 
 
+@pytest.mark.slow
 def test_the_flag_reaches_the_workers_and_needs_them(dataroot: Path):
     assert open_on(dataroot, "--num_threads 2 --worker_timeout 7.5").batches.timeout == 7.5
     assert open_on(dataroot, "--num_threads 2").watch is None

@@ -222,6 +222,7 @@ def test_a_view_is_the_same_frozen_object():
         training.lr = 1.0
 
 
+@pytest.mark.slow
 def test_a_type_checker_knows_the_fields_of_a_view(tmp_path: Path):
     pytest.importorskip("mypy")
     (tmp_path / "reader.py").write_text("""\

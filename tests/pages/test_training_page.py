@@ -53,6 +53,7 @@ def test_older_epochs_are_chained_and_written_once(tmp_path):
     assert not list(tmp_path.glob(".*")), "no temporary file stays"
 
 
+@pytest.mark.slow
 def test_a_row_is_replaced_and_a_run_that_goes_back_keeps_the_chain(tmp_path):
     page = training_page(tmp_path)
     train(page, range(1, 62))
@@ -65,6 +66,7 @@ def test_a_row_is_replaced_and_a_run_that_goes_back_keeps_the_chain(tmp_path):
     assert 'href="epochs_' not in (tmp_path / "epochs_0001-0020.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [3, 45, 110])
 def test_resume_goes_on_as_if_never_stopped(tmp_path, stop):
     whole, parts = tmp_path / "whole", tmp_path / "parts"

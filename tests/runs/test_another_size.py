@@ -6,6 +6,7 @@ import pytest
 import train as command
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 2])
 def test_going_on_with_another_crop_size(batch_size: int, line, tmp_path, capsys):
     common = f"--model cycle_gan --pool_size 2 --batch_size {batch_size} --print_freq {batch_size}"

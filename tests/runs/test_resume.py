@@ -59,6 +59,7 @@ def test_what_a_folder_with_a_run_refuses(more: str, said: str, line, tmp_path: 
     assert (tmp_path / "checkpoints/run" / LATEST).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_overwrite_begins_anew(line, tmp_path: Path):
     command.main(line("run", "--model template"))
     first = fingerprint(tmp_path / "checkpoints/run")
@@ -115,6 +116,7 @@ def test_a_dataset_that_has_changed_begins_its_epoch_anew(line, tmp_path: Path, 
     assert [(row["epoch"], row["images"]) for row in rows[6:]] == [(2, 1), (2, 2), (2, 3), (3, 1), (3, 2), (3, 3)]
 
 
+@pytest.mark.slow
 def test_a_damaged_state_falls_back_to_the_one_before(line, tmp_path: Path, capsys: pytest.CaptureFixture):
     command.main(line("whole", "--model cycle_gan"))
     with pytest.raises(SystemExit), stop_after(5):
@@ -190,6 +192,7 @@ def test_logs_and_page_are_those_of_a_training_that_was_not_stopped(line, tmp_pa
     assert curves[0] == curves[1] and len(curves[0]) == 12
 
 
+@pytest.mark.slow
 def test_init_from_gives_each_network_its_own_weights(line, tmp_path: Path):
     command.main(line("first", "--model cycle_gan"))
     command.main(line("next", "--model cycle_gan --init_from checkpoints/first --lr 0 --seed 1"))
