@@ -14,6 +14,7 @@ from options.groups import TestCommandOptions
 from options.parser import HelpAsked
 from options.schema import OptionError, Options
 from util.errors import UserError, exit_on
+from util.files import write_atomically
 from util.notices import say
 from util.torchrun import rank
 
@@ -86,7 +87,7 @@ def test(options: Options) -> None:
     if rank() == 0:
         print(f"page: {write_results(options, folder, labels, rows)}")
         with suppress(OSError):  # the classic file; results do not depend on a folder that may be read-only
-            (run.folder / "test_opt.txt").write_text(options.as_classic_text(), encoding="utf-8")
+            write_atomically(run.folder / "test_opt.txt", options.as_classic_text())
 
 
 def make_engine(options: Options, device: torch.device, run: TrainedRun) -> Engine:

@@ -77,9 +77,9 @@ def train(options: Options, stop: StopRequest) -> None:
     device = choose_device(opt.gpu_ids, options.given("gpu_ids"))
     needs, sizes = models.find(opt.model).needs, image_sizes(options, training=True)
     loader = open_loader(options, needs, *sizes, augment=True, device=device)
+    options = options.replace(**loader.dataset.bits_used)  # validating and testing read images with the same scale
     validation = open_validation(options, needs, *sizes, device=device)
     say(loader.notices + (validation.notices if validation else []))
-    options = options.replace(**loader.dataset.bits_used)  # testing must read images with the same scale
 
     folder, last_epoch = Path(opt.checkpoints_dir, opt.name), opt.n_epochs + opt.n_epochs_decay
     with run_lock(folder), run_before_kept(folder, print), full_disk_told(folder):
@@ -118,7 +118,8 @@ def train_in(folder: Path, options: Options, device: torch.device, loader: Loade
     with closing(SilentRecorder() if rank() > 0 else open_recorder(options, schedule, folder, progress, start.state)
                  ) as recorder:
         training.run(loader, validation, recorder, stop)
-    skipped = [said for own in gather(loader.skipped) for said in own]
+    unread = loader.skipped + (validation.skipped if validation else [])
+    skipped = [said for own in gather(unread) for said in own]
     if skipped:
         print(f"note: {len(skipped)} samples could not be read and were left out, the last because {skipped[-1]}")
     print(f"weights: {folder}" + ("" if opt.no_html else f"\npage: {folder / 'web' / 'index.html'}"))

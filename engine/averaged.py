@@ -13,12 +13,17 @@ def averaged_copy(net: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def follow(mean: nn.Module, net: nn.Module, decay: float, counted: Tensor) -> None:
-    """mean <- decay * mean + (1 - decay) * weights if `counted`, a boolean scalar, is true; buffers are the newest.
+    """mean <- decay * mean + (1 - decay) * weights if `counted`, a boolean scalar, is true.
 
     Decided on the device, so that it can be a part of a recorded step; what did not count is not even looked at.
     """
     means = list(mean.parameters())
     weights = [weight.where(counted, own) for weight, own in zip(net.parameters(), means, strict=True)]
     get_ema_multi_avg_fn(decay)(means, weights, 0)
+
+
+@torch.no_grad()
+def copy_buffers(mean: nn.Module, net: nn.Module) -> None:
+    """Statistics are not averaged: those of `mean` are the network's newest."""
     for buffer, newest in zip(mean.buffers(), net.buffers(), strict=True):
         buffer.copy_(newest)

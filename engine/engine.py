@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from engine.averaged import averaged_copy, follow
+from engine.averaged import averaged_copy, copy_buffers, follow
 from engine.device import describe_device, on_device
-from engine.distributed import average_gradients, everywhere, same_everywhere, total
+from engine.distributed import average_gradients, everyone, everywhere, same_everywhere, total
 from engine.optimizers import Optimizers, gradients_of, learn
 from engine.precision import HALF, autocast, loss_scaler
 from engine.recorded_step import RecordedStep
@@ -64,6 +64,11 @@ class Engine:
         self.tellers: dict[str, str] = {}  # which update tells a loss of that name
         self.recorded = RecordedStep(self.sections, self._compute, self._recall, self.device) if record else None
 
+    def restart_means(self) -> None:
+        """Let the running means begin at the weights that there are now."""
+        for name, mean in self.model.averaged.items():
+            mean.load_state_dict(self.model.nets[name].state_dict())
+
     def compile(self) -> None:
         """Compile every network when it is first used; the names of its parameters stay."""
         for net in self.model.nets.values():
@@ -81,7 +86,7 @@ class Engine:
         """One training step from one batch, or from several whose gradients are averaged over all samples.
 
         epoch, images: where the training is, images done in all before this step. With the seed and the number of the
-        process they decide all random numbers of the step, so that nobody needs to remember any.
+        process they decide all of torch's random numbers in the step, so that nobody needs to remember any.
         An update whose loss or gradient is NaN or infinite, in any process, moves nothing, nor do those behind it in
         the step; those before it stand. The result says so when it is asked.
         """
@@ -114,19 +119,20 @@ class Engine:
     def _compute(self, section: Section, batches: Sequence[Batch], work: Work) -> Work:
         """The device's work for a section: images where there are none yet, losses, gradients, new weights."""
         buffers = list(self.model.nets.buffers())  # statistics of batch norms
-        done = []  # the buffers before each update, whether all was finite up to it, whether its networks moved
+        done = []  # the buffers before each update, and whether all was finite up to it
         for update in section.updates:
             before = [buffer.clone() for buffer in buffers]
             images, losses = self._differentiate(update, batches, work.images)
             finite, moved = self._learn(update, losses, work.finite)
-            done.append((update, before, finite, moved))
-            work = work.after(images, losses, finite)
-        for _, before, finite, _ in reversed(done):  # not earlier: gradients need them as they are
-            for buffer, old in zip(buffers, before, strict=True):
-                buffer.copy_(buffer.where(finite, old))
-        for update, _, _, moved in done:
             for name in set(update.nets) & set(self.model.averages):
                 follow(self.model.averaged[name], self.model.nets[name], self.model.averages[name], moved)
+            done.append((before, finite))
+            work = work.after(images, losses, finite)
+        for before, finite in reversed(done):  # not earlier: gradients need them as they are
+            for buffer, old in zip(buffers, before, strict=True):
+                buffer.copy_(buffer.where(finite, old))
+        for name, mean in self.model.averaged.items():
+            copy_buffers(mean, self.model.nets[name])
         return work
 
     def _differentiate(self, update: Update, batches: Sequence[Batch], made: Sequence[Images]
@@ -216,8 +222,9 @@ class Engine:
                 sums[name] = sums.get(name, 0.0) + values.sum().item()
         for module, mode in modes.items():
             module.training = mode
-        in_all, *summed = total(images, *sums.values())
-        return {name: value / in_all for name, value in zip(sums, summed, strict=True)}
+        names = next(filter(None, everyone(list(sums))), [])  # a process may have had no image
+        in_all, *summed = total(images, *(sums.get(name, 0.0) for name in names))
+        return {name: value / in_all for name, value in zip(names, summed, strict=True)}
 
     def state(self) -> dict[str, Any]:
         """Everything to go on exactly: networks, their running means, optimizers, and what the model remembers."""

@@ -38,6 +38,9 @@ class Optimizers:
             for other in self.updates:
                 if update.name == other.name and update != other:
                     raise TypeError(f"two different updates are called {update.name!r}; give each a name of its own")
+                if set(update.nets) == set(other.nets) and update.nets != other.nets:
+                    raise TypeError(f"the updates {update.name!r} and {other.name!r} name the same networks in another "
+                                    f"order; one Adam serves both: write {', '.join(other.nets)} in both")
                 asked = [(one.lr_factor, one.beta1, one.beta2) for one in (update, other)]
                 if update.nets == other.nets and asked[0] != asked[1]:
                     raise TypeError(f"the updates {update.name!r} and {other.name!r} of the same networks "

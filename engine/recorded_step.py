@@ -26,7 +26,8 @@ def can_record(device: torch.device, precision: str, plain: bool, one_size: bool
     """Whether steps may be recorded: on an NVIDIA GPU, where every step does the same.
 
     one_size: all images have one size; batches: of a step; recompute: activations are computed again for the gradient.
-    fp16 asks the host after each step whether its scale was too large, and processes exchange gradients by the host.
+    Not with fp16, whose scale of the loss has not been tried in a recording, nor with several processes, whose exchange
+    of gradients has not.
     """
     return (device.type == "cuda" and not plain and precision != "fp16" and world_size() == 1
             and one_size and batches == 1 and not recompute)

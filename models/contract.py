@@ -80,7 +80,7 @@ class Model(ABC):
     networks named in `averages`, kept by the engine. clock: see Clock.
     """
 
-    averages: Mapping[str, float] = {}  # networks of which a running mean is kept: the share of the old at each step
+    averages: Mapping[str, float] = {}  # networks of which a running mean is kept: the share of the old at each update
     needs: tuple[str, ...] = ("A", "B")  # what it reads of a batch
     translations: tuple[Translation, ...] = ()  # its directions, watched over for the known diseases
     merge = True  # whether several images of one network may be one pass

@@ -14,14 +14,15 @@ class ImagePool:
         self.images: list[Tensor] = []
 
     def query(self, fakes: Tensor, generator: Generator) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W), detached: each fake itself, or one that was made earlier; NaN becomes 0.
+        """(B, C, H, W) -> (B, C, H, W), detached: each fake itself, or one that was made earlier; NaN and
+        infinity become 0.
 
         generator: decides which, drawn from on the CPU.
         """
         fakes = fakes.detach()
         if self.size <= 0:
             return fakes
-        fakes = fakes.nan_to_num()  # NaN must not come back later
+        fakes = fakes.nan_to_num(0, 0, 0)  # NaN must not come back later
         answers = [self._exchange(fake, generator).to(fakes) for fake in fakes]
         if len(fakes) > 1:  # of mixed sizes only one at a time can be shown
             answers = [old if old.shape == fake.shape else fake for old, fake in zip(answers, fakes, strict=True)]

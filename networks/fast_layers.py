@@ -2,7 +2,7 @@
 
 The network files stay the textbook; `accelerate` replaces layers whose work can be spared. `--plain` leaves them alone.
 """
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import torch
 import torch.nn.functional as F
@@ -47,15 +47,22 @@ def accelerate(net: nn.Module) -> nn.Module:
     for block in [module for module in net.modules() if isinstance(module, nn.Sequential)]:
         for place, layer in enumerate(block):
             following = block[place + 1] if place + 1 < len(block) else None
-            if type(following) is nn.InstanceNorm2d and isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            if _is_plain_norm(following) and isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
                 block[place] = _without_bias(layer)
-            elif type(layer) is nn.InstanceNorm2d:
+            elif _is_plain_norm(layer):
                 block[place] = SampleNorm2d(layer.num_features, layer.eps)
     return net
 
 
+def _is_plain_norm(layer: nn.Module | None) -> TypeGuard[nn.InstanceNorm2d]:
+    """Whether it is torch's own instance norm, without weights and without statistics."""
+    return type(layer) is nn.InstanceNorm2d and not layer.affine and not layer.track_running_stats
+
+
 def _without_bias(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
-    """The layer that does the same without adding its bias, around the same parameters."""
+    """The layer that does the same without adding its bias, around the same parameters; a special one stays."""
+    if type(layer) not in (nn.Conv2d, nn.ConvTranspose2d) or layer.padding_mode != "zeros":
+        return layer
     names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
     shape: dict[str, Any] = {name: getattr(layer, name) for name in names}
     twin: BiaslessConv2d | BiaslessConvTranspose2d

@@ -129,13 +129,13 @@ class Block(nn.Module):
 @contextmanager
 def same_statistics(net: nn.Module) -> Iterator[None]:
     """Within it batch norms normalise without learning running statistics: what is computed again is not seen twice."""
-    norms = [(module, module.momentum, module.num_batches_tracked.clone()) for module in net.modules()
-             if isinstance(module, _BatchNorm) and module.num_batches_tracked is not None]
-    for norm, _, _ in norms:
+    norms = [(module, module.momentum, count, count.clone()) for module in net.modules()
+             if isinstance(module, _BatchNorm) and (count := module.num_batches_tracked) is not None]
+    for norm, *_ in norms:
         norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, momentum, batches in norms:
+        for norm, momentum, count, before in norms:
             norm.momentum = momentum
-            norm.num_batches_tracked = batches
+            count.copy_(before)

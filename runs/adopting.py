@@ -28,8 +28,9 @@ def adopted_by_training(opt: Options, command: Command) -> Adopted:
     folder = Path(asked.checkpoints_dir, asked.name)
 
     def find() -> Given:
-        how, place = how_to_begin(opt), place_now(folder)  # what a killed training put aside is put back soon
-        if how.overwrite or not goes_on(place, how):
+        how = how_to_begin(opt)
+        place = folder if how.begins_anew else place_now(folder)  # what a killed training put aside is put back soon
+        if not goes_on(place, how):
             return {}
         if not holds_a_run(place):
             raise UserError(f"--continue_train: {folder} holds neither a state nor weights to go on from; "

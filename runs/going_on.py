@@ -34,6 +34,11 @@ class Beginning:
     one_save: bool = False
     first_epoch: int | None = None
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether a run that was put aside is to be overwritten again."""
+        return self.overwrite and not self.continue_train
+
 
 @dataclass(frozen=True)
 class Start:
@@ -64,7 +69,7 @@ def find_start(folder: Path, options: Options) -> Start:
     start = _find_start(folder, options) if rank() == 0 else Start()
     found = start.state or {}
     common = {name: part for name, part in found.items() if name != "ranks"}
-    ranks = found.get("ranks", [{}])  # in process 0
+    ranks = found.get("ranks") or [{}]  # in process 0
     state = from_rank_0(lambda: common and common | {"processes": len(ranks)})
     own = hand_out([ranks[number % len(ranks)] for number in range(world_size())])  # new ones remember what others do
     return replace(start, state=state | {"own": own} if state else None)
@@ -72,7 +77,7 @@ def find_start(folder: Path, options: Options) -> Start:
 
 def _find_start(folder: Path, options: Options) -> Start:
     how = how_to_begin(options)
-    tidied = tidy(folder, how.overwrite and not how.continue_train)
+    tidied = tidy(folder, how.begins_anew)
     changed = differences(options, read_saved(folder, options.declared)[0])
     start = go_on(folder, how, changed) if goes_on(folder, how) else begin_anew(folder, how, changed)
     return replace(start, notices=(*tidied, *start.notices))

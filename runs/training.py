@@ -69,15 +69,17 @@ class Training:
             notices.append(f"batch: {world_size() * size} images ({world_size()} processes x {size})")
         if rank() == 0:
             notices += self._load_weights(start)
-            write_atomically(self.folder / "train_opt.json", self.options.as_json())
-            write_atomically(self.folder / "train_opt.txt", self.options.as_classic_text())
         same_everywhere(dict(self.engine.model.nets.items()))
+        self.engine.restart_means()
         if state:
             with state_must_fit(self.folder):
                 self.engine.load_state(state["engine"] | {"model": state["own"]["model"]})
                 notices += self._differences(state) + self._take_place(Moment(**state["moment"]))
                 self.validation, self.refused = list(state["val_losses"]), state["skipped"]
                 self.health.load_state(state["health"])
+        if rank() == 0:  # not earlier: a start that is refused leaves the run's options as they were
+            write_atomically(self.folder / "train_opt.json", self.options.as_json())
+            write_atomically(self.folder / "train_opt.txt", self.options.as_classic_text())
         return notices
 
     def _load_weights(self, start: Start) -> list[str]:
@@ -129,7 +131,7 @@ class Training:
                 recorder.progress.say(f"End of epoch {epoch} / {self.schedule.last_epoch}, learning rate {lr:.7f}")
                 self.end_epoch(recorder)
                 stop.check()
-            if stop.reason:
+            if stop.reason and self.moment.epoch <= self.schedule.last_epoch:
                 self.save(recorder)
                 recorder.progress.say(f"stopped by {stop.reason}; --continue_train goes on from here")
                 break
@@ -157,7 +159,8 @@ class Training:
         if said := self.forecast.after_step(now.count, self.images_in_all - now.total):
             recorder.warn(said)
         self.unchecked.append((result, now, [path for batch in batches for path in batch["A_paths"]]))
-        for line in self._look_back(unchecked=0 if log else self.engine.ahead):
+        shown = now.due(self.opt.display_freq) or now.due(self.opt.update_html_freq)
+        for line in self._look_back(unchecked=0 if log or shown else self.engine.ahead):
             recorder.warn(line)
         if result.refused:
             recorder.skip_step(now, last)

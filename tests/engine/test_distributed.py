@@ -57,6 +57,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path):
             assert max(far.values()) < 1e-9, (case, far)
         assert alone["validation"].keys() == two["validation"].keys()
         assert all(abs(value - two["validation"][name]) < 1e-9 for name, value in alone["validation"].items())
+        assert two["uneven"].keys() == alone["uneven"].keys() != set()
         assert two["drawn"][0] != two["drawn"][1]  # dropout is each one's own
         assert two["nan"] == ([alone["nan"][0]] * 2 if "syncbatch" in case else ["", alone["nan"][0]])  # it spreads NaN
 

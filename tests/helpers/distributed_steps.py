@@ -51,7 +51,9 @@ def steps(case: str) -> dict:
     drawn = everyone(torch.rand(()).item())
     before = {name: value.clone() for name, value in model.nets.state_dict().items()}
     validation = engine.validate([own_part(batch) for batch in batches()][:2])
-    return {"losses": losses, "weights": before, "validation": validation, "nan": nan(engine), "drawn": drawn}
+    uneven = engine.validate([own_part(batches()[0])] if rank() == 0 else [])  # fewer images than processes
+    return {"losses": losses, "weights": before, "uneven": uneven, "validation": validation, "nan": nan(engine),
+            "drawn": drawn}
 
 
 def nan(engine: Engine) -> list[str]:

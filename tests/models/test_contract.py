@@ -145,6 +145,25 @@ def test_a_running_mean_follows_by_its_formula_and_only_what_counted():
     assert same(weights(resumed.model.averaged["G"]), weights(model.nets["G"]))
 
 
+def test_a_running_mean_follows_each_update_and_begins_where_the_weights_do(monkeypatch: pytest.MonkeyPatch):
+    class Model(Perceptual):
+        @property
+        def updates(self) -> tuple[Update, ...]:
+            return (Update("G", ("G",), self.losses),) * 2
+
+        def losses(self, images: Images) -> Losses:
+            return {"G": self.nets["G"](images["real_A"]).square().mean()}
+
+    seen = []
+    monkeypatch.setattr("engine.engine.follow", lambda mean, net, decay, counted: seen.append(weights(net)))
+    engine = start(Model())
+    engine.step(batch(), epoch=1, images=0)
+    assert len(seen) == 2 and not same(*seen)
+    engine.model.nets["G"].load_state_dict(small_net(9).state_dict())  # as --init_from does
+    engine.restart_means()
+    assert same(weights(engine.model.averaged["G"]), weights(small_net(9)))
+
+
 def test_one_optimizer_for_each_set_of_networks_with_its_rate_and_betas():
     class Model(TwoNets):
         @property

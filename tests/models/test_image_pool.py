@@ -36,6 +36,12 @@ def test_answers_carry_no_gradient():
     assert not ImagePool(0).query(fakes(1), SOURCE).requires_grad
 
 
+def test_what_is_not_finite_does_not_come_back():
+    pool = ImagePool(2)
+    pool.query(fakes(float("nan"), float("inf")), SOURCE)
+    assert [image.item() for image in pool.images] == [0, 0]
+
+
 def test_where_it_draws_from_decides():
     def answers() -> list[float]:
         pool, source = ImagePool(2), torch.Generator().manual_seed(5)

@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from networks.fast_layers import BiaslessConv2d, SampleNorm2d, accelerate, best_layout
 from networks.generators import GENERATORS
+from networks.layers import same_statistics
 
 
 class Counter(TorchDispatchMode):
@@ -65,6 +66,25 @@ def test_layers_are_replaced_around_the_same_parameters():
     changed: Tensor = fast.model[1].bias.detach().clone()
     fast.model[1].bias.data += 1
     assert (fast.model[1](torch.zeros(1, 3, 8, 8)) == 0).all() and not torch.equal(changed, fast.model[1].bias)
+
+
+def test_layers_that_do_more_are_left_alone():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), nn.InstanceNorm2d(4),
+                        nn.Conv2d(4, 4, 3), nn.InstanceNorm2d(4, affine=True))
+    x = torch.rand(2, 3, 8, 8)
+    before, keys = net(x), list(net.state_dict())
+    fast = accelerate(net)
+    assert list(fast.state_dict()) == keys and (fast(x) - before).abs().max() < 1e-5
+
+
+def test_what_is_computed_again_leaves_the_statistics_and_their_tensors():
+    norm = nn.BatchNorm2d(3)
+    norm(torch.rand(2, 3, 4, 4))
+    tensors = dict(norm.named_buffers())
+    values = {name: value.clone() for name, value in tensors.items()}
+    with same_statistics(norm):
+        norm(torch.rand(2, 3, 4, 4))
+    assert all(value is tensors[name] and torch.equal(value, values[name]) for name, value in norm.named_buffers())
 
 
 @pytest.mark.parametrize(("netG", "device", "sixteen", "expected"), [

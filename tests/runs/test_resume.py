@@ -199,3 +199,12 @@ def test_init_from_gives_each_network_its_own_weights(line, tmp_path: Path):
     for name in ("G_A", "G_B", "D_A", "D_B"):
         first, begun = (weights(tmp_path / f"checkpoints/{run}/latest_net_{name}.pth") for run in ("first", "next"))
         assert equal(first, begun), name
+
+
+@pytest.mark.parametrize("how", ["--resume auto --overwrite", "--continue_train"])
+def test_a_start_that_is_refused_leaves_the_options_of_the_run(how: str, line, tmp_path: Path, failure):
+    command.main(line("run", "--model template"))
+    saved = (tmp_path / "checkpoints/run/train_opt.json").read_text()
+    code, said = failure(command.main, line("run", f"--model template --ngf 7 {how} --n_epochs 9"))
+    assert code == 2 and "--ngf: 4 in the run, 7 here" in said
+    assert (tmp_path / "checkpoints/run/train_opt.json").read_text() == saved
