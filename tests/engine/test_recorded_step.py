@@ -7,7 +7,7 @@ import copy
 import math
 import random
 from collections.abc import Callable
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
 import numpy as np
@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 import models
+from engine.device import search_algorithms
 from engine.engine import Engine
+from engine.precision import autocast
 from engine.recorded_step import RecordedStep
 from engine.section import Section, Work
 from helpers.commands import TINY
@@ -179,3 +181,30 @@ def test_images_of_another_size_in_the_pool_do_not_end_a_recorded_training(graph
     for seed in range(6, 20):
         engine.step(batch(seed), epoch=1, images=seed).require_finite()
     assert {image.shape for pool in engine.model.pools.values() for image in pool.images} == {(3, 32, 32)}
+
+
+def test_the_cache_of_16_bit_weights_is_the_same_before_and_while_recording(graphs: None,
+                                                                            monkeypatch: pytest.MonkeyPatch):
+    """Where it changed, torch.compile would compile every network again inside the recording."""
+    seen = []
+
+    def spy(precision: str, device: torch.device, cache: bool = True) -> AbstractContextManager:
+        seen.append(cache)
+        return autocast(precision, device, cache)
+    monkeypatch.setattr("engine.engine.autocast", spy)
+    engine = start("--model pix2pix")
+    record(engine)
+    for seed in range(6):
+        engine.step(batch(seed), epoch=1, images=seed)
+    assert engine.recorded.graphs and set(seen) == {False}
+
+
+@pytest.mark.parametrize(("one_size", "plain", "expected"), [
+    (True, False, True), (False, False, False), (True, True, False)])
+def test_cudnn_tries_its_algorithms_where_images_have_one_size(one_size: bool, plain: bool, expected: bool,
+                                                               monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", not expected)
+    search_algorithms(torch.device("cuda"), one_size, plain)
+    assert torch.backends.cudnn.benchmark is expected
+    search_algorithms(CPU, not one_size, plain)
+    assert torch.backends.cudnn.benchmark is expected  # nothing to search on a CPU
