@@ -21,6 +21,8 @@ from helpers.images import read_pixels, write_image
 from helpers.loading import equal, open_on
 from util.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 CACHES = ("ram", "disk", "device")
 LAYOUTS = {  # by name: flags, what a model needs, channels to try
     "aligned": ("--dataset_mode aligned", ("A", "B"), ((3, 3), (1, 3), (3, 1), (1, 1))),

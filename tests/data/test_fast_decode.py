@@ -14,6 +14,8 @@ from data.readers import read_image
 from helpers.datasets import make
 from helpers.images import write_image
 
+pytestmark = pytest.mark.slow
+
 SCALES = "--load_size 36 --crop_size 32"
 
 

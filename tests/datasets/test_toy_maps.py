@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 DATASETS = Path(__file__).resolve().parents[2] / "datasets"
 SCRIPT = DATASETS / "toy_maps.py"
 

@@ -18,6 +18,8 @@ from networks.losses import GAN_MODES, passes
 from options.command_line import parse
 from train import COMMAND
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -17,6 +17,8 @@ from networks.recognize import recognize_generator
 from runs.weight_files import read_weights
 from util.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 KINDS = [(netG, norm) for netG in GENERATORS for norm in NORMS]
 
 

@@ -11,6 +11,8 @@ from pages.loss_curves import POINTS, Curve
 from pages.training_page import MOST_ROWS
 from util.files import write_atomically
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_curve_keeps_its_mean_in_few_points():
     curve, values = Curve(), random.Random(0)

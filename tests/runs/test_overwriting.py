@@ -18,6 +18,8 @@ from runs.run_folder import LATEST, PREVIOUS
 from runs.state_file import read_state
 from util.files import temporary_beside
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path("checkpoints/run")
 Line = Callable[[str], list[str]]
 
