@@ -74,8 +74,8 @@ def test(options: Options) -> None:
                                  augment=False, device=device)
     say(loader.notices)
     folder, count = results_folder(opt), min(opt.num_test, loader.images)
-    require_same_inputs(folder, opt)
     engine = make_engine(options, device, run)
+    require_same_inputs(folder, options)
     print(engine.describe(opt.verbose))
     if loader.images > opt.num_test:
         print(f"note: the first {opt.num_test} images are translated; a larger --num_test takes more")

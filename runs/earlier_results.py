@@ -6,27 +6,28 @@ from pathlib import Path
 
 from engine.distributed import from_rank_0
 from options.groups import TestCommandOptions
+from options.schema import Options
 from util.errors import UserError
 
 ADVICE = "--overwrite replaces them; --results_dir with another folder keeps both"
 
 
-def require_same_inputs(folder: Path, opt: TestCommandOptions) -> None:
-    """UserError when the folder holds results of another --dataroot, --model or --direction; not with --overwrite.
-
-    Process 0 looks for all.
-    """
-    if not opt.overwrite:
-        from_rank_0(lambda: _refuse_others(folder, opt))
+INPUTS = ("dataroot", "dataset_mode", "model", "direction", "model_suffix")  # what makes results other ones
 
 
-def _refuse_others(folder: Path, opt: TestCommandOptions) -> None:
-    inputs = {"dataroot": opt.dataroot, "model": opt.model, "direction": opt.direction}
+def require_same_inputs(folder: Path, options: Options) -> None:
+    """UserError when the folder holds results of other INPUTS; not with --overwrite. Process 0 looks for all."""
+    if not options.view(TestCommandOptions).overwrite:
+        from_rank_0(lambda: _refuse_others(folder, options))
+
+
+def _refuse_others(folder: Path, options: Options) -> None:
+    inputs = {name: value for name, value in options.as_dict().items() if name in INPUTS}
     path = folder / "test_opt.json"
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        earlier = {name: str(rows[name]["value"]) for name in inputs}
-        same_place = os.path.realpath(earlier["dataroot"]) == os.path.realpath(opt.dataroot)
+        earlier = {name: str(rows[name]["value"]) if name in rows else inputs[name] for name in inputs}
+        same_place = os.path.realpath(str(rows["dataroot"]["value"])) == os.path.realpath(inputs["dataroot"])
     except (FileNotFoundError, NotADirectoryError):  # what cannot be written is told when it is written
         return
     except (ValueError, TypeError, LookupError, RecursionError) as error:

@@ -102,7 +102,8 @@ def test_pictures_of_an_earlier_test_are_removed_and_nothing_else(trained, trans
     ("--dataroot {root}/other", "--dataroot {root}/dataset (now {root}/other)"),
     ("--direction BtoA", "--direction AtoB (now BtoA)"),
     ("--model test --dataroot {root}/dataset/testA",
-     "--dataroot {root}/dataset (now {root}/dataset/testA), --model pix2pix (now test)"),
+     "--dataroot {root}/dataset (now {root}/dataset/testA), --dataset_mode aligned (now single), "
+     "--model pix2pix (now test)"),
 ])
 def test_results_of_other_inputs_are_kept_unless_overwrite_is_given(trained, translate, failure, tmp_path, flag, said):
     trained("--model pix2pix --no_dropout")
