@@ -84,8 +84,10 @@ def require_images(dataroot: str, images: list[Path], expected: str, hint: str =
         near = did_you_mean(root.name, siblings)
         beside = f"; beside it there are: {', '.join(siblings[:12])}{near}" if siblings else ""
         raise NoImages(f"--dataroot {dataroot} does not exist{beside}.\nexpected:\n{expected}")
+    tree = describe_tree(root)
+    readable = f"\nread are {' '.join(IMAGE_ENDINGS)}" if "not read: " in tree else ""
     raise NoImages(f"no images for this dataset in --dataroot {dataroot}.\n"
-                    f"found:\n{describe_tree(root)}\nexpected:\n{expected}{hint}")
+                    f"found:\n{tree}{readable}\nexpected:\n{expected}{hint}")
 
 
 def describe_tree(root: Path) -> str:

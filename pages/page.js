@@ -36,7 +36,16 @@ if (history.state) {
   filter.value = history.state.filter;
   width.value = history.state.width;
 }
-document.querySelector(".status")?.append(` Last saved: ${new Date(document.lastModified).toLocaleString()}.`);
+
+// A training that was killed cannot finish its page: one that nobody has written to for an hour stops reloading.
+const status_ = document.querySelector(".status"), saved = new Date(document.lastModified);
+status_?.append(` Last saved: ${saved.toLocaleString()}.`);
+const reload = Number(document.body.dataset.reload);
+if (reload && Date.now() - saved < 3600e3) {
+  setTimeout(() => location.reload(), 1000 * reload);
+} else if (reload) {
+  status_?.append(" Nothing was written for an hour, so it reloads no more: was the training killed? --continue_train goes on.");
+}
 tools.hidden = false;
 showRows();
 resize();

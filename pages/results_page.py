@@ -58,7 +58,7 @@ def page(title: str, facts: dict[str, str], body: str, image_width: int, reload_
     """Return a whole page as UTF-8.
 
     title, facts: any text; body: HTML that is already escaped; image_width: in CSS pixels;
-    reload_seconds: how often the page loads itself again, None for never.
+    reload_seconds: how often the page loads itself again while it is written to, None for never.
     """
     here = Path(__file__)
     result = document(title, lang="en", style=f"--width: {image_width}px")
@@ -69,7 +69,7 @@ def page(title: str, facts: dict[str, str], body: str, image_width: int, reload_
         tags.style(raw(here.with_name("page.css").read_text(encoding="utf-8"))),
     )
     if reload_seconds is not None:
-        result.head.add(tags.meta(http_equiv="refresh", content=reload_seconds))
+        result.body["data-reload"] = reload_seconds  # by the script, which knows when to stop
     terms = [tags.div(tags.dt(term), tags.dd(fact)) for term, fact in facts.items()]
     result.body.add(
         tags.header(tags.h1(title), tags.dl(terms)),

@@ -95,7 +95,8 @@ def test_an_empty_root_shows_what_is_found_and_what_is_expected(tmp_path: Path):
     with pytest.raises(UserError) as error:
         require_images(str(tmp_path / "maps"), [], "    TREE", "\nHINT")
     assert str(error.value) == (f"no images for this dataset in --dataroot {tmp_path / 'maps'}.\n"
-                                "found:\n  maps/  no files\n    train/  not read: 1 .txt\nexpected:\n    TREE\nHINT")
+                                "found:\n  maps/  no files\n    train/  not read: 1 .txt\n"
+                                f"read are {' '.join(IMAGE_ENDINGS)}\nexpected:\n    TREE\nHINT")
     assert require_images(str(tmp_path / "maps"), [Path("1.png")], "") is None
 
 

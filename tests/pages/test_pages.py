@@ -2,6 +2,7 @@
 import itertools
 import math
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,15 @@ def test_a_page_does_not_claim_that_its_training_still_runs(tmp_path):
     assert "Training was running" not in training_page(tmp_path).save(running=False).read_text()
 
 
+def test_a_page_that_nobody_writes_to_stops_reloading(browser, tmp_path):
+    path = training_page(tmp_path).save()
+    for age, stops in ((60, False), (7200, True)):
+        os.utime(path, (time.time() - age,) * 2)
+        browser.open(path)
+        (status,) = browser.texts(".status")
+        assert ("it reloads no more: was the training killed?" in status) is stops
+
+
 def test_training_page_in_the_browser(browser, tmp_path):
     page = training_page(tmp_path)
     for epoch, label in itertools.product(range(1, 4), ("real_A", "fake_B")):
@@ -135,9 +145,9 @@ def test_training_page_in_the_browser(browser, tmp_path):
     page.add_losses(0.5, {"never": math.nan, "</b><script>alert(1)</script>": 1e308})
     page.add_losses(0.6, {"</b><script>alert(1)</script>": -1e308})
     path = train(page, range(1, 4))
-    assert b'http-equiv="refresh"' in path.read_bytes()
+    assert b'data-reload="30"' in path.read_bytes()
     page.save(running=False)
-    assert b'http-equiv="refresh"' not in path.read_bytes()
+    assert b'data-reload' not in path.read_bytes()
     for scheme, paper in ("light", "rgb(247, 247, 245)"), ("dark", "rgb(21, 24, 27)"):
         browser.view(1200, 900, scheme)
         browser.open(path)

@@ -85,7 +85,7 @@ def test_the_page_says_whether_a_training_ended(line, tmp_path: Path):
     with pytest.raises(SystemExit), stop_after(6):
         command.main(words)
     assert "Training was stopped before its end; --continue_train goes on." in page.read_text()
-    assert 'http-equiv="refresh"' not in page.read_text()
+    assert 'data-reload' not in page.read_text()
     command.main([*words, "--continue_train"])
     assert "Training has finished." in page.read_text()
 
