@@ -2,13 +2,12 @@
 from pathlib import Path
 
 from data.base_dataset import BaseDataset
-from data.folders import list_images
+from data.folders import PHASES, list_images
 from data.readers import BadImage, open_image, upright_size
 from data.transforms import Preprocess
 from options.schema import Options
 from util.errors import UserError
 
-PHASES = ("train", "val", "test")
 LOOKED_AT = 32  # images whose sizes are read
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from options.saved import read_saved
 from options.schema import Option
+from runs.run_folder import WEIGHTS
 from runs.weight_files import describe_saves, read_weights, weights_file
 from util.errors import UserError
 
@@ -92,6 +93,6 @@ def runs_beside(folder: Path) -> str:
 
 def saved_prefixes(folder: Path) -> list[str]:
     """The saves whose weights a folder holds: epochs by number, then iterations, then latest."""
-    found = {match[1] for path in folder.glob("*_net_*.pth") if (match := re.fullmatch(r"(.+?)_net_.*", path.name))}
+    found = {match[1] for path in folder.glob(WEIGHTS) if (match := re.fullmatch(r"(.+?)_net_.*", path.name))}
     return sorted(found, key=lambda save: (save == "latest", not save.isdecimal(),
                                            int("0" + "".join(filter(str.isdecimal, save))), save))
