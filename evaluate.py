@@ -3,6 +3,7 @@
 Reads the pictures that test.py wrote for pairs (--dataset_mode aligned), not the networks.
 """
 import argparse
+import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,12 @@ from PIL import Image
 
 from util.errors import UserError, exit_on
 from util.files import write_atomically
+
+COMMANDS = {  # of evaluation/NAME_command.py, each with a main(argv)
+    "compare": "one page and one picture of the same inputs through several runs",
+    "fcn": "score generated photos by a segmentation network: the FCN score of the papers",
+    "study": "a page that asks people which picture is real, and the score of their answers",
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,10 @@ class Row:
 
 def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after measuring, 2 when a folder holds no results of pairs."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] and argv[0] in COMMANDS:
+        importlib.import_module(f"evaluation.{argv[0]}_command").main(argv[1:])
+        return
     parser = argparse.ArgumentParser("evaluate.py", description=__doc__.splitlines()[0])
     parser.add_argument("results", nargs="+", type=Path,
                         help="result folders of test.py, made with --dataset_mode aligned")
@@ -114,4 +125,4 @@ def table(rows: list[Row]) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -48,7 +48,7 @@ def test_recipes_are_accepted(recipe: Path):
 
 def test_the_plain_commands_of_the_readme_are_those_of_the_makefile():
     readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
-    for command in (".[live,test,lint]", "datasets/toy_maps.py --size 128 --n_test 20",
+    for command in (".[live,metrics,tensorboard,test,lint]", "datasets/toy_maps.py --size 128 --n_test 20",
                     "train.py @recipes/toy_pix2pix.txt", "train.py @recipes/toy_cyclegan.txt",
                     "--dataset_mode aligned"):
         assert command in readme and command in makefile

@@ -16,9 +16,12 @@ ALLOWED = {  # room: what of ours it may import
     "networks": ("networks",),
     "models": ("models", "networks", "util", "options.schema", "options.groups"),
     "engine": ("engine", "models.contract", "networks.fast_layers", "util"),
+    "metrics": ("metrics", "util"),
     "pages": ("pages", "util"),
-    "runs": ("runs", "engine", "pages", "models.contract", "util", "options.schema", "options.groups", "options.saved",
-             "options.command_line"),
+    "runs": ("runs", "engine", "metrics", "pages", "models.contract", "util", "options.schema", "options.groups",
+             "options.saved", "options.command_line"),
+    "evaluation": ("evaluation", "data", "engine", "metrics", "models", "networks", "options", "pages", "runs", "util",
+                   "test"),
 }
 OURS = (*ALLOWED, "train", "test", "evaluate", "bothways_commands")
 

@@ -1,0 +1,69 @@
+"""What every metric is: a statistic of each sample, and one number made of the statistics of all.
+
+A metric is one file metrics/xyz_metric.py with a class XyzMetric; `--metrics xyz` finds it.
+"""
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from metrics.palette import Palette
+
+Pictures = Mapping[str, Tensor]
+"""By role, each (B, 3, H, W) in [0, 1]: 'source'; 'fake', its translation; 'real', of the target domain: the truth of
+the fake where there are pairs; 'rec', the source translated there and back."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What metrics are made with. features: makes the network whose features are compared; palette: the classes of a
+    label picture and their colours; None where the metrics that are asked for need none."""
+
+    features: Callable[[], nn.Module] | None = None
+    palette: Palette | None = None
+
+
+class Metric(ABC):
+    """A number for a set of samples, made of a statistic of each."""
+
+    better: Literal["higher", "lower"]
+    needs: tuple[str, ...] = ("fake", "real")  # the roles of the pictures that it looks at
+    paired: bool = True  # whether 'real' must be the truth of 'fake'
+    unit: str = ""
+    about: str  # in a line
+    source: str  # the paper that defines it
+
+    def __init__(self, tools: Tools):
+        """UserError when something is missing that it is made with."""
+        self.tools = tools
+
+    @abstractmethod
+    def statistics(self, pictures: Pictures) -> Tensor:
+        """(B, ...): what is kept of each sample. Its pictures have one size."""
+
+    def of_each(self, statistics: Tensor) -> Tensor:
+        """(N,): the metric of each sample by itself. statistics: (N, ...)."""
+        return statistics
+
+    def value(self, statistics: Tensor) -> float:
+        """The metric of all samples together. statistics: (N, ...)."""
+        return statistics.double().mean().item()
+
+
+class SetMetric(Metric):
+    """A distance between two sets of pictures, which may differ in number: no sample has a number of its own.
+
+    extractor: (B, 3, H, W) in [0, 1] to features (B, D); metrics with the same extractor share its work.
+    """
+
+    paired = False
+    extractor: Callable[[Tensor], Tensor]
+
+    def statistics(self, pictures: Pictures) -> Tensor:
+        raise NotImplementedError("a metric of two sets keeps the extractor's features of each set")
+
+    @abstractmethod
+    def distance(self, fake: Tensor, real: Tensor) -> float:
+        """The distance between two sets of features, (N, D) and (M, D)."""
