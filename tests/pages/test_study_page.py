@@ -15,14 +15,33 @@ HOSTILE = "<script>document.title='injected'<\\script>"
 # Each frame: what the middle of the picture's place shows, noted when it changes; and whether an answer was told.
 WATCH = """
     window.seen = []; window.told = 0;
+    const copy = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+    copy.canvas.width = copy.canvas.height = study.size;
+    window.pixels = () => {
+      copy.clearRect(0, 0, study.size, study.size);
+      copy.drawImage(stage.canvas, 0, 0);
+      return copy.getImageData(0, 0, study.size, study.size).data;
+    };
     (function look() {
-      const [red, green, , alpha] = stage.getImageData(study.size / 2, study.size / 2, 1, 1).data;
+      const [red, green, , alpha] = pixels().slice(2 * study.size * (study.size + 1));
       const now = alpha === 0 ? "-" : red > green ? "fake" : "real";
       if (seen.at(-1) !== now) seen.push(now);
       if (!document.getElementById("feedback").hidden) told++;
       requestAnimationFrame(look);
     })()"""
-BLANK = "return stage.getImageData(0, 0, study.size, study.size).data.every(value => value === 0)"
+# While the first picture of a pair is shown, the person looks at another page.
+LOOK_AWAY = """
+    const [count] = arguments;
+    (function look() {
+      if (document.getElementById("count").textContent !== count || seen.at(-1) === "-") {
+        requestAnimationFrame(look);
+        return;
+      }
+      Object.defineProperty(document, "hidden", {value: true, configurable: true});
+      document.dispatchEvent(new Event("visibilitychange"));
+      delete document.hidden;
+    })()"""
+BLANK = "return pixels().every(value => value === 0)"
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +150,12 @@ def test_a_whole_session_by_keyboard(browser, tmp_path):
             person.key(Keys.ENTER)
     person.wait_for("end")
     assert browser.js("return told") == 0  # no feedback on the 40
+    browser.assert_quiet_and_local()
     leaving = "return dispatchEvent(new Event('beforeunload', {cancelable: true}))"
     assert browser.js(leaving) is False  # asks first: the answers would be lost
     person.key(Keys.ENTER)
     answers = person.answers()
-    assert browser.js(leaving) is True
+    assert browser.js(leaving) is True and browser.console() == []
     rows = answers["answers"]
     assert (answers["method"], answers["seed"], answers["size"], answers["show_ms"]) == ("ours", 0, 64, 40)
     assert [row["practice"] for row in rows] == [True] * 10 + [False] * 40
@@ -147,8 +167,6 @@ def test_a_whole_session_by_keyboard(browser, tmp_path):
     assert {row["first"] for row in rows} == {"real", "fake"}
     assert all(row["width"] == 64 and row["interrupted"] is False and row["time_ms"] >= 0 for row in rows)
     assert all(len(row["shown_ms"]) == 2 and min(row["shown_ms"]) > 0 for row in rows)
-    browser.assert_quiet_and_local()
-
     [ours], _ = score(list(person.folder.glob("*.json")))
     assert (ours.method, ours.labelled_real, ours.people, ours.trials) == ("ours", 25.0, 1, 40)
 
@@ -158,11 +176,9 @@ def test_a_short_session_by_touch(browser, tmp_path):
     page = write_study(tmp_path, "--show_ms 40 --trials 4 --practice 1 --size 300", ("ours", "theirs"), count=6)
     person = Person(browser, page)
     assert browser.js("return document.documentElement.scrollWidth <= innerWidth")
+    browser.js(LOOK_AWAY, "2 of 4")
     person.touch("go")
     for number in range(5):
-        if number == 2:  # the person looked at another page meanwhile
-            browser.js("Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
-                       "document.dispatchEvent(new Event('visibilitychange')); delete document.hidden")
         first = person.look()
         person.touch("second" if first == "real" else "first")  # the fake is labelled real
         if number == 0:
