@@ -1,5 +1,5 @@
-"""The answers of a study as the papers' Table 1: % labelled real, the share of trials in which the fake was taken for
-the real picture (pix2pix, section 4.1; CycleGAN, section 5.1.1).
+"""The answers of a study as "% labelled real": the share of trials in which the fake was taken for the real picture
+(CycleGAN, Table 1; pix2pix, section 4.1).
 """
 import json
 from collections import defaultdict

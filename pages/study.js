@@ -136,7 +136,7 @@ async function runSession() {
     }
     for (const [index, pair] of shuffled(part).entries()) {
       if (index && pause.getAttribute("aria-pressed") === "true") {
-        await rest("Pause", `${part.length - index} of ${part.length} pairs are left${part === practice ? " of the practice" : ""}.`);
+        await rest("Pause", `${part.length - index} of ${part.length} pairs are left.`);
       }
       answers.push(await runTrial(pair, part === practice, index + 1, part.length));
     }
