@@ -7,12 +7,14 @@ newest rows, and the older ones move in blocks to pages of their own that are wr
 import json
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 from dominate import tags
 
 from pages.loss_curves import Curve, charts
 from pages.results_page import Pictures, page, picture_row
+from pages.sample_strip import SampleStrip
 from util.files import write_atomically
 
 MOST_ROWS = 40
@@ -34,6 +36,8 @@ class TrainingPage:
         self.facts = facts
         self.image_width = image_width
         self.curves: dict[str, Curve] = {}
+        self.validation: dict[str, Curve] = {}
+        self.strip = SampleStrip()
         self.rows: dict[int, Pictures] = {}  # epoch -> pictures, in rising order of epochs
         self.older: str | None = None  # the newest of the pages with older epochs
         if resume:
@@ -43,6 +47,24 @@ class TrainingPage:
         """Add a value to each named curve. epoch: the place on the x axis, 1.25 after one epoch and a quarter."""
         for name, value in losses.items():
             self.curves.setdefault(name, Curve()).add(epoch, value)
+
+    def add_metrics(self, epoch: float, metrics: Mapping[str, float], best: Mapping[str, float] | None = None) -> None:
+        """Add a value to each named curve of the section 'Validation'. epoch: epochs done.
+
+        best: by name of a metric the epoch of its best value so far, one that was given as `epoch`; it is marked.
+        """
+        for name, value in metrics.items():
+            self.validation.setdefault(name, Curve()).add(epoch, value)
+
+    def add_samples(self, epoch: int, samples: Mapping[str, Pictures]) -> None:
+        """Put an epoch at the end of the strip of fixed samples. What a run that went back had made later gives way.
+
+        samples: by name (a sample in one direction) the input, what was made of it, and the truth where there are
+        pairs: 2 or 3 pictures of (label, file relative to `images/`). The file of what was made must be of this epoch
+        alone: "val_0001_epoch012_fake_B.png". Input and truth may be the same files each time. Files that the strip
+        shows no more (it shows at most 12 epochs) are removed by the next `save`.
+        """
+        self.strip.add(epoch, samples)
 
     def add_pictures(self, epoch: int, pictures: Pictures) -> None:
         """Set the row of an epoch. Rows of the same and of later epochs, left by a run that resumed, give way.
