@@ -35,22 +35,22 @@ class Recorder:
         self.visuals: Visuals | None = None  # of the newest step
         self.finished = False
 
-    def after_step(self, moment: Moment, lr: float, losses: Mapping[str, Tensor], visuals: Visuals, log: bool,
-                   last: bool) -> None:
-        """Record what is due. visuals: makes the images to show; log: the losses; last: the training ends here."""
-        self.skip_step(moment, last)
-        if log:
-            self._losses(moment, lr, {name: loss.item() for name, loss in losses.items()})
+    def after_step(self, moment: Moment, lr: float, losses: Mapping[str, float], visuals: Visuals | None, last: bool
+                   ) -> None:
+        """Record what is due. losses: means to log, empty when that is not due; visuals: makes the images to show,
+        None for a step that has nothing to show; last: the training ends here.
+        """
+        self.progress.advance(moment.count, f"epoch {moment.epoch}/{self.last_epoch}")
+        self.finished = last
+        if losses:
+            self._losses(moment, lr, dict(losses))
+        if not visuals:
+            return
         if moment.due(self.every.display_freq):
             self._show(moment, visuals)
         self.visuals = visuals
         if moment.due(self.every.update_html_freq):
             self.update_page(moment)
-
-    def skip_step(self, moment: Moment, last: bool) -> None:
-        """Only count a step, which has nothing to show."""
-        self.progress.advance(moment.count, f"epoch {moment.epoch}/{self.last_epoch}")
-        self.finished = last
 
     def warn(self, line: str) -> None:
         """Say a line, and keep it in loss_log.txt."""
