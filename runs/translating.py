@@ -8,6 +8,7 @@ from engine.engine import Engine
 from models.contract import Batch
 from options.groups import TestCommandOptions
 from options.schema import Options
+from pages.dates import date
 from pages.picture_writer import PictureWriter
 from pages.pictures import facts, pictures, save_visuals
 from pages.results_folder import write_names
@@ -63,7 +64,7 @@ def write_results(options: Options, folder: Path, labels: list[str], rows: list[
     """The page, the options and the names of a test in its folder; returns the page."""
     opt = options.view(TestCommandOptions)
     header = facts(opt.model, opt.dataroot, prefix(opt.epoch, opt.load_iter), options.changed(),
-                   time.strftime("%Y-%m-%d %H:%M"))
+                   date(time.time()))
     page = ResultsPage(folder, f"{opt.name}: {opt.phase}", header, opt.display_winsize)
     for _, row in rows:
         page.add_row(*row)
