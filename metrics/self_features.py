@@ -2,7 +2,8 @@
 those that were trained on photos see nothing in the pictures (microscopy, maps).
 
 It learns two things of small crops at once: which picture one comes from (Dosovitskiy et al. 2014, each picture a
-class), so that it knows what is shown, and what was done to it, so that it sees blur, noise, wrong colours and patterns.
+class), so that it knows what is shown, and what was done to it, so that it sees blur, noise, wrong colours and
+patterns.
 """
 import io
 import itertools
@@ -21,7 +22,7 @@ from util.files import write_atomically
 FILE = "self_features.pth"  # in a folder of weights
 LARGEST = 256  # pixels: longer sides are shrunk to this
 CROP = 64  # pixels a side
-MOST_PICTURES, MOST_STEPS, BATCH = 200, 250, 32
+MOST_PICTURES, MOST_STEPS, BATCH = 200, 150, 32
 DAMAGES = 6
 
 
@@ -36,7 +37,7 @@ class SelfFeatures(FeatureNet):
         self.trained_on = trained_on
         self.note = (f"features of a network trained on {trained_on} pictures of the target domain: not comparable "
                      "with published numbers, nor with those of another such network")
-        sizes = (3, 32, 64, 64, self.num_features)
+        sizes = (3, 16, 32, 64, self.num_features)
         self.layers = nn.Sequential(*[nn.Sequential(nn.Conv2d(ins, outs, 5 if ins == 3 else 3, 2, 1),
                                                     nn.BatchNorm2d(outs), nn.ReLU())
                                       for ins, outs in itertools.pairwise(sizes)])
@@ -96,7 +97,7 @@ def train(pictures: Iterable[Tensor]) -> SelfFeatures:
         net = SelfFeatures(len(kept)).train()
         heads = nn.ModuleList([nn.Linear(net.num_features, classes) for classes in (len(kept), DAMAGES)])
     optimizer = torch.optim.Adam([*net.parameters(), *heads.parameters()], 2e-3)
-    steps = min(MOST_STEPS, 50 + 5 * len(kept))
+    steps = min(MOST_STEPS, 30 + 2 * len(kept))
     for _ in range(steps):
         which = torch.randint(len(kept), (BATCH,), generator=source)
         done = torch.randint(DAMAGES, (BATCH,), generator=source)

@@ -41,8 +41,8 @@ class WeightFile:
 
     def misfit(self, path: Path) -> UserError:
         """What to raise when the file holds the weights of something else."""
-        return UserError(f"{path} does not hold the weights of {self.title}; expected those of {self.url}. Where several "
-                         "metrics need weights, give --feature_weights the folder that holds them")
+        return UserError(f"{path} does not hold the weights of {self.title}; expected those of {self.url}. Where "
+                         "several metrics need weights, give --feature_weights the folder that holds them")
 
 
 def load_weights(path: Path, expected: str) -> Mapping[str, Any]:
