@@ -32,6 +32,7 @@ def test_numbers_are_in_the_rows_and_summaries_on_top(tmp_path):
     text = page.read_text()
     assert "51.2 of 2 samples &lt;each&gt;" in text and "24.3 [23, 25]" in text
     assert text.index("24.3 [23, 25]") < text.index('class="row"')
+    assert 'id="row-a"' in text and 'href="#row-sub/b%20%3C%26%3E"' in text, "a link is made of the name, not the title"
     for part in ("sub/b &lt;&amp;&gt; · B: c.png", "images/sub/b%20%3C%26%3E_fake_B.png", "<dd>pix2pix</dd>"):
         assert part in plain and part in text
     assert add_numbers(tmp_path, COLUMNS, ROWS).read_text() == text, "measured again, it is the same page"
