@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from dominate import tags
 
-from pages.results_page import Pictures
+from pages.page import Pictures
 
 MOST_EPOCHS = 12
 

@@ -16,7 +16,7 @@ from dominate import tags
 from pages.charts import charts
 from pages.dates import date, duration
 from pages.loss_curves import Curve, Point
-from pages.results_page import Pictures, page, picture_row
+from pages.page import Pictures, page, picture_row
 from pages.sample_strip import SampleStrip
 from util.files import write_atomically
 
