@@ -44,7 +44,7 @@ def test_both_directions_without_pairs(trained, dataroot, tmp_path, monkeypatch)
     monkeypatch.setattr("metrics.self_features.MOST_STEPS", 2)
     trained("--model cycle_gan")
     write_image(dataroot / "testA" / "5.png", seed=99)  # one more than there are of B
-    direct, folder = both_ways(tmp_path, f"--name run --dataroot {dataroot} {QUICK}", 
+    direct, folder = both_ways(tmp_path, f"--name run --dataroot {dataroot} {QUICK}",
                                "--metrics rec,kid --features self")
     assert direct == folder
     assert [(entry["fake"], entry["metrics"]["kid"]["n"], entry["metrics"]["kid"]["references"])
