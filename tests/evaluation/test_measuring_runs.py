@@ -66,7 +66,7 @@ def test_a_model_that_shows_no_truth(trained, dataroot, tmp_path, failure):
     trained("--model cycle_gan")
     line = f"--name run --model test --dataroot {dataroot}/testA {QUICK}"
     code, said = failure(lambda words: evaluate.main(words.split()), line)
-    assert code == 2 and "mae needs pictures of real, which are not there for fake" in said
+    assert code == 2 and "mae: not measured of fake, as there are no pictures of real" in said
 
 
 def test_flags_of_a_test_and_of_measuring_are_known_together(trained, dataroot, failure):
