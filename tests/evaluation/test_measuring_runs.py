@@ -3,7 +3,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 import evaluate
 from helpers.commands import load_command
@@ -83,9 +82,17 @@ def test_several_processes_are_refused(trained, dataroot, failure, monkeypatch):
     assert code == 2 and "measures in one process" in said
 
 
-@pytest.mark.parametrize("bad", ["--skip_bad_images"])
-def test_images_that_cannot_be_read_are_told(trained, dataroot, tmp_path, capsys, bad):
+def test_hidden_inputs_are_told_of_a_cycle_gan(trained, dataroot, monkeypatch, capsys):
+    trained("--model cycle_gan")
+    monkeypatch.setattr("metrics.hiding.HidingCheck.warning", lambda check: f"errs by {check.errors()[0]:.1f}")
+    evaluate.main(f"--name run --dataroot {dataroot} {QUICK}".split())
+    forth, back = capsys.readouterr().out.split("note: fake_B: errs by ")[1].split("  note: fake_A: errs by ")
+    assert 0 < float(forth) < 255 and 0 < float(back.split()[0]) < 255
+
+
+def test_images_that_cannot_be_read_are_told(trained, dataroot, capsys):
     trained("--model pix2pix")
     (dataroot / "test" / "2.png").write_bytes((dataroot / "test" / "2.png").read_bytes()[:200])
-    evaluate.main(f"--name run --dataroot {dataroot} {QUICK} {bad}".split())
-    assert "2.png" in capsys.readouterr().out
+    evaluate.main(f"--name run --dataroot {dataroot} {QUICK} --skip_bad_images".split())
+    said = capsys.readouterr().out
+    assert f"note: 1 bad images are left out: {dataroot}/test/2.png" in said and "mae     " in said
