@@ -84,6 +84,22 @@ def test_two_results_of_one_name_are_told_apart(tmp_path, capsys):
     assert [row["result"] for row in rows] == [str(folder) for folder in folders for _ in PAIRS]
 
 
+def test_classes_of_a_file_and_features_of_ones_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("metrics.self_features.MOST_STEPS", 2)
+    (tmp_path / "palette.txt").write_text("dark 0 0 0\nlight 20 20 20\nother 255 0 0\n")
+    folder = write_results(tmp_path / "results", {"1": {"real_A": 0, "fake_B": 1, "real_B": 0},
+                                                  "2": {"real_A": 0, "fake_B": 19, "real_B": 3}})
+    line = (f"{folder} --metrics pixel_acc,kid --palette {tmp_path}/palette.txt --features self "
+            f"--feature_weights {tmp_path}/self.pth --json {tmp_path}/numbers.json")
+    run(line)
+    first = (tmp_path / "numbers.json").read_text()
+    assert json.loads(first)[0]["metrics"]["pixel_acc"]["value"] == 0.5
+    assert "classes were found" not in capsys.readouterr().out
+    monkeypatch.setattr("metrics.self_features.train", pytest.fail)  # the network was kept
+    run(line)
+    assert (tmp_path / "numbers.json").read_text() == first
+
+
 def test_json_knows_no_infinity(tmp_path):
     from evaluation.files import write_json
     from evaluation.measuring import Measured
