@@ -1,5 +1,4 @@
 """Where numbers and pictures of a training go: logs, bar, training page, live view, wandb."""
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -35,22 +34,22 @@ class Recorder:
         self.visuals: Visuals | None = None  # of the newest step
         self.finished = False
 
-    def after_step(self, moment: Moment, lr: float, losses: Mapping[str, Tensor], visuals: Visuals, log: bool,
-                   last: bool) -> None:
-        """Record what is due. visuals: makes the images to show; log: the losses; last: the training ends here."""
-        self.skip_step(moment, last)
-        if log:
-            self._losses(moment, lr, {name: loss.item() for name, loss in losses.items()})
+    def after_step(self, moment: Moment, lr: float, losses: Mapping[str, float], visuals: Visuals | None, last: bool
+                   ) -> None:
+        """Record what is due. losses: means to log, empty when that is not due; visuals: makes the images to show,
+        None for a step that has nothing to show; last: the training ends here.
+        """
+        self.progress.advance(moment.count, f"epoch {moment.epoch}/{self.last_epoch}")
+        self.finished = last
+        if losses:
+            self._losses(moment, lr, dict(losses))
+        if not visuals:
+            return
         if moment.due(self.every.display_freq):
             self._show(moment, visuals)
         self.visuals = visuals
         if moment.due(self.every.update_html_freq):
             self.update_page(moment)
-
-    def skip_step(self, moment: Moment, last: bool) -> None:
-        """Only count a step, which has nothing to show."""
-        self.progress.advance(moment.count, f"epoch {moment.epoch}/{self.last_epoch}")
-        self.finished = last
 
     def warn(self, line: str) -> None:
         """Say a line, and keep it in loss_log.txt."""
@@ -106,15 +105,17 @@ class Recorder:
 
 
 def open_recorder(options: Options, schedule: Schedule, folder: Path, progress: Progress,
-                  state: Mapping[str, Any] | None) -> Recorder:
-    """The recorder that the options ask for. state: what the training goes on from, if anything."""
+                  state: Mapping[str, Any] | None, equilibria: Mapping[str, float]) -> Recorder:
+    """The recorder that the options ask for. state: what the training goes on from, if anything; equilibria: see
+    models.contract.Model."""
     opt = options.view(TrainCommandOptions)
     sizes = state["logs"] if state else None
     page = None
     if not opt.no_html:
         epochs = f"{opt.epoch_count} to {schedule.last_epoch}"
-        header = facts(opt.model, opt.dataroot, epochs, options.changed(), time.strftime("%Y-%m-%d %H:%M"))
-        page = TrainingPage(folder / "web", f"{opt.name}: training", header, opt.display_winsize, sizes is not None)
+        header = facts(opt.model, opt.dataroot, epochs, options.changed())
+        page = TrainingPage(folder / "web", f"{opt.name}: training", header, opt.display_winsize, sizes is not None,
+                            equilibria)
     live = open_live_view(opt.display_id, opt.display_server, opt.display_port, opt.display_env, opt.display_ncols,
                           opt.display_winsize, opt.name, progress.say)
     wandb = open_wandb(opt.use_wandb, opt.wandb_project_name, opt.name, options.as_dict())

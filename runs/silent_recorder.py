@@ -1,8 +1,6 @@
 """What stands for the recorder in all processes but the first."""
 from collections.abc import Mapping
 
-from torch import Tensor
-
 from runs.moment import Moment
 from runs.pace import Stopwatch
 from runs.progress import Progress
@@ -15,12 +13,9 @@ class SilentRecorder(Recorder):
     def __init__(self) -> None:
         self.clock, self.progress = Stopwatch(), Progress(0, silent=True)
 
-    def after_step(self, moment: Moment, lr: float, losses: Mapping[str, Tensor], visuals: Visuals, log: bool,
-                   last: bool) -> None:
+    def after_step(self, moment: Moment, lr: float, losses: Mapping[str, float], visuals: Visuals | None, last: bool
+                   ) -> None:
         """Nothing: the first process records it."""
-
-    def skip_step(self, moment: Moment, last: bool) -> None:
-        """Nothing."""
 
     def warn(self, line: str) -> None:
         """Nothing."""
