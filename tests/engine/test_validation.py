@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from data.loader import open_validation
+from data.held_out import open_validation
 from helpers.commands import TINY
 from helpers.engines import options, start, validate
 from helpers.images import read_pixels

@@ -12,6 +12,7 @@ from engine.distributed import everyone, gather
 from engine.engine import Engine
 from engine.processes import joined_processes
 from engine.step_result import NotFinite
+from engine.validation import validate
 from networks.losses import gradient_penalty
 from options.command_line import parse
 from train import COMMAND
@@ -50,8 +51,8 @@ def steps(case: str) -> dict:
         losses = [mean(engine.step(own_part(batch), epoch=1, images=0).losses) for batch in batches()]
     drawn = everyone(torch.rand(()).item())
     before = {name: value.clone() for name, value in model.nets.state_dict().items()}
-    validation = engine.validate([own_part(batch) for batch in batches()][:2])
-    uneven = engine.validate([own_part(batches()[0])] if rank() == 0 else [])  # fewer images than processes
+    validation = validate(engine, [own_part(batch) for batch in batches()][:2])
+    uneven = validate(engine, [own_part(batches()[0])] if rank() == 0 else [])  # fewer images than processes
     return {"losses": losses, "weights": before, "uneven": uneven, "validation": validation, "nan": nan(engine),
             "drawn": drawn}
 
