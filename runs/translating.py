@@ -2,10 +2,12 @@
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from engine.engine import Engine
-from models.contract import Batch
+from models.contract import Batch, Images
 from options.groups import TestCommandOptions
 from options.schema import Options
 from pages.picture_writer import PictureWriter
@@ -35,6 +37,26 @@ def results_folder(opt: TestCommandOptions) -> Path:
     return Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}{iteration}")
 
 
+class Translated(NamedTuple):
+    """What a test made of a batch. names: of the results; pictures: of each sample, by label."""
+
+    names: list[str]
+    batch: Batch
+    images: Images
+    pictures: list[dict[str, np.ndarray]]
+
+
+def translate(loader: Loader, count: int, names: SharedNames, engine: Engine) -> Iterator[Translated]:
+    """The first `count` images, translated batch by batch; of several processes, each has its share."""
+    progress = Progress(-(-count // world_size()), silent=rank() > 0)
+    for batch in loader.first(count):
+        images = engine.translate(batch)
+        yield Translated([names(path) for path in batch["A_paths"]], batch, images,
+                         pictures(engine.model.visuals(images)))
+        progress.advance(len(batch["A_paths"]))
+    progress.close()
+
+
 def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engine, folder: Path, aspect_ratio: float
                   ) -> tuple[list[str], list[tuple[str, Row]]]:
     """Translate the first `count` images and write their pictures; of several processes, each its share.
@@ -45,17 +67,12 @@ def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engin
     labels: list[str] = []
     rows: list[tuple[str, Row]] = []
     names = SharedNames(sources, count)
-    progress = Progress(-(-count // world_size()), silent=rank() > 0)
     with PictureWriter() as writer:
-        for batch in loader.first(count):
-            visuals = engine.model.visuals(engine.translate(batch))
-            labels = list(visuals)
-            for index, sample in enumerate(pictures(visuals)):
-                name = names(batch["A_paths"][index])
+        for done in translate(loader, count, names, engine):
+            for index, (name, sample) in enumerate(zip(done.names, done.pictures, strict=True)):
+                labels = list(sample)
                 files = save_visuals(folder / "images", name, sample, aspect_ratio, writer.save)
-                rows.append((name, (_title(name, batch, index, engine.model.needs), files)))
-            progress.advance(len(batch["A_paths"]))
-    progress.close()
+                rows.append((name, (_title(name, done.batch, index, engine.model.needs), files)))
     return labels, names.in_order(rows)
 
 
