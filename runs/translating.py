@@ -34,7 +34,8 @@ class Loader(Protocol):
 def results_folder(opt: TestCommandOptions) -> Path:
     """Where the results of a test lie."""
     iteration = f"_iter{opt.load_iter}" if opt.load_iter > 0 else ""
-    return Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}{iteration}")
+    means = "_ema" if opt.weights == "ema" else ""
+    return Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}{iteration}{means}")
 
 
 class Translated(NamedTuple):
