@@ -4,7 +4,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import data
 import models
 from options.command_line import Adopted, Command
 from options.groups import TestCommandOptions

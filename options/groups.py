@@ -112,8 +112,8 @@ class TrainingOptions(Group):
     beta1: float = option(0.5, "first momentum of Adam", least=0, most=0.999)
     lr_policy: str = option("linear", "how the rate falls", choices=("linear", "step", "plateau", "cosine"))
     lr_decay_iters: int = option(50, "epochs between two steps of --lr_policy step", least=1)
-    ema: float = option(0.0, "also keep running means of the generators' weights, of which each step leaves this share, "
-                        "such as 0.999; saved as *_net_G_ema.pth. 0: none", least=0, most=0.999999)
+    ema: float = option(0.0, "also keep running means of the generators' weights, of which each step leaves this "
+                        "share, such as 0.999; saved as *_net_G_ema.pth. 0: none", least=0, most=0.999999)
     on_nan: str = option("stop", "when a loss is NaN or infinite: stop, or skip that step and count", choices=("stop",
                          "skip"))
     pool_size: int = option(50, "how many earlier fakes the discriminator is shown from; 0: only the newest", least=0)

@@ -40,6 +40,7 @@ class TrainingPage:
         self.strip = SampleStrip()
         self.rows: dict[int, Pictures] = {}  # epoch -> pictures, in rising order of epochs
         self.older: str | None = None  # the newest of the pages with older epochs
+        self.remark = ""  # what is to be said of the training's end
         if resume:
             self._read_state()
 
@@ -90,7 +91,7 @@ class TrainingPage:
             "older": self.older,
         }
         write_atomically(self.web_dir / "page.json", json.dumps(state))
-        body = _status(running, finished) + charts(self.curves) + self._rows(self.rows)
+        body = _status(running, finished, self.remark) + charts(self.curves) + self._rows(self.rows)
         reload_seconds = RELOAD_SECONDS if running else None
         path = self.web_dir / "index.html"
         write_atomically(path, page(self.title, self.facts, body, self.image_width, reload_seconds))
@@ -159,8 +160,9 @@ def _span(first: int, last: int) -> str:
     return f"Epoch {first}" if first == last else f"Epochs {first}–{last}"
 
 
-def _status(running: bool, finished: bool) -> str:
-    ended = "Training has finished." if finished else "Training was stopped before its end; --continue_train goes on."
+def _status(running: bool, finished: bool, remark: str) -> str:
+    stopped = "Training was stopped before its end; --continue_train goes on."
+    ended = (remark or "Training has finished.") if finished else stopped
     going = f"Training was running when this page was written; it reloads every {RELOAD_SECONDS} s."
     text = going if running else ended  # it cannot know that its training was killed
     return tags.p(text, cls="status").render(pretty=False) + "\n"

@@ -1,12 +1,12 @@
 """Where a training stands between two steps: its epochs and steps, its saving and its going on."""
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from engine.distributed import everyone, gather, mean, same_everywhere
+from engine.distributed import everyone, gather, same_everywhere
 from engine.engine import Engine
 from engine.feed import groups, prefetched
 from engine.schedule import Schedule
@@ -17,6 +17,7 @@ from options.schema import Options
 from runs.followed import Followed, write_best
 from runs.going_on import Start, State
 from runs.health import Health
+from runs.loss_means import LossMeans
 from runs.moment import Moment
 from runs.pace import Forecast
 from runs.recorder import Recorder
@@ -54,6 +55,7 @@ class Training:
         self.refused = 0
         self.logged_epoch = 0  # the newest with a line of losses
         self.unchecked: deque[tuple[StepResult, Moment, list[str]]] = deque()  # a GPU tells of a NaN some steps later
+        self.means = LossMeans(engine.device)
         self.health = Health(engine.model.translations)
         self.forecast = Forecast(engine.device.type)
 
@@ -73,10 +75,13 @@ class Training:
         if state:
             with state_must_fit(self.folder):
                 self.engine.load_state(state["engine"] | {"model": state["own"]["model"]})
-                notices += self._differences(state) + self._take_place(Moment(**state["moment"]))
+                saved = Moment(**state["moment"])
+                notices += self._differences(state)
+                notices += self._take_place(saved, state.get("logged_epoch", saved.epoch - 1))
                 notices += self.followed.load_state(state["val_losses"], state.get("followed", {}))
                 self.refused = state["skipped"]
                 self.health.load_state(state["health"])
+                self.means.load_state(state["own"].get("losses", []))  # which an older state lacks
         if rank() == 0:  # not earlier: a start that is refused leaves the run's options as they were
             write_atomically(self.folder / "train_opt.json", self.options.as_json())
             write_atomically(self.folder / "train_opt.txt", self.options.as_classic_text())
@@ -102,10 +107,10 @@ class Training:
                            "sequence: the training learns on from here, but not with the same numbers")
         return notices
 
-    def _take_place(self, saved: Moment) -> list[str]:
+    def _take_place(self, saved: Moment, logged_epoch: int) -> list[str]:
         """Stand at `saved`, or at the beginning of its epoch when the dataset has grown or shrunk since."""
         length, self.moment = self.moment.epoch_length, saved
-        self.logged_epoch = saved.epoch - 1
+        self.logged_epoch = logged_epoch
         if saved.epoch_length == length:
             return []
         self.moment = replace(saved, epoch_length=length, images=0)
@@ -124,12 +129,13 @@ class Training:
             lr = self.schedule.rate(epoch, self.followed.values)
             self._train_epoch(loader, lr, recorder, stop)
             if not self.moment.in_epoch:
-                better = bool(validation) and self._validate(validation, recorder)
+                better = validation is not None and self._validate(validation, recorder)
                 recorder.progress.say(f"End of epoch {epoch} / {self.schedule.last_epoch}, learning rate {lr:.7f}")
-                ended = self.followed.exhausted(self.opt.early_stop)
+                last = epoch == self.schedule.last_epoch
+                ended = "" if last else self.followed.exhausted(self.opt.early_stop)
                 if ended:
-                    recorder.end_early(ended)
-                self.end_epoch(recorder, better, last=bool(ended) or epoch == self.schedule.last_epoch)
+                    recorder.end_early(f"ended early: {ended}")
+                self.end_epoch(recorder, better, last or bool(ended))
                 stop.check()
                 if ended:
                     break
@@ -153,6 +159,7 @@ class Training:
     def step(self, batches: Sequence[Batch], lr: float, recorder: Recorder) -> None:
         """One training step, recorded. A NaN ends the training or, with --on_nan skip, is told."""
         result = self.engine.step(*batches, epoch=self.moment.epoch, images=self.moment.total)
+        self.means.add(result)
         self.moment = now = self.moment.after(sum(batch["asked"] for batch in batches))
         last = now.epoch == self.schedule.last_epoch and not now.in_epoch
         log = now.due(self.opt.print_freq) or (not now.in_epoch and (last or self.logged_epoch < now.epoch))
@@ -164,19 +171,13 @@ class Training:
         shown = now.due(self.opt.display_freq) or now.due(self.opt.update_html_freq)
         for line in self._look_back(unchecked=0 if log or shown else self.engine.ahead):
             recorder.warn(line)
-        if result.refused:
-            recorder.skip_step(now, last)
-            return
-        losses = mean(result.losses) if log else result.losses
-        visuals = partial(self.engine.model.visuals, result.images)
-        recorder.after_step(now, lr, losses, visuals, log, last)
-        if log:
+        losses = self.means.take() if log else {}
+        visuals = None if result.refused else partial(self.engine.model.visuals, result.images)
+        recorder.after_step(now, lr, losses, visuals, last)
+        if losses:
             self.logged_epoch = now.epoch
-            self._look_at_health(losses, result, recorder)
-
-    def _look_at_health(self, losses: Mapping[str, Any], result: StepResult, recorder: Recorder) -> None:
-        if rank() == 0:
-            for warning in self.health.check({name: loss.item() for name, loss in losses.items()}, result.images):
+        if losses and not result.refused and rank() == 0:
+            for warning in self.health.check(losses, result.images):
                 recorder.warn(warning)
 
     def _look_back(self, unchecked: int = 0) -> list[str]:
@@ -225,7 +226,7 @@ class Training:
         for line in self._look_back():
             recorder.warn(line)
         engine = self.engine.state()
-        ranks = gather({"model": engine.pop("model")})  # each process remembers its own
+        ranks = gather({"model": engine.pop("model"), "losses": self.means.state()})  # each process remembers its own
         self._save_weights("latest")
         if self.opt.save_by_iter and self.moment.due(self.opt.save_latest_freq):
             self._save_weights(f"iter_{self.moment.total}")
@@ -235,6 +236,7 @@ class Training:
                 "engine": engine,
                 "ranks": ranks,
                 "moment": asdict(self.moment),
+                "logged_epoch": self.logged_epoch,
                 "val_losses": self.followed.values,
                 "followed": self.followed.state(),
                 "skipped": self.refused,

@@ -15,9 +15,11 @@ from engine.engine import Engine
 from engine.validation import validate
 from metrics.measuring import Measuring
 from models.contract import Batch, Images, Translation
-from options.schema import did_you_mean
+from options.groups import TrainCommandOptions
+from options.schema import Options, did_you_mean
 from pages.pictures import pictures
-from runs.validation_metrics import FLAG, MEANS, Chosen, higher_is_better
+from runs.followed import Followed
+from runs.validation_metrics import FLAG, MEANS, Chosen, gives_pairs, higher_is_better, require_enough
 from util.errors import UserError
 from util.torchrun import rank, world_size
 
@@ -90,6 +92,22 @@ class Validation:
         return Measured({**own, **from_rank_0(look.values)}, look.samples)
 
 
+def open_validating(engine: Engine, held_out: HeldOut | None, chosen: Chosen, options: Options
+                    ) -> tuple[Validation | None, Followed]:
+    """What validates, None without images to validate on, and what follows it.
+
+    UserError when something that the options ask for cannot be measured.
+    """
+    opt = options.view(TrainCommandOptions)
+    if held_out is None:
+        return None, Followed()
+    require_enough(chosen, held_out.images)
+    every = 1 if opt.lr_policy == "plateau" else opt.val_freq
+    validation = Validation(engine, held_out, chosen, gives_pairs(options), opt.val_samples, every)
+    higher = bool(opt.best_metric or any(chosen.values())) and validation.check(opt.best_metric)
+    return validation, Followed(opt.best_metric, higher)
+
+
 class _Look:
     """Looks at what is made of the held-out images. Of several processes the first one looks at all of them, in order.
 
@@ -151,8 +169,8 @@ class _Look:
         for direction in self.directions:
             for name, metric in direction.measuring.metrics.items():
                 if missing := set(metric.needs) - direction.roles:
-                    raise UserError(f"{FLAG}: {name} needs {', '.join(sorted(missing))}, which this model does not show "
-                                    f"of {direction.names['fake']}; leave it out")
+                    raise UserError(f"{FLAG}: {name} needs {', '.join(sorted(missing))}, which this model does not "
+                                    f"show beside {direction.names['fake']}; leave it out")
 
 
 class _Direction:

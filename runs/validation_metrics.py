@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 import metrics
 from metrics.base_metric import Metric, SetMetric, Tools
 from models.contract import Translation
+from options.groups import TrainCommandOptions
+from options.schema import OptionError, Options
 from util.errors import UserError
 
 FLAG = "--val_metrics"
@@ -12,18 +14,28 @@ Chosen = Mapping[str, Mapping[str, Metric]]
 """By the fake of each direction: the metrics to measure, by the names under which they are told."""
 
 
-def choose_metrics(names: str, translations: Sequence[Translation], pairs: bool, model: str, tools: Tools) -> Chosen:
-    """The metrics of the comma-separated `names`: psnr where there is one direction, psnr_fake_B where there are two.
+def gives_pairs(options: Options) -> bool:
+    """Whether the samples are pairs, also for a model that learns without."""
+    return options.view(TrainCommandOptions).dataset_mode == "aligned"
 
-    pairs: whether the samples are pairs, also for a model that learns without. UserError for a metric that there is
-    not, that lacks what it is made with, or that cannot be measured here.
+
+def choose_metrics(options: Options, translations: Sequence[Translation]) -> Chosen:
+    """What --val_metrics names: told as psnr where there is one direction, as psnr_fake_B where there are two.
+
+    UserError for a metric that there is not, that lacks what it is made with, or that cannot be measured here;
+    OptionError when nothing is to be validated and an option says how.
     """
-    asked = [name for name in (part.strip() for part in names.split(",")) if name]
+    opt, pairs = options.view(TrainCommandOptions), gives_pairs(options)
+    idle = [f"--{name}" for name in ("val_metrics", "best_metric", "early_stop") if options.as_dict()[name]]
+    if idle and opt.val_freq == 0 and opt.lr_policy != "plateau":
+        raise OptionError(f"{', '.join(idle)} would do nothing without validations: give --val_freq, such as "
+                          "--val_freq 1 for one after each epoch")
+    asked = [name for name in (part.strip() for part in opt.val_metrics.split(",")) if name]
     kinds = {name: metrics.find(name, FLAG) for name in asked}
     if kinds and not translations:
-        raise UserError(f"{FLAG} {names}: --model {model} does not say which of its images is the translation of which "
-                        "(translations, in models/contract.py), so only its own metrics can be measured; leave out "
-                        f"{FLAG}")
+        raise UserError(f"{FLAG} {opt.val_metrics}: --model {opt.model} does not say which of its images is the "
+                        "translation of which (translations, in models/contract.py), so only its own metrics can be "
+                        f"measured; leave out {FLAG}")
     unpaired = [name for name, kind in kinds.items()
                 if needs_truth(kind) and not (pairs or any(t.paired for t in translations))]
     if unpaired:
@@ -31,7 +43,7 @@ def choose_metrics(names: str, translations: Sequence[Translation], pairs: bool,
         raise UserError(f"{FLAG} {','.join(unpaired)} compares a translation with its truth, and these images are not "
                         f"pairs; leave it out, measure pairs (--dataset_mode aligned), or choose of: "
                         f"{', '.join(possible)}")
-    made = {name: kind(tools) for name, kind in kinds.items()}
+    made = {name: kind(Tools()) for name, kind in kinds.items()}
     return {t.fake: {name if len(translations) == 1 else f"{name}_{t.fake}": metric for name, metric in made.items()
                      if not (needs_truth(metric) and not (pairs or t.paired))} for t in translations}
 
