@@ -14,6 +14,7 @@ from pages.picture_writer import PictureWriter
 from pages.pictures import facts, pictures, save_visuals
 from pages.results_folder import write_names
 from pages.results_page import Pictures, ResultsPage
+from runs.followed import describe_best
 from runs.progress import Progress
 from runs.shared_results import SharedNames
 from runs.weight_files import prefix
@@ -77,11 +78,18 @@ def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engin
     return labels, names.in_order(rows)
 
 
+def epoch_shown(options: Options) -> str:
+    """Which save is tested: 5, iter_2000, or "best (epoch 7, psnr 21.3400 when it was validated)"."""
+    opt = options.view(TestCommandOptions)
+    saved = prefix(opt.epoch, opt.load_iter)
+    known = describe_best(Path(opt.checkpoints_dir, opt.name)) if saved == "best" else ""
+    return f"{saved} ({known})" if known else saved
+
+
 def write_results(options: Options, folder: Path, labels: list[str], rows: list[tuple[str, Row]]) -> Path:
     """The page, the options and the names of a test in its folder; returns the page."""
     opt = options.view(TestCommandOptions)
-    header = facts(opt.model, opt.dataroot, prefix(opt.epoch, opt.load_iter), options.changed(),
-                   time.strftime("%Y-%m-%d %H:%M"))
+    header = facts(opt.model, opt.dataroot, epoch_shown(options), options.changed(), time.strftime("%Y-%m-%d %H:%M"))
     page = ResultsPage(folder, f"{opt.name}: {opt.phase}", header, opt.display_winsize)
     for _, row in rows:
         page.add_row(*row)
