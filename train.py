@@ -80,7 +80,7 @@ def train(options: Options, stop: StopRequest) -> None:
         import_wandb()  # it is known now that it is missing, not after the data were checked
     if opt.use_tensorboard:
         import_tensorboard()
-    chosen = choose_metrics(options, models.find(opt.model).translations)
+    chosen = choose_metrics(options, models.find(opt.model).translations, data.find(opt.dataset_mode).paired)
     device = choose_device(opt.gpu_ids, options.given("gpu_ids"))
     needs, sizes = models.find(opt.model).needs, image_sizes(options, training=True)
     loader = open_loader(options, needs, *sizes, augment=True, device=device)
@@ -120,7 +120,7 @@ def train_in(folder: Path, options: Options, device: torch.device, loader: Loade
     engine = make_engine(options, device)
     print(engine.describe(opt.verbose))
     schedule = Schedule(opt.lr, opt.lr_policy, opt.n_epochs, opt.n_epochs_decay, opt.lr_decay_iters)
-    validation, followed = open_validating(engine, held_out, chosen, options)
+    validation, followed = open_validating(engine, held_out, chosen, data.find(opt.dataset_mode).paired, options)
     training = Training(engine, folder, options, schedule, loader.images, followed)
     say(training.begin(start))
     if ended := followed.exhausted(opt.early_stop):

@@ -19,7 +19,7 @@ from options.groups import TrainCommandOptions
 from options.schema import Options, did_you_mean
 from pages.pictures import pictures
 from runs.followed import Followed
-from runs.validation_metrics import FLAG, MEANS, Chosen, gives_pairs, higher_is_better, require_enough
+from runs.validation_metrics import FLAG, MEANS, Chosen, higher_is_better, require_enough
 from util.errors import UserError
 from util.torchrun import rank, world_size
 
@@ -92,9 +92,9 @@ class Validation:
         return Measured({**own, **from_rank_0(look.values)}, look.samples)
 
 
-def open_validating(engine: Engine, held_out: HeldOut | None, chosen: Chosen, options: Options
+def open_validating(engine: Engine, held_out: HeldOut | None, chosen: Chosen, pairs: bool, options: Options
                     ) -> tuple[Validation | None, Followed]:
-    """What validates, None without images to validate on, and what follows it.
+    """What validates, None without images to validate on, and what follows it. pairs: whether each sample is one.
 
     UserError when something that the options ask for cannot be measured.
     """
@@ -103,7 +103,7 @@ def open_validating(engine: Engine, held_out: HeldOut | None, chosen: Chosen, op
         return None, Followed()
     require_enough(chosen, held_out.images)
     every = 1 if opt.lr_policy == "plateau" else opt.val_freq
-    validation = Validation(engine, held_out, chosen, gives_pairs(options), opt.val_samples, every)
+    validation = Validation(engine, held_out, chosen, pairs, opt.val_samples, every)
     higher = bool(opt.best_metric or any(chosen.values())) and validation.check(opt.best_metric)
     return validation, Followed(opt.best_metric, higher)
 
@@ -118,7 +118,7 @@ class _Look:
     def __init__(self, engine: Engine, chosen: Chosen, pairs: bool, samples: int):
         self.engine, self.most = engine, samples
         self.sent, self.seen = 0, 0  # samples: of this process, of all
-        self.directions = [_Direction(t, pairs or t.paired, Measuring(chosen.get(t.fake, {})))
+        self.directions = [_Direction(t, pairs, Measuring(chosen.get(t.fake, {})))
                            for t in engine.model.translations]
         self.measures = any(chosen.values())
         self.samples: dict[str, Sample] = {}

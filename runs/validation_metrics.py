@@ -14,18 +14,14 @@ Chosen = Mapping[str, Mapping[str, Metric]]
 """By the fake of each direction: the metrics to measure, by the names under which they are told."""
 
 
-def gives_pairs(options: Options) -> bool:
-    """Whether the samples are pairs, also for a model that learns without."""
-    return options.view(TrainCommandOptions).dataset_mode == "aligned"
-
-
-def choose_metrics(options: Options, translations: Sequence[Translation]) -> Chosen:
+def choose_metrics(options: Options, translations: Sequence[Translation], pairs: bool) -> Chosen:
     """What --val_metrics names: told as psnr where there is one direction, as psnr_fake_B where there are two.
 
-    UserError for a metric that there is not, that lacks what it is made with, or that cannot be measured here;
-    OptionError when nothing is to be validated and an option says how.
+    pairs: whether the samples are pairs, also for a model that learns without them. UserError for a metric that there
+    is not, that lacks what it is made with, or that cannot be measured here; OptionError when an option would do
+    nothing.
     """
-    opt, pairs = options.view(TrainCommandOptions), gives_pairs(options)
+    opt = options.view(TrainCommandOptions)
     idle = [f"--{name}" for name in ("val_metrics", "best_metric", "early_stop") if options.as_dict()[name]]
     if idle and opt.val_freq == 0 and opt.lr_policy != "plateau":
         raise OptionError(f"{', '.join(idle)} would do nothing without validations: give --val_freq, such as "
@@ -37,20 +33,20 @@ def choose_metrics(options: Options, translations: Sequence[Translation]) -> Cho
                         "translation of which (translations, in models/contract.py), so only its own metrics can be "
                         f"measured; leave out {FLAG}")
     unpaired = [name for name, kind in kinds.items()
-                if needs_truth(kind) and not (pairs or any(t.paired for t in translations))]
+                if not pairs and needs_truth(kind)]
     if unpaired:
         possible = [name for name in metrics.names() if not needs_truth(metrics.find(name))]
         raise UserError(f"{FLAG} {','.join(unpaired)} compares a translation with its truth, and these images are not "
                         f"pairs; leave it out, measure pairs (--dataset_mode aligned), or choose of: "
                         f"{', '.join(possible)}")
     made = {name: kind(Tools()) for name, kind in kinds.items()}
-    return {t.fake: {name if len(translations) == 1 else f"{name}_{t.fake}": metric for name, metric in made.items()
-                     if not (needs_truth(metric) and not (pairs or t.paired))} for t in translations}
+    return {t.fake: {name if len(translations) == 1 else f"{name}_{t.fake}": metric for name, metric in made.items()}
+            for t in translations}
 
 
-def needs_truth(metric: Metric | type[Metric]) -> bool:
+def needs_truth(kind: type[Metric]) -> bool:
     """Whether it compares each translation with its truth."""
-    return metric.paired and "real" in metric.needs
+    return kind.paired and "real" in kind.needs
 
 
 def higher_is_better(chosen: Chosen) -> dict[str, bool]:
