@@ -128,8 +128,8 @@ def train_in(folder: Path, options: Options, device: torch.device, loader: Loade
               "or a larger one")
         return
     progress = Progress(training.images_in_all, training.moment.total, silent=rank() > 0)
-    with closing(SilentRecorder() if rank() > 0 else open_recorder(options, schedule, folder, progress, start.state)
-                 ) as recorder:
+    with closing(SilentRecorder() if rank() > 0 else open_recorder(
+            options, schedule, folder, progress, start.state, engine.model.equilibria)) as recorder:
         training.run(loader, validation, recorder, stop)
     unread = loader.skipped + (held_out.skipped if held_out else [])
     skipped = [said for own in gather(unread) for said in own]

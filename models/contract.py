@@ -153,6 +153,11 @@ class Model(ABC):
         return same_statistics(self.nets)
 
     @property
+    def equilibria(self) -> Mapping[str, float]:
+        """By name the value of a loss at the equilibrium of generators and discriminators, where theory knows it."""
+        return {}
+
+    @property
     def measures(self) -> bool:
         """Whether this model defines metrics."""
         return type(self).metrics is not Model.metrics

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from models.base_model import BaseModel
 from models.contract import Batch, Images, Losses, Translation, Update
+from models.equilibria import equilibria
 from models.network_options import TrainedModelOptions, define_D, define_G
 from networks.losses import discriminator_losses, generator_loss, l1_of_each
 from options.schema import option
@@ -56,6 +57,10 @@ class Pix2PixModel(BaseModel):
             "G_GAN": generator_loss(self.nets["D"], fake, real, self.opt.gan_mode),
             "G_L1": self.opt.lambda_L1 * F.l1_loss(images["fake_B"], images["real_B"]),
         }
+
+    @property
+    def equilibria(self) -> dict[str, float]:
+        return equilibria(self.translations, self.opt.gan_mode)
 
     def metrics(self, images: Images) -> dict[str, Tensor]:
         """How far the translation is from the truth (eq. 3, without its weight)."""

@@ -37,15 +37,6 @@ if (history.state) {
   width.value = history.state.width;
 }
 
-// A training that was killed cannot finish its page: one that nobody has written to for an hour stops reloading.
-const status_ = document.querySelector(".status"), saved = new Date(document.lastModified);
-status_?.append(` Last saved: ${saved.toLocaleString()}.`);
-const reload = Number(document.body.dataset.reload);
-if (reload && Date.now() - saved < 3600e3) {
-  setTimeout(() => location.reload(), 1000 * reload);
-} else if (reload) {
-  status_?.append(" Nothing was written for an hour, so it reloads no more: was the training killed? --continue_train goes on.");
-}
 tools.hidden = false;
 showRows();
 resize();

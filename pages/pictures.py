@@ -107,8 +107,8 @@ class UniqueNames:
         return unique
 
 
-def facts(model: str, data: str, epoch: str, changed: Mapping[str, object], when: str) -> dict[str, str]:
-    """The header of a page; `changed`: the options that differ from their defaults."""
+def facts(model: str, data: str, epoch: str, changed: Mapping[str, object], when: str = "") -> dict[str, str]:
+    """The header of a page; `changed`: the options that differ from their defaults; when: it is written, if known."""
     shown = {name: value for name, value in changed.items() if name not in ("name", "model", "dataroot")}
     options = "  ".join(f"{name}={value}" for name, value in shown.items()) or "all at their defaults"
-    return {"model": model, "data": data, "epoch": epoch, "options": options, "written": when}
+    return {"model": model, "data": data, "epoch": epoch, "options": options, **({"written": when} if when else {})}

@@ -6,7 +6,7 @@ relative links. dominate writes the tags and escapes every name.
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -113,19 +113,23 @@ def _summaries(columns: Mapping[str, Column]) -> str:
     return tags.dl(entries, cls="summaries").render(pretty=False) + "\n"
 
 
-def page(title: str, facts: dict[str, str], body: str, image_width: int, reload_seconds: int | None = None) -> bytes:
+def page(title: str, facts: dict[str, str], body: str, image_width: int, reload_seconds: int | None = None,
+         parts: Sequence[str] = ("page",)) -> bytes:
     """Return a whole page as UTF-8.
 
     title, facts: any text; body: HTML that is already escaped; image_width: in CSS pixels;
-    reload_seconds: how often the page loads itself again while it is written to, None for never.
+    reload_seconds: how often the page loads itself again while it is written to, None for never;
+    parts: of the stylesheet and of the script, PART.css and PART.js, in order.
     """
-    here = Path(__file__)
+    style, script = (raw("".join(file.read_text(encoding="utf-8") for part in parts
+                                 if (file := Path(__file__).with_name(f"{part}.{kind}")).exists()))
+                     for kind in ("css", "js"))
     result = document(title, lang="en", style=f"--width: {image_width}px")
     result.head.add(
         tags.meta(charset="utf-8"),
         tags.meta(name="viewport", content="width=device-width, initial-scale=1"),
         tags.link(rel="icon", href="data:,"),  # keeps the browser from asking for /favicon.ico
-        tags.style(raw(here.with_name("page.css").read_text(encoding="utf-8"))),
+        tags.style(style),
     )
     if reload_seconds is not None:
         result.body["data-reload"] = reload_seconds  # by the script, which knows when to stop
@@ -134,7 +138,7 @@ def page(title: str, facts: dict[str, str], body: str, image_width: int, reload_
         tags.header(tags.h1(title), tags.dl(terms)),
         _tools(image_width),
         tags.main(raw(body)),
-        tags.script(raw(here.with_name("page.js").read_text(encoding="utf-8"))),
+        tags.script(script),
     )
     return result.render(pretty=False).encode("utf-8", errors="replace")
 

@@ -82,19 +82,23 @@ class SampleStrip:
         """The lines as HTML, each in a box that scrolls by itself; nothing when there are none."""
         if not self.lines:
             return ""
+        count = max(len(line.given) + len(line.made) for line in self.lines.values())
         shown = [_line(name, line) for name, line in self.lines.items()]
-        return tags.section(tags.h2("The same samples over the epochs"), shown, cls="strip").render(pretty=False) + "\n"
+        section = tags.section(tags.h2("The same samples over the epochs"), shown, cls="strip")
+        section["style"] = f"--count: {count}"  # all lines have columns of one width
+        return section.render(pretty=False) + "\n"
 
 
 def _line(name: str, line: Line) -> tags.div:
     (source, *truth), made = line.given, sorted(line.made.items())
-    pictures = [_picture(source[1], source[0], "input")]
-    pictures += [_picture(file, label, f"epoch {epoch}") for epoch, (label, file) in made]
-    pictures += [_picture(file, label, "truth") for label, file in truth]
+    pictures = [_picture(source, "input", source[0])]
+    pictures += [_picture(picture, f"epoch {epoch}") for epoch, picture in made]
+    pictures += [_picture(picture, "truth", picture[0]) for picture in truth]
     return tags.div(tags.h3(name), tags.div(pictures, cls="film", tabindex=0), cls="sample")
 
 
-def _picture(file: str, label: str, when: str) -> tags.figure:
+def _picture(picture: tuple[str, str], what: str, shown: str = "") -> tags.figure:
+    label, file = picture
     url = "images/" + quote(os.fsencode(file))
-    image = tags.img(src=url, alt=f"{label}, {when}", loading="lazy", decoding="async")
-    return tags.figure(tags.a(image, href=url), tags.figcaption(tags.b(when), " ", label))
+    image = tags.img(src=url, alt=f"{label}, {what}", loading="lazy", decoding="async")
+    return tags.figure(tags.a(image, href=url), tags.figcaption(tags.b(what), f" {shown}" if shown else ""))

@@ -1,5 +1,4 @@
 """Where numbers and pictures of a training go: logs, bar, training page, live view, wandb, TensorBoard."""
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -141,15 +140,17 @@ class Recorder:
 
 
 def open_recorder(options: Options, schedule: Schedule, folder: Path, progress: Progress,
-                  state: Mapping[str, Any] | None) -> Recorder:
-    """The recorder that the options ask for. state: what the training goes on from, if anything."""
+                  state: Mapping[str, Any] | None, equilibria: Mapping[str, float]) -> Recorder:
+    """The recorder that the options ask for. state: what the training goes on from, if anything; equilibria: see
+    models.contract.Model."""
     opt = options.view(TrainCommandOptions)
     sizes = state["logs"] if state else None
     page = None
     if not opt.no_html:
         epochs = f"{opt.epoch_count} to {schedule.last_epoch}"
-        header = facts(opt.model, opt.dataroot, epochs, options.changed(), time.strftime("%Y-%m-%d %H:%M"))
-        page = TrainingPage(folder / "web", f"{opt.name}: training", header, opt.display_winsize, sizes is not None)
+        header = facts(opt.model, opt.dataroot, epochs, options.changed())
+        page = TrainingPage(folder / "web", f"{opt.name}: training", header, opt.display_winsize, sizes is not None,
+                            equilibria)
     live = open_live_view(opt.display_id, opt.display_server, opt.display_port, opt.display_env, opt.display_ncols,
                           opt.display_winsize, opt.name, progress.say)
     wandb = open_wandb(opt.use_wandb, opt.wandb_project_name, opt.name, options.as_dict())

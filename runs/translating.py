@@ -10,6 +10,7 @@ from engine.engine import Engine
 from models.contract import Batch, Images
 from options.groups import TestCommandOptions
 from options.schema import Options
+from pages.dates import date
 from pages.picture_writer import PictureWriter
 from pages.pictures import facts, pictures, save_visuals
 from pages.results_folder import Results, write_folder
@@ -85,7 +86,7 @@ def epoch_shown(options: Options) -> str:
 def write_results(options: Options, folder: Path, labels: list[str], rows: list[tuple[str, str]]) -> Path:
     """The page, the options and the names of a test in its folder; returns the page. rows: (name, title)."""
     opt = options.view(TestCommandOptions)
-    header = facts(opt.model, opt.dataroot, epoch_shown(options), options.changed(), time.strftime("%Y-%m-%d %H:%M"))
+    header = facts(opt.model, opt.dataroot, epoch_shown(options), options.changed(), date(time.time()))
     write_atomically(folder / "test_opt.json", options.as_json())
     names, titles = [name for name, _ in rows], [title for _, title in rows]
     return write_folder(

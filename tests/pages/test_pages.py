@@ -153,7 +153,7 @@ def test_training_page_in_the_browser(browser, tmp_path):
         browser.open(path)
         assert browser.js("return getComputedStyle(document.body).backgroundColor") == paper
     assert browser.load_images() == []
-    assert browser.texts("h2") == ["epoch 3", "epoch 2", "epoch 1"]
+    assert browser.texts(".row h2") == ["epoch 3", "epoch 2", "epoch 1"]
     assert browser.texts(".chart b") == ["never", "</b><script>alert(1)</script>", "G_L1", "D_real"]
     sides = browser.js("""const boxes = [...document.querySelectorAll('polyline')].map(p => p.getBBox());
                           return boxes.flatMap(b => [b.width, b.height])""")

@@ -1,6 +1,7 @@
 """Lines of losses tell means over the steps since the line before."""
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -72,8 +73,11 @@ def test_a_training_logs_and_shows_means(line, tmp_path: Path):
     for total, steps in ((4, range(1, 5)), (6, range(5, 7)), (12, range(7, 13))):
         assert means[total] == pytest.approx(mean_of(single, steps), rel=1e-9)
         assert means[total] != pytest.approx(single[total], rel=1e-3)
-    curve = json.loads((tmp_path / "checkpoints/means/web/page.json").read_text())["curves"]["G_L1"]
+    web = tmp_path / "checkpoints/means/web"
+    curve = json.loads((web / "page.json").read_text())["curves"]["G_L1"]
     assert curve["points"] == [[total / 4, losses["G_L1"]] for total, losses in means.items()]
+    dotted = re.findall(r'class="equilibrium">.*?<text[^>]*>([^<]*)<', (web / "index.html").read_text())
+    assert dotted == ["0.693"] * 3  # ln 2, of D_real, D_fake and G_GAN; G_L1 has none
 
 
 @pytest.mark.parametrize("stopped", [5, 7])  # in the middle of a mean; after a line, in an epoch that needs no other
