@@ -80,8 +80,8 @@ def train(options: Options, stop: StopRequest) -> None:
         import_wandb()  # it is known now that it is missing, not after the data were checked
     if opt.use_tensorboard:
         import_tensorboard()
-    chosen = choose_metrics(options, models.find(opt.model).translations, data.find(opt.dataset_mode).paired)
     device = choose_device(opt.gpu_ids, options.given("gpu_ids"))
+    chosen = choose_metrics(options, models.find(opt.model).translations, data.find(opt.dataset_mode).paired, device)
     needs, sizes = models.find(opt.model).needs, image_sizes(options, training=True)
     loader = open_loader(options, needs, *sizes, augment=True, device=device)
     options = options.replace(**loader.dataset.bits_used)  # validating and testing read images with the same scale
@@ -120,7 +120,9 @@ def train_in(folder: Path, options: Options, device: torch.device, loader: Loade
     engine = make_engine(options, device)
     print(engine.describe(opt.verbose))
     schedule = Schedule(opt.lr, opt.lr_policy, opt.n_epochs, opt.n_epochs_decay, opt.lr_decay_iters)
-    validation, followed = open_validating(engine, held_out, chosen, data.find(opt.dataset_mode).paired, options)
+    pairs = data.find(opt.dataset_mode).paired
+    validation, followed, notices = open_validating(engine, held_out, chosen, pairs, options)
+    say(notices)
     training = Training(engine, folder, options, schedule, loader.images, followed)
     say(training.begin(start))
     if ended := followed.exhausted(opt.early_stop):

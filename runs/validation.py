@@ -1,6 +1,7 @@
 """Validation while training: metrics, and a few samples to look at, of the held-out images."""
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,9 +18,17 @@ from metrics.measuring import Measuring
 from models.contract import Batch, Images, Translation
 from options.groups import TrainCommandOptions
 from options.schema import Options, did_you_mean
-from pages.pictures import pictures
+from pages.pictures import pictures, to_pictures
 from runs.followed import Followed
-from runs.validation_metrics import FLAG, MEANS, Chosen, higher_is_better, require_enough
+from runs.validation_metrics import (
+    FLAG,
+    MEANS,
+    Chosen,
+    choose_label_metrics,
+    higher_is_better,
+    measuring_device,
+    require_enough,
+)
 from util.errors import UserError
 from util.torchrun import rank, world_size
 
@@ -93,19 +102,28 @@ class Validation:
 
 
 def open_validating(engine: Engine, held_out: HeldOut | None, chosen: Chosen, pairs: bool, options: Options
-                    ) -> tuple[Validation | None, Followed]:
-    """What validates, None without images to validate on, and what follows it. pairs: whether each sample is one.
+                    ) -> tuple[Validation | None, Followed, list[str]]:
+    """What validates, None without images to validate on, what follows it, and notices.
 
+    chosen: what to measure beside metrics of labels; pairs: whether each sample is one.
     UserError when something that the options ask for cannot be measured.
     """
     opt = options.view(TrainCommandOptions)
     if held_out is None:
-        return None, Followed()
+        return None, Followed(), []
     require_enough(chosen, held_out.images)
+    labels, notices = choose_label_metrics(options, engine.model.translations, partial(_pictures_of, held_out))
+    chosen = {fake: {**told, **labels.get(fake, {})} for fake, told in chosen.items()}
     every = 1 if opt.lr_policy == "plateau" else opt.val_freq
     validation = Validation(engine, held_out, chosen, pairs, opt.val_samples, every)
     higher = bool(opt.best_metric or any(chosen.values())) and validation.check(opt.best_metric)
-    return validation, Followed(opt.best_metric, higher)
+    return validation, Followed(opt.best_metric, higher), notices
+
+
+def _pictures_of(held_out: HeldOut, side: str) -> Iterator[Tensor]:
+    """The held-out images of a side as pictures, (3, H, W) in [0, 1]."""
+    for batch in held_out.first(held_out.images):
+        yield from (torch.from_numpy(picture).permute(2, 0, 1) / 255 for picture in to_pictures(batch[side]))
 
 
 class _Look:
@@ -152,7 +170,7 @@ class _Look:
     def _take(self, shown: Mapping[str, Tensor], files: Mapping[str, str]) -> None:
         """One sample, in process 0. shown: uint8 (H, W, 3) by name."""
         for direction in self.directions:
-            direction.measure(shown, files, self.engine.device)
+            direction.measure(shown, files, measuring_device(self.engine.device))
             if self.seen < self.most and (lines := direction.line(shown)):
                 file = files.get(direction.source_side, "")
                 several = f" to {direction.names['fake']}" if len(self.directions) > 1 else ""

@@ -31,7 +31,8 @@ class LikenessMetric(Metric):
 def likeness(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--val_metrics likeness` is a metric of which more is better."""
     find = metrics.find
-    monkeypatch.setattr(metrics, "find", lambda name, *flag: LikenessMetric if name == "likeness" else find(name, *flag))
+    monkeypatch.setattr(metrics, "find", lambda name, *flag: LikenessMetric if name == "likeness" else find(name, *flag)
+                        )
 
 
 @pytest.mark.parametrize("name, best", [("likeness", max), ("mae", min)])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import train as command
 from helpers.images import read_pixels, write_image
@@ -110,6 +111,35 @@ def test_without_val_images_those_of_test_are_used_and_that_is_said_once(train, 
 def test_a_named_phase_without_images_is_refused(train, failure):
     code, said = failure(train, "--model template --val_freq 1 --val_phase mine")
     assert code == 2 and "--val_freq 1 measures on held-out images, --val_phase mine: no images" in said
+
+
+def test_a_distance_between_sets_says_before_anything_else_which_weights_it_lacks(train, failure, monkeypatch,
+                                                                                  tmp_path: Path):
+    pytest.importorskip("torch_fidelity")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    code, said = failure(train, "--model cycle_gan --val_freq 1 --val_metrics fid --phase nothing")
+    assert code == 2 and "weights-inception-2015-12-05-6726825d.pth" in said
+
+
+def test_labels_are_measured_with_the_classes_of_the_held_out_pictures(train, translate, dataroot: Path, capsys):
+    for number in range(1, 5):
+        pair = np.concatenate([read_pixels(dataroot / f"val/{number}.png")[:, :32], np.zeros((32, 32, 3), np.uint8)], 1)
+        pair[:8 * number, 32:] = 255, 200, 0
+        Image.fromarray(pair).save(dataroot / f"val/{number}.png")
+    (row,) = validations(train("--model cycle_gan --dataset_mode aligned --val_freq 1 --val_metrics pixel_acc"))
+    assert list(row["validation"]) == ["cycle", "pixel_acc_fake_B"]
+    assert "note: pixel_acc of fake_A is not measured: the pictures do not look like labels" in capsys.readouterr().out
+    images = translate("--phase val").parent / "val_latest/images"
+    colours = np.array([(0, 0, 0), (255, 200, 0)])
+    fake, real = (np.stack([read_pixels(images / f"{number}_{label}.png") for number in range(1, 5)])
+                  for label in ("fake_B", "real_B"))
+    classes = [np.linalg.norm(pictures[..., None, :] - colours, axis=-1).argmin(-1) for pictures in (fake, real)]
+    assert row["validation"]["pixel_acc_fake_B"] == pytest.approx(np.mean(classes[0] == classes[1]), abs=1e-6)
+
+
+def test_labels_that_are_none_are_refused(train, failure):
+    code, said = failure(train, "--model template --val_freq 1 --val_metrics class_iou")
+    assert code == 2 and "--val_metrics class_iou cannot be measured; leave it out" in said
 
 
 # The fixed samples
