@@ -13,7 +13,8 @@ from util.torchrun import rank
 
 @dataclass
 class Followed:
-    """metric: its name, '' for the first that the model measures; higher: whether more of it is better.
+    """metric: its name, '' for the first that the model measures; higher: whether more of it is better; kept: whether
+    the weights of the best epoch are.
 
     values: of all validations so far, as a rate schedule takes them, lower is better. epoch: of the best one, 0 while
     there is none; without: validations since then.
@@ -21,6 +22,7 @@ class Followed:
 
     metric: str = ""
     higher: bool = False
+    kept: bool = False
     values: list[float] = field(default_factory=list)
     epoch: int = 0
     best: float = math.inf  # as in `values`
@@ -54,10 +56,11 @@ class Followed:
 
     def state(self) -> dict[str, Any]:
         """What to go on with after a stop, beside the values."""
-        return {"metric": self.metric, "epoch": self.epoch, "best": self.best, "without": self.without}
+        return {"metric": self.metric, "kept": self.kept, "epoch": self.epoch, "best": self.best,
+                "without": self.without}
 
     def load_state(self, values: Sequence[float], state: Mapping[str, Any]) -> list[str]:
-        """Restore both; a notice when another metric is followed now, which begins without a past.
+        """Restore both; a notice when the best epoch is counted anew: of another metric, or because it was not kept.
 
         state: what `state` gave; {} where an earlier version wrote the values alone.
         """
@@ -65,10 +68,12 @@ class Followed:
         if before and self.metric and before != self.metric:
             return [f"note: this training followed {before} and follows {self.metric} from now on: its best epoch is "
                     "counted anew"]
-        self.values = list(values)
-        if state:
-            self.metric, self.epoch = self.metric or before, state["epoch"]
-            self.best, self.without = state["best"], state["without"]
+        self.values, self.metric = list(values), self.metric or before
+        if not state:
+            return []
+        if self.kept and not state["kept"]:
+            return [f"note: the best epoch by {self.metric} was not kept until now and is counted anew"]
+        self.epoch, self.best, self.without = state["epoch"], state["best"], state["without"]
         return []
 
 

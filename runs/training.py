@@ -203,7 +203,7 @@ class Training:
         if not validation.due(self.moment.epoch, self.schedule.last_epoch):
             return False
         measured = validation.measure()
-        better = self.followed.add(self.moment.epoch, measured.values) and bool(self.opt.best_metric)
+        better = self.followed.add(self.moment.epoch, measured.values) and self.followed.kept
         if better:
             self._save_weights("best")
             write_best(self.folder, self.followed)

@@ -117,7 +117,7 @@ def open_validating(engine: Engine, held_out: HeldOut | None, chosen: Chosen, pa
     every = 1 if opt.lr_policy == "plateau" else opt.val_freq
     validation = Validation(engine, held_out, chosen, pairs, opt.val_samples, every)
     higher = bool(opt.best_metric or any(chosen.values())) and validation.check(opt.best_metric)
-    return validation, Followed(opt.best_metric, higher), notices
+    return validation, Followed(opt.best_metric, higher, kept=bool(opt.best_metric)), notices
 
 
 def _pictures_of(held_out: HeldOut, side: str) -> Iterator[Tensor]:

@@ -83,8 +83,19 @@ def test_another_best_metric_begins_anew_and_says_so(line, tmp_path: Path, capsy
     assert (best["metric"], best["epoch"]) == ("mae", 4)
 
 
+def test_a_best_epoch_that_was_not_kept_is_counted_anew(line, tmp_path: Path, capsys):
+    run = tmp_path / "checkpoints/run"
+    command.main(line("run", f"{SAME} --val_freq 1 --early_stop 9"))
+    command.main(line("run", "--continue_train --n_epochs 4 --best_metric L1"))
+    assert "note: the best epoch by L1 was not kept until now and is counted anew" in capsys.readouterr().out
+    assert json.loads((run / "best.json").read_text())["epoch"] == 4
+    assert len(read_state(run / LATEST)["val_losses"]) == 5  # what plateau goes by is not forgotten
+    assert equal(weights(run / "best_net_G.pth"), weights(run / "5_net_G.pth"))
+
+
 # Early stop
 
+@pytest.mark.slow
 def test_a_training_that_gets_no_better_ends(line, tmp_path: Path, capsys):
     run = tmp_path / "checkpoints/run"
     options = f"{SAME} --n_epochs 9 --val_freq 1 --early_stop 2"

@@ -30,6 +30,7 @@ def test_each_step_moves_the_mean_by_its_share_and_the_training_not_at_all(model
             assert not equal(raw, mean)
 
 
+@pytest.mark.slow
 def test_test_py_translates_with_the_means_of_every_generator(train, translate, tmp_path: Path):
     run = train("--model cycle_gan --ema 0.5 --lr 0.01")
     results = tmp_path / "results/run"

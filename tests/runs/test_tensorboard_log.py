@@ -53,6 +53,7 @@ def test_it_shows_what_the_log_holds(line, tmp_path: Path):
             read_pixels(path), read_pixels(run / f"web/images/val_0001_epoch{epoch:03d}_fake_B.png"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["stopped", "failed"])
 def test_after_a_resume_it_goes_on_from_the_right_step(end: str, line, tmp_path: Path):
     if end == "stopped":

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import train as command
+from helpers.commands import load_command
 from helpers.images import read_pixels, write_image
 from helpers.trainings import equal, stop_after, validations, weights
 
@@ -34,7 +35,7 @@ def alike(one: dict, other: dict) -> bool:
     return one.keys() == other.keys() != set() and all(equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["pix2pix", pytest.param("cycle_gan", marks=pytest.mark.slow)])
 def test_validation_changes_no_bit_of_the_training_also_after_a_stop(model: str, line, tmp_path: Path):
     runs, options = tmp_path / "checkpoints", f"--model {model} {MODELS[model]}"
     validated = f"{options} {VALIDATED.replace('ema_mae', BEST[model])}"
@@ -61,6 +62,25 @@ def test_the_log_says_what_the_pictures_of_the_saved_weights_say(which: str, tra
     expected = mae(tmp_path / f"results/run/val_latest{means}")
     assert row["validation"][f"{means.strip('_')}_mae".strip("_")] == pytest.approx(expected, rel=1e-6)
     assert row["validation"]["mae"] != row["validation"]["ema_mae"]
+
+
+@pytest.mark.parametrize("line, fakes", [
+    ("--model pix2pix --norm batch --ngf 3 --val_metrics mae,psnr,ssim", ["fake_B"]),
+    ("--model cycle_gan --val_metrics rec", ["fake_B", "fake_A"]),
+])
+def test_the_log_says_what_evaluate_py_says(line: str, fakes: list[str], train, translate, tmp_path: Path):
+    if "psnr" in line:
+        pytest.importorskip("torchmetrics")
+    logged = validations(train(f"{line} --val_freq 1"))[0]["validation"]
+    results = translate("--phase val --eval").parent / "val_latest"
+    names = line.rpartition(" ")[2]
+    load_command("evaluate").main([str(results), "--metrics", names, "--json", str(tmp_path / "numbers.json")])
+    found = {entry["fake"]: entry["metrics"] for entry in json.loads((tmp_path / "numbers.json").read_text())}
+    assert list(found) == fakes
+    expected = {name if len(fakes) == 1 else f"{name}_{fake}": metric["value"]
+                for fake, told in found.items() for name, metric in told.items()}
+    assert {name: logged[name] for name in expected} == pytest.approx(expected, rel=1e-6)
+    assert len(logged) == 1 + len(expected)
 
 
 def test_two_directions_have_a_value_each(train, translate, tmp_path: Path):
@@ -144,6 +164,7 @@ def test_labels_that_are_none_are_refused(train, failure):
 
 # The fixed samples
 
+@pytest.mark.slow
 def test_the_same_samples_are_shown_after_each_epoch(train: Callable[..., Path], translate, tmp_path: Path):
     run = train("--model template --n_epochs 2 --val_freq 1 --val_samples 2 --save_epoch_freq 1")
     images = run / "web/images"
