@@ -1,7 +1,7 @@
 """From samples to numbers: every direction of translation that they show, measured by every metric that fits it."""
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,9 +13,11 @@ from evaluation.samples import Direction, Sample, Source
 from evaluation.simple_answers import Answers, SimpleAnswers
 from metrics.base_metric import Metric
 from metrics.measuring import Measuring, Report
+from runs.progress import Progress
 from util.errors import UserError
 
 BATCH = 8  # samples of one size that are measured at once
+MANY = 200  # samples, of which a bar is shown
 MOST_WAITING = 64  # samples: memory stays flat when every one has a size of its own
 ADVICE = ("translate pairs with test.py --dataset_mode aligned for the truth; without it compare sets of pictures: "
           "--metrics fid,kid, or evaluate.py --real FOLDER --fake FOLDER")
@@ -25,7 +27,7 @@ Waiting = list[tuple[str, dict[str, np.ndarray]]]
 @dataclass(frozen=True)
 class Measured:
     """The numbers of one direction. result: the name of what was measured; reference: what it was compared with;
-    notices: what the numbers must not be read without."""
+    samples: translations that were there; notices: what the numbers must not be read without."""
 
     result: str
     direction: Direction
@@ -48,9 +50,13 @@ def measure(source: Source, choice: Choice) -> list[Measured]:
     parts = [_Part(direction, fit, choice.device) for direction, fit in zip(source.directions, fitted, strict=True)
              if fit.metrics]
     said = misfits if choice.names else []  # metrics that nobody asked for are not missed
+    count = len(samples) if isinstance(samples, Sized) else 0  # a run that translates meanwhile has a bar of its own
+    progress = Progress(count, silent=count < MANY)
     for name, pictures in samples:
         for part in parts:
             part.add(name, part.direction.roles(pictures))
+        progress.advance(1)
+    progress.close()
     said += source.afterwards()
     return [part.measured(source, said if part is parts[0] else []) for part in parts]
 
@@ -70,11 +76,12 @@ class _Part:
         self.names: list[str] = []
         self.waiting: dict[object, Waiting] = defaultdict(list)
         self.seen: set[tuple[str, bytes]] = set()
-        self.again = 0
+        self.again = self.translations = 0
 
     def add(self, name: str, pictures: dict[str, np.ndarray]) -> None:
         """A sample, by role. Where real pictures are no truth, each counts once, and so does each source."""
         self.names.append(name)
+        self.translations += "fake" in pictures
         if self.direction.paired:
             self._wait(name, pictures)
             if self.answers:
@@ -120,6 +127,6 @@ class _Part:
         repeated = [f"{self.again} pictures are there again and count once: the shorter of two piles begins anew at "
                     "its end"] if self.again else []
         return Measured(source.result, self.direction, f"{label} of {source.where}" if label else "none",
-                        len(self.names), self.fitted.metrics, Report(report.values, rows, report.notes),
+                        self.translations, self.fitted.metrics, Report(report.values, rows, report.notes),
                         self.answers.answers() if self.answers else None,
                         [*self.fitted.notices, *repeated, *report.notes, *said])

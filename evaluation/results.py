@@ -25,6 +25,9 @@ class StoredResults:
     names: Sequence[str]
     directions: Sequence[Direction]
 
+    def __len__(self) -> int:
+        return len(self.names)
+
     def __iter__(self) -> Iterator[Sample]:
         """The samples in the order of the page. UserError when a picture cannot be read."""
         labels = {label for direction in self.directions for label in direction.labels.values()}

@@ -40,8 +40,9 @@ class SimpleAnswers:
             self._truths.write(truth.tobytes())
 
     def answers(self) -> Answers:
-        """The means over all samples. There is no mean image of pictures whose sizes differ."""
-        return Answers(_mean(self._errors), _mean(self._copy_errors), _mean(self._mean_errors()))
+        """The means over all samples; nothing can be added any more. Pictures of several sizes have no mean image."""
+        with self._truths:
+            return Answers(_mean(self._errors), _mean(self._copy_errors), _mean(self._mean_errors()))
 
     def _mean_errors(self) -> list[float | None]:
         if len(self._shapes) != 1:

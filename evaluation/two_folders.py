@@ -22,6 +22,9 @@ class Pile:
     matched: Matched
     names: dict[Path, str]
 
+    def __len__(self) -> int:
+        return len(self.matched.pairs) + len(self.matched.alone_A) + len(self.matched.alone_B)
+
     def __iter__(self) -> Iterator[Sample]:
         """The pairs, then what has no partner, of which metrics of two sets make use."""
         for fake, real in self.matched.pairs:

@@ -91,4 +91,5 @@ def test_installed_commands_work_in_any_folder(wheel: Path, dataroot: Path, tmp_
     assert "page: results/run/test_latest/index.html" in run(
         "bothways-test", f"--dataroot {dataroot} --name run --num_threads 0 --gpu_ids -1")
     assert "A->B" in run("bothways-evaluate", "results/run/test_latest")
+    assert "A->B" in run("bothways-evaluate", f"--name run --dataroot {dataroot} --num_threads 0 --gpu_ids -1")
     assert (tmp_path / "checkpoints" / "run" / "latest_net_G.pth").exists()

@@ -76,6 +76,19 @@ def test_files_in_the_results_folder(tmp_path):
     assert "mae_fake_B" in page and "20.00 [2.000, 38.00]" in page
 
 
+def test_names_that_are_no_characters(tmp_path):
+    folder = write_results(tmp_path, {"a\udcff": PAIRS["1"], "b,\n'<": PAIRS["1"]})
+    run(f"{folder} --json {tmp_path}/numbers.json")
+    rows = list(csv.reader((folder / "metrics.csv").open(encoding="utf-8", newline="")))
+    assert [row[1] for row in rows] == ["name", "a\\udcff", "b,\n'<"]
+
+
+def test_a_bar_of_many_images(tmp_path, capsys):
+    folder = write_results(tmp_path, {str(number): PAIRS["1"] for number in range(201)})
+    run(str(folder))
+    assert "201/201" in capsys.readouterr().err
+
+
 def test_two_results_of_one_name_are_told_apart(tmp_path, capsys):
     folders = [write_results(tmp_path / epoch, PAIRS) for epoch in ("test_latest", "test_best")]
     run(f"{folders[0]} {folders[1]} {folders[0]} --csv {tmp_path}/all.csv")
@@ -125,6 +138,9 @@ def test_two_folders(tmp_path, capsys):
     assert "mae" in said and "3.000" in said and f"references: real of {tmp_path}/real" in said
     assert (tmp_path / "all.csv").read_text().splitlines()[1] == f"{tmp_path}/fake,1,3"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all.csv", "fake", "real"]
+    run(f"--real {tmp_path}/real --fake {tmp_path}/fake --json {tmp_path}/numbers.json")
+    entry, = json.loads((tmp_path / "numbers.json").read_text())
+    assert (entry["images"], entry["metrics"]["mae"]["n"]) == (2, 1)
 
 
 @pytest.mark.parametrize("file", ["names.json", "test_opt.json"])
@@ -174,6 +190,15 @@ def test_help_names_the_commands_and_the_metrics():
     for word in (*evaluate.COMMANDS, *evaluate.COMMANDS.values(), "mae, ", "--metrics", "--palette", "--json"):
         assert word in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
+
+
+def test_help_of_a_run_lists_all_its_options(capsys):
+    with pytest.raises(SystemExit) as left:
+        run("--model cycle_gan --help")
+    said = capsys.readouterr().out
+    assert left.value.code == 0
+    for word in ("usage: evaluate.py", "--aspect_ratio", "--no_dropout", "--feature_weights"):
+        assert word in said
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, capsys, failure):

@@ -52,6 +52,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path):
         for one, other in zip(alone["losses"], two["losses"], strict=True):
             assert one.keys() == other.keys()
             assert all(torch.allclose(one[name], other[name], rtol=0, atol=1e-9) for name in one), (case, one, other)
+        assert two["means"] == pytest.approx(alone["means"], rel=0, abs=1e-9)
         for weights in both["weights"]:
             far = {name: (value - weights[case][name]).abs().max().item() for name, value in alone["weights"].items()}
             assert max(far.values()) < 1e-9, (case, far)

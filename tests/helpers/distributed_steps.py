@@ -18,6 +18,7 @@ from metrics.base_metric import Tools
 from metrics.mae_metric import MaeMetric
 from networks.losses import gradient_penalty
 from options.command_line import parse
+from runs.loss_means import LossMeans
 from runs.validation import Validation
 from train import COMMAND
 from util.torchrun import rank, world_size
@@ -52,13 +53,16 @@ def steps(case: str) -> dict:
     model.nets.double()
     same_everywhere(model.nets)
     with patch("networks.losses.gradient_penalty", lambda *images: gradient_penalty(*images[:3], torch.tensor(0.3))):
-        losses = [mean(engine.step(own_part(batch), epoch=1, images=0).losses) for batch in batches()]
+        results = [engine.step(own_part(batch), epoch=1, images=0) for batch in batches()]
+    means = LossMeans(engine.device)
+    for result in results:
+        means.add(result)
     drawn = everyone(torch.rand(()).item())
     before = {name: value.clone() for name, value in model.nets.state_dict().items()}
     validation = validate(engine, [own_part(batch) for batch in batches()][:2])
     uneven = validate(engine, [own_part(batches()[0])] if rank() == 0 else [])  # fewer images than processes
-    return {"losses": losses, "weights": before, "uneven": uneven, "validation": validation, "nan": nan(engine),
-            "drawn": drawn, "measured": measured(engine)}
+    return {"losses": [mean(result.losses) for result in results], "means": means.take(), "weights": before,
+            "uneven": uneven, "validation": validation, "nan": nan(engine), "drawn": drawn, "measured": measured(engine)}
 
 
 class HeldOut:

@@ -138,6 +138,25 @@ def test_a_page_that_nobody_writes_to_stops_reloading(browser, tmp_path):
         assert ("it reloads no more: was the training killed?" in status) is stops
 
 
+def test_only_the_strip_scrolls_sideways_and_its_input_stays(browser, tmp_path):
+    page = training_page(tmp_path)
+    for epoch in range(1, 13):
+        page.add_losses(epoch, {"G": 1.0})
+        page.add_samples(epoch, {"<b>1": [("real_A", "a.png"), ("fake_B", f"b{epoch}.png"), ("real_B", "c.png")]})
+    browser.view(400, 900)
+    browser.open(page.save(running=False))
+    assert browser.js("return document.documentElement.scrollWidth <= innerWidth")
+    assert browser.js("const f = document.querySelector('.film'); return f.scrollWidth > f.clientWidth")
+    left = "return document.querySelector('.film figure').getBoundingClientRect().left"
+    before = browser.js(left)
+    browser.js("document.querySelector('.film').scrollLeft = 300")
+    assert browser.js(left) == before
+    assert browser.texts(".film b") == ["input", *(f"epoch {epoch}" for epoch in range(1, 13)), "truth"]
+    assert browser.texts(".sample h3") == ["<b>1"]
+    browser.view(1200, 900)
+    assert browser.js("const f = document.querySelector('.film'); return f.scrollWidth - f.clientWidth") == 0
+
+
 def test_training_page_in_the_browser(browser, tmp_path):
     page = training_page(tmp_path)
     for epoch, label in itertools.product(range(1, 4), ("real_A", "fake_B")):
