@@ -62,7 +62,8 @@ def steps(case: str) -> dict:
     validation = validate(engine, [own_part(batch) for batch in batches()][:2])
     uneven = validate(engine, [own_part(batches()[0])] if rank() == 0 else [])  # fewer images than processes
     return {"losses": [mean(result.losses) for result in results], "means": means.take(), "weights": before,
-            "uneven": uneven, "validation": validation, "nan": nan(engine), "drawn": drawn, "measured": measured(engine)}
+            "uneven": uneven, "validation": validation, "nan": nan(engine), "drawn": drawn,
+            "measured": measured(engine)}
 
 
 class HeldOut:
