@@ -63,13 +63,17 @@ def make_engine(options: Options, device: torch.device, run: TrainedRun) -> Engi
     from engine.engine import Engine
     from engine.precision import choose_precision
     from networks.recognize import describe_weights
-    from runs.weight_files import load_nets, prefix
+    from runs.weight_files import load_nets, of_means, prefix
 
     opt = options.view(TestCommandOptions)
     torch.manual_seed(opt.seed + rank())
     model, saved = models.find(opt.model)(options), prefix(opt.epoch, opt.load_iter)
-    run.require_weights(saved, model.nets, opt.model)
-    load_nets(run.folder, saved, dict(model.nets.items()), describe_weights)
+    nets = dict(model.nets.items())
+    run.require_weights(saved, nets, opt.model)
+    if opt.weights == "ema":
+        run.require_means(saved, nets)
+        nets = of_means(nets)
+    load_nets(run.folder, saved, nets, describe_weights)
     model.nets.train(not opt.eval)  # dropout is the noise; batch norm uses the statistics of the test batch
     engine = Engine(model, device, choose_precision(opt.precision, device, opt.plain), opt.plain)
     if opt.compile:

@@ -41,7 +41,7 @@ def test(options: Options) -> None:
     from engine.distributed import gather
     from runs.earlier_results import require_same_inputs
     from runs.trained_run import open_run
-    from runs.translating import results_folder, translate_all, write_results
+    from runs.translating import epoch_shown, results_folder, translate_all, write_results
 
     opt = options.view(TestCommandOptions)
     run = open_run(Path(opt.checkpoints_dir, opt.name), options.declared)
@@ -52,6 +52,8 @@ def test(options: Options) -> None:
     engine = make_engine(options, device, run)
     require_same_inputs(folder, options)
     print(engine.describe(opt.verbose))
+    if opt.epoch == "best":
+        print(f"epoch: {epoch_shown(options)}")
     say(left_out(loader, options))
 
     labels, rows = translate_all(loader, count, loader.dataset.sources(), engine, folder, opt.aspect_ratio)

@@ -137,7 +137,7 @@ class Model(ABC):
     def metrics(self, images: Images) -> Mapping[str, Tensor]:
         """How good a translation is: by name, (B,), a number for each sample that falls as it gets better.
 
-        Measured on held-out images; --lr_policy plateau follows the first one.
+        Measured on held-out images; without --best_metric the first one decides which epoch is best.
         """
         return {}
 

@@ -50,6 +50,7 @@ class TrainingPage:
         self.strip = SampleStrip()
         self.rows: dict[int, Pictures] = {}  # epoch -> pictures, in rising order of epochs
         self.older: str | None = None  # the newest of the pages with older epochs
+        self.remark = ""  # what is to be said of the training's end
         self.began = time()  # this part of the training
         self.started: float | None = self.began  # None: with a page that an earlier version wrote
         self.trained = 0.0  # seconds, in the parts before this one
@@ -119,7 +120,7 @@ class TrainingPage:
         write_atomically(self.web_dir / "page.json", json.dumps(state))
         times = {"started": date(self.started)} if self.started is not None else {}
         times |= {"last saved" if running else "ended": date(now), "trained for": duration(trained)}
-        body = (_status(running, finished) + charts("Losses", LOSSES, self.curves, self.equilibria)
+        body = (_status(running, finished, self.remark) + charts("Losses", LOSSES, self.curves, self.equilibria)
                 + charts("Validation", VALIDATION, self.validation, best=self.best)
                 + self.strip.html() + self._rows(self.rows))
         path = self.web_dir / "index.html"
@@ -205,8 +206,9 @@ def _span(first: int, last: int) -> str:
     return f"Epoch {first}" if first == last else f"Epochs {first}–{last}"
 
 
-def _status(running: bool, finished: bool) -> str:
-    ended = "Training has finished." if finished else "Training was stopped before its end; --continue_train goes on."
+def _status(running: bool, finished: bool, remark: str) -> str:
+    stopped = "Training was stopped before its end; --continue_train goes on."
+    ended = (remark or "Training has finished.") if finished else stopped
     going = f"Training was running when this page was written; it reloads every {RELOAD_SECONDS} s."
     text = going if running else ended  # it cannot know that its training was killed
     return tags.p(text, cls="status").render(pretty=False) + "\n"

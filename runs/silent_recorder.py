@@ -1,10 +1,12 @@
 """What stands for the recorder in all processes but the first."""
 from collections.abc import Mapping
 
+from runs.followed import Followed
 from runs.moment import Moment
 from runs.pace import Stopwatch
 from runs.progress import Progress
 from runs.recorder import Recorder, Visuals
+from runs.validation import Measured
 
 
 class SilentRecorder(Recorder):
@@ -20,7 +22,13 @@ class SilentRecorder(Recorder):
     def warn(self, line: str) -> None:
         """Nothing."""
 
-    def validated(self, epoch: int, metrics: Mapping[str, float]) -> None:
+    def validated(self, moment: Moment, measured: Measured, followed: Followed) -> None:
+        """Nothing."""
+
+    def end_early(self, why: str) -> None:
+        """Nothing."""
+
+    def flush(self) -> None:
         """Nothing."""
 
     def update_page(self, moment: Moment) -> None:

@@ -14,6 +14,7 @@ from engine.step_result import NotFinite, StepResult
 from models.contract import Batch
 from options.groups import TrainCommandOptions
 from options.schema import Options
+from runs.followed import Followed, write_best
 from runs.going_on import Start, State
 from runs.health import Health
 from runs.loss_means import LossMeans
@@ -22,8 +23,9 @@ from runs.pace import Forecast
 from runs.recorder import Recorder
 from runs.state_file import save_state, state_must_fit
 from runs.stop import StopRequest
+from runs.validation import Validation
 from runs.warm_start import init_from
-from runs.weight_files import load_nets, prefix, save_nets
+from runs.weight_files import load_nets, of_means, prefix, save_nets
 from util.errors import MachineError
 from util.files import write_atomically
 from util.torchrun import rank, world_size
@@ -37,22 +39,19 @@ class Loader(Protocol):
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, but for the first `skip` images."""
 
-    def first(self, count: int) -> Iterator[Batch]:
-        """The first `count` images in batches: of several processes, each gets its share."""
-
-
 class Training:
     """A training in its folder. epoch_length: images an epoch.
 
-    validation: what plateau follows, a value for each epoch done; refused: steps of which an update was left out,
+    followed: the metric of the validations; refused: steps of which an update was left out,
     because a loss or a gradient was not finite.
     """
 
-    def __init__(self, engine: Engine, folder: Path, options: Options, schedule: Schedule, epoch_length: int):
+    def __init__(self, engine: Engine, folder: Path, options: Options, schedule: Schedule, epoch_length: int,
+                 followed: Followed | None = None):
         self.engine, self.folder, self.options, self.schedule = engine, folder, options, schedule
         self.opt = options.view(TrainCommandOptions)
         self.moment = Moment(self.opt.epoch_count, epoch_length)
-        self.validation: list[float] = []
+        self.followed = followed or Followed()
         self.refused = 0
         self.logged_epoch = 0  # the newest with a line of losses
         self.unchecked: deque[tuple[StepResult, Moment, list[str]]] = deque()  # a GPU tells of a NaN some steps later
@@ -79,7 +78,8 @@ class Training:
                 saved = Moment(**state["moment"])
                 notices += self._differences(state)
                 notices += self._take_place(saved, state.get("logged_epoch", saved.epoch - 1))
-                self.validation, self.refused = list(state["val_losses"]), state["skipped"]
+                notices += self.followed.load_state(state["val_losses"], state.get("followed", {}))
+                self.refused = state["skipped"]
                 self.health.load_state(state["health"])
                 self.means.load_state(state["own"].get("losses", []))  # which an older state lacks
         if rank() == 0:  # not earlier: a start that is refused leaves the run's options as they were
@@ -122,20 +122,23 @@ class Training:
         now = self.moment
         return now.total + (self.schedule.last_epoch - now.epoch + 1) * now.epoch_length - now.images
 
-    def run(self, loader: Loader, validation: Loader | None, recorder: Recorder, stop: StopRequest) -> None:
-        """Train until the last epoch is over, or until `stop` has a reason; logs and saves on the way.
-
-        validation: held-out images to measure on after each epoch.
+    def run(self, loader: Loader, validation: Validation | None, recorder: Recorder, stop: StopRequest) -> None:
+        """Train until the last epoch is over, no epoch gets better, or `stop` has a reason; logs and saves on the way.
         """
         for epoch in range(self.moment.epoch, self.schedule.last_epoch + 1):
-            lr = self.schedule.rate(epoch, self.validation)
+            lr = self.schedule.rate(epoch, self.followed.values)
             self._train_epoch(loader, lr, recorder, stop)
             if not self.moment.in_epoch:
-                if validation:
-                    self._validate(validation, recorder)
+                better = validation is not None and self._validate(validation, recorder)
                 recorder.progress.say(f"End of epoch {epoch} / {self.schedule.last_epoch}, learning rate {lr:.7f}")
-                self.end_epoch(recorder)
+                last = epoch == self.schedule.last_epoch
+                ended = "" if last else self.followed.exhausted(self.opt.early_stop)
+                if ended:
+                    recorder.end_early(f"ended early: {ended}")
+                self.end_epoch(recorder, better, last or bool(ended))
                 stop.check()
+                if ended:
+                    break
             if stop.reason and self.moment.epoch <= self.schedule.last_epoch:
                 self.save(recorder)
                 recorder.progress.say(f"stopped by {stop.reason}; --continue_train goes on from here")
@@ -195,20 +198,27 @@ class Training:
                 lines.append(f"warning: {named}; the update is left out, {self.refused} so far")
         return lines
 
-    def _validate(self, held_out: Loader, recorder: Recorder) -> None:
-        metrics = self.engine.validate(held_out.first(held_out.images))
-        self.validation.append(next(iter(metrics.values())))
-        recorder.validated(self.moment.epoch, metrics)
+    def _validate(self, validation: Validation, recorder: Recorder) -> bool:
+        """Validate if it is time; returns whether this is the best epoch so far, and is to be kept."""
+        if not validation.due(self.moment.epoch, self.schedule.last_epoch):
+            return False
+        measured = validation.measure()
+        better = self.followed.add(self.moment.epoch, measured.values) and self.followed.kept
+        if better:
+            self._save_weights("best")
+            write_best(self.folder, self.followed)
+        recorder.validated(self.moment, measured, self.followed)
+        return better
 
-    def end_epoch(self, recorder: Recorder) -> None:
-        """Go to the next epoch; save when this one is to be kept, or a save is due."""
+    def end_epoch(self, recorder: Recorder, better: bool, last: bool) -> None:
+        """Go to the next epoch; save when this one is to be kept, or a save is due. better: it is the best so far."""
         epoch, every = self.moment.epoch, self.opt.save_epoch_freq
-        kept = epoch == self.schedule.last_epoch or (every > 0 and epoch % every == 0)
+        kept = last or (every > 0 and epoch % every == 0)
         recorder.update_page(self.moment)
         self.moment = self.moment.next_epoch()
         if kept:
             self._save_weights(str(epoch))
-        if kept or self.moment.due(self.opt.save_latest_freq):
+        if kept or better or self.moment.due(self.opt.save_latest_freq):
             self.save(recorder)
 
     def save(self, recorder: Recorder) -> None:
@@ -220,13 +230,15 @@ class Training:
         self._save_weights("latest")
         if self.opt.save_by_iter and self.moment.due(self.opt.save_latest_freq):
             self._save_weights(f"iter_{self.moment.total}")
+        recorder.flush()
         if rank() == 0:
             save_state(self.folder, {
                 "engine": engine,
                 "ranks": ranks,
                 "moment": asdict(self.moment),
                 "logged_epoch": self.logged_epoch,
-                "val_losses": self.validation,
+                "val_losses": self.followed.values,
+                "followed": self.followed.state(),
                 "skipped": self.refused,
                 "health": self.health.state(),
                 "logs": recorder.log.sizes(),
@@ -236,5 +248,4 @@ class Training:
         """The weight files of one save; the running mean of G is G_ema."""
         if rank() == 0:
             model = self.engine.model
-            means = {f"{name}_ema": net for name, net in model.averaged.items()}
-            save_nets(self.folder, prefix, {**dict(model.nets.items()), **means})
+            save_nets(self.folder, prefix, {**dict(model.nets.items()), **of_means(dict(model.averaged.items()))})

@@ -14,6 +14,7 @@ from pages.dates import date
 from pages.picture_writer import PictureWriter
 from pages.pictures import facts, pictures, save_visuals
 from pages.results_folder import Results, write_folder
+from runs.followed import describe_best
 from runs.progress import Progress
 from runs.shared_results import SharedNames
 from runs.weight_files import prefix
@@ -31,7 +32,8 @@ class Loader(Protocol):
 def results_folder(opt: TestCommandOptions) -> Path:
     """Where the results of a test lie."""
     iteration = f"_iter{opt.load_iter}" if opt.load_iter > 0 else ""
-    return Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}{iteration}")
+    means = "_ema" if opt.weights == "ema" else ""
+    return Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}{iteration}{means}")
 
 
 class Translated(NamedTuple):
@@ -73,11 +75,18 @@ def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engin
     return labels, names.in_order(rows)
 
 
+def epoch_shown(options: Options) -> str:
+    """Which save is tested: 5, iter_2000, or "best (epoch 7, psnr 21.3400 when it was validated)"."""
+    opt = options.view(TestCommandOptions)
+    saved = prefix(opt.epoch, opt.load_iter)
+    known = describe_best(Path(opt.checkpoints_dir, opt.name)) if saved == "best" else ""
+    return f"{saved} ({known})" if known else saved
+
+
 def write_results(options: Options, folder: Path, labels: list[str], rows: list[tuple[str, str]]) -> Path:
     """The page, the options and the names of a test in its folder; returns the page. rows: (name, title)."""
     opt = options.view(TestCommandOptions)
-    header = facts(opt.model, opt.dataroot, prefix(opt.epoch, opt.load_iter), options.changed(),
-                   date(time.time()))
+    header = facts(opt.model, opt.dataroot, epoch_shown(options), options.changed(), date(time.time()))
     write_atomically(folder / "test_opt.json", options.as_json())
     names, titles = [name for name, _ in rows], [title for _, title in rows]
     return write_folder(

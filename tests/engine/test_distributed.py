@@ -59,6 +59,10 @@ def test_two_processes_learn_what_one_does(tmp_path: Path):
         assert alone["validation"].keys() == two["validation"].keys()
         assert all(abs(value - two["validation"][name]) < 1e-9 for name, value in alone["validation"].items())
         assert two["uneven"].keys() == alone["uneven"].keys() != set()
+        assert alone["measured"]["values"] == pytest.approx(two["measured"]["values"], abs=1e-5)
+        assert alone["measured"]["samples"] == {  # rounded to 8 bits
+            name: pytest.approx(shown, abs=0.01) for name, shown in two["measured"]["samples"].items()}
+        assert len(alone["measured"]["samples"]) == (6 if "cycle_gan" in case else 3)  # in each direction
         assert two["drawn"][0] != two["drawn"][1]  # dropout is each one's own
         assert two["nan"] == ([alone["nan"][0]] * 2 if "syncbatch" in case else ["", alone["nan"][0]])  # it spreads NaN
 

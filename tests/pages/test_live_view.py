@@ -54,6 +54,16 @@ def test_server_holds_the_curves(server, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_what_is_measured_has_a_window_of_its_own(server):
+    view = server.open("validation")
+    view.plot_losses(1.0, {"L1": 2.0})
+    view.plot_validation(1.0, {"L1": 0.5})
+    view.close(timeout=30)
+    assert server.curves("validation") == {"L1": ([1.0], [2.0])}
+    assert server.curves("validation", "3") == {"L1": ([1.0], [0.5])}
+    assert server.window("3", "validation")["title"] == "maps validation"
+
+
 def test_server_holds_the_newest_pictures_and_their_labels(server):
     images = {"real_A": colour(20, 30, (255, 0, 0)), "fake_B": colour(20, 30, (0, 255, 9)), "small": colour(10, 12, 3)}
     expected = np.full((20 + GAP + 20, 30 + GAP + 30, 3), 255)
