@@ -19,12 +19,13 @@ MOST_ACROSS = 4  # pictures beside each other that a narrow window still shows i
 
 
 def page(title: str, facts: dict[str, str], body: str, image_width: int, reload_seconds: int | None = None, *,
-         parts: Sequence[str] = (), top: str = "", tools: Sequence[tags.html_tag] = (), across: int = 3) -> bytes:
+         parts: Sequence[str] = ("page",), top: str = "", tools: Sequence[tags.html_tag] = (), across: int = 3
+         ) -> bytes:
     """Return a whole page as UTF-8.
 
     title, facts: any text; body: HTML that is already escaped; image_width: in CSS pixels;
     reload_seconds: how often the page loads itself again while it is written to, None for never;
-    parts: what the page has beside page.css and page.js: "zoom" for zoom.css and zoom.js;
+    parts: of the stylesheet and of the script, PART.css and PART.js, in order;
     top: HTML below the facts; tools: controls beside those of every page; across: pictures of a row in one line.
     """
     result = document(title, lang="en", style=f"--width: {image_width}px; --across: {across}")
@@ -32,16 +33,16 @@ def page(title: str, facts: dict[str, str], body: str, image_width: int, reload_
         tags.meta(charset="utf-8"),
         tags.meta(name="viewport", content="width=device-width, initial-scale=1"),
         tags.link(rel="icon", href="data:,"),  # keeps the browser from asking for /favicon.ico
-        tags.style(raw(_inlined(("page", *parts), "css"))),
+        tags.style(raw(_inlined(parts, "css"))),
     )
     if reload_seconds is not None:
         result.body["data-reload"] = reload_seconds  # by the script, which knows when to stop
     terms = [tags.div(tags.dt(term), tags.dd(fact)) for term, fact in facts.items()]
     result.body.add(
-        tags.header(tags.h1(title), tags.dl(terms, cls="facts"), raw(top)),
+        tags.header(tags.h1(title), tags.dl(terms), raw(top)),
         _tools(image_width, tools),
         tags.main(raw(body)),
-        tags.script(raw(_inlined(("page", *parts), "js"))),
+        tags.script(raw(_inlined(parts, "js"))),
     )
     return result.render(pretty=False).encode("utf-8", errors="replace")
 
@@ -99,14 +100,13 @@ def _tools(image_width: int, more: Sequence[tags.html_tag]) -> tags.form:
         tags.label("Filter", tags.input_(type="search", name="filter", placeholder="part of a name")),
         tags.output(name="shown"),
         *more,
-        tags.label(
-            "Width",
-            tags.input_(type="range", name="width", aria_label="Width of the pictures", min=smallest, max=largest, step="any", value=image_width),
-        ),
+        tags.label("Width", tags.input_(type="range", name="width", aria_label="Width of the pictures", min=smallest,
+                                        max=largest, step="any", value=image_width)),
         cls="tools", autocomplete="off", hidden=True,
     )
 
 
 def _inlined(parts: Sequence[str], ending: str) -> str:
     """The stylesheets or the scripts of the parts of a page, one behind the other."""
-    return "".join(Path(__file__).with_name(f"{part}.{ending}").read_text(encoding="utf-8") for part in parts)
+    files = [Path(__file__).with_name(f"{part}.{ending}") for part in parts]
+    return "".join(file.read_text(encoding="utf-8") for file in files if file.exists())

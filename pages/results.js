@@ -46,7 +46,8 @@ const columns = document.head.appendChild(document.createElement("style"));
 function showColumns() {
   const slider = view.value === "slider", two = [left.selectedIndex, right.selectedIndex];
   const seen = figures.map((_, i) => slider ? two.includes(i) : boxes("picture")[i].checked);
-  const widest = Math.max(1, ...lines.map((_, line) => figures.filter((figure, i) => seen[i] && figure.line === line).length));
+  const counts = lines.map((_, line) => figures.filter((figure, i) => seen[i] && figure.line === line).length);
+  const widest = Math.max(1, ...counts);
   const across = slider ? 1 : Math.min(widest, mostAcross);
   const rules = [
     `:root, .pictures { --across: ${across} !important }`,
@@ -54,7 +55,8 @@ function showColumns() {
     ...boxes("number").flatMap((box, i) => box.checked ? [] : [`.numbers > :nth-child(${i + 1}) { display: none }`]),
     `.numbers > :nth-child(${metric() + 1}) { color: var(--accent) }`,
   ];
-  if (slider) rules.push(`${figures[two[1]].rule} { --side: end; --above: 1; --seen: inset(0 0 0 calc(var(--split) * 1%)) }`);
+  const cut = "inset(0 0 0 calc(var(--split) * 1%))";
+  if (slider && figures.length) rules.push(`${figures[two[1]].rule} { --side: end; --above: 1; --seen: ${cut} }`);
   columns.textContent = rules.join("\n");
   main.classList.toggle("slider", slider);
   tools.querySelector(".sides").hidden = !slider;
@@ -72,7 +74,8 @@ function addSplit(row) {
 const sortButtons = [...document.querySelectorAll(".summaries dt")].flatMap(term => {
   const value = `metric ${term.textContent}`;
   if (![...sort.options].some(option => option.value === value)) return [];
-  const button = Object.assign(document.createElement("button"), { type: "button", value, textContent: term.textContent });
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", value, textContent: term.textContent });
   button.addEventListener("click", () => {
     order.value = sort.value === value && order.value === "first" ? "last" : "first";
     sort.value = value;

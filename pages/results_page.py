@@ -61,7 +61,8 @@ class ResultsPage:
                                    {name: row.numbers.get(name, math.nan) for name in metrics}) for row in self.rows)
         path = self.folder / "index.html"
         write_atomically(path, page(
-            self.title, self.facts, body, self.image_width, parts=("results", "zoom"), top=_summaries(self.columns),
+            self.title, self.facts, body, self.image_width, parts=("page", "results", "zoom"),
+            top=_summaries(self.columns),
             tools=[_order(metrics, self.columns), *_view(labels), _chosen(labels, metrics)],
             across=pictures_across(len(labels))))
         return path

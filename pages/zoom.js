@@ -8,14 +8,16 @@ zoom.innerHTML = `
     <b aria-live="polite"></b><p class="numbers"></p><output></output>
     <button type="button" name="back" aria-label="previous row" title="previous row (left arrow)">←</button>
     <button type="button" name="on" aria-label="next row" title="next row (right arrow)">→</button>
-    <button type="button" name="fit" aria-label="whole picture" title="whole picture (0); wheel, +, - and a double click zoom">⤢</button>
+    <button type="button" name="fit" aria-label="whole picture"
+            title="whole picture (0); wheel, +, - and a double click zoom">⤢</button>
     <button type="button" name="close" aria-label="close" title="close (Escape)">✕</button>
   </div>
   <div class="panes"></div>`;
 const panes = zoom.querySelector(".panes");
+const WHOLE = { x: 0, y: 0, scale: 1 };
 const LARGEST = 64;
 
-let open_, place;  // the row, and where all panes look: x and y of the picture's corner in pixels, and its scale
+let open_, place = WHOLE;  // the row, and where all panes look: the corner of a picture in pixels, and its scale
 
 const rowsShown = () => [...document.querySelectorAll(".row:not([hidden])")];
 const figuresShown = row => [...row.querySelectorAll("figure")].filter(f => getComputedStyle(f).display !== "none");
@@ -29,7 +31,8 @@ function openRow(row) {
   const all = rowsShown(), at = all.indexOf(row);
   open_ = row;
   zoom.querySelector("b").textContent = row.querySelector("h2").textContent;
-  zoom.querySelector(".numbers").replaceChildren(...[...row.querySelectorAll(".numbers > *")].map(n => n.cloneNode(true)));
+  const numbers = [...row.querySelectorAll(".numbers > *")].map(number => number.cloneNode(true));
+  zoom.querySelector(".numbers").replaceChildren(...numbers);
   zoom.querySelector("output").value = `${at + 1} of ${all.length}`;
   panes.replaceChildren(...figuresShown(row).map(pane));
   arrange();
@@ -72,13 +75,17 @@ function look({ x, y, scale }) {
   }
 }
 
-// Zooms by a factor; what lies at (x, y) of its frame, by default the middle, stays there.
-function zoomBy(factor, x = panes.querySelector(".frame").clientWidth / 2, y = panes.querySelector(".frame").clientHeight / 2) {
+const middle = () => {
+  const { clientWidth, clientHeight } = panes.querySelector(".frame");
+  return { x: clientWidth / 2, y: clientHeight / 2 };
+};
+
+// Zooms by a factor; what lies at (x, y) of its frame stays there.
+function zoomBy(factor, { x, y } = middle()) {
   const scale = Math.min(LARGEST, Math.max(1, place.scale * factor)), by = scale / place.scale;
   look({ x: x - (x - place.x) * by, y: y - (y - place.y) * by, scale });
 }
 
-const WHOLE = { x: 0, y: 0, scale: 1 };
 const whole = () => look(WHOLE);
 const step = by => {
   const all = rowsShown(), row = all[all.indexOf(open_) + by];
@@ -109,7 +116,7 @@ panes.addEventListener("pointermove", event => {
   const other = [...fingers.entries()].find(([id]) => id !== event.pointerId)?.[1];
   if (other) {
     const far = one => Math.hypot(one.x - other.x, one.y - other.y);
-    zoomBy(far(now) / Math.max(1, far(before)), other.x, other.y);
+    zoomBy(far(now) / Math.max(1, far(before)), other);
   } else {
     look({ x: place.x + now.x - before.x, y: place.y + now.y - before.y, scale: place.scale });
   }
@@ -118,11 +125,11 @@ for (const end of ["pointerup", "pointercancel"]) panes.addEventListener(end, ev
 panes.addEventListener("wheel", event => {
   const at = spot(event);
   event.preventDefault();
-  if (at) zoomBy(1.002 ** -event.deltaY, at.x, at.y);
+  if (at) zoomBy(1.002 ** -event.deltaY, at);
 }, { passive: false });
 panes.addEventListener("dblclick", event => {
   const at = spot(event);
-  if (at) place.scale > 1 ? whole() : zoomBy(4, at.x, at.y);
+  if (at) place.scale > 1 ? whole() : zoomBy(4, at);
 });
 
 zoom.addEventListener("click", event => {

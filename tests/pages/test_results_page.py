@@ -68,6 +68,11 @@ def box(browser: Browser, selector: str) -> list[float]:
                       "return [r.x, r.y, r.width, r.height]", selector)
 
 
+def mouse(browser: Browser, kind: str, x: float, y: float, **more) -> None:
+    """Something that a mouse does in the window."""
+    browser.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, **more})
+
+
 @pytest.mark.parametrize("sort, order, expected", [
     ("as translated", "first", ["town 10", "town 9", "Äpfel", "town 1"]),
     ("as translated", "last", ["town 1", "Äpfel", "town 9", "town 10"]),
@@ -147,11 +152,8 @@ def test_the_slider_cuts_between_two_pictures_to_the_pixel(browser, tmp_path):
     assert (width, height) == (200, 160)
     middle = round(top + height / 2)
     for at in (20, 100, 150):
-        browser.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mousePressed", "x": left + 100, "y": middle,
-                                                                    "button": "left", "clickCount": 1})
-        for kind in ("mouseMoved", "mouseReleased"):
-            browser.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": kind, "x": left + at, "y": middle,
-                                                                        "button": "left", "clickCount": 1})
+        for kind, x in ("mousePressed", 100), ("mouseMoved", at), ("mouseReleased", at):
+            mouse(browser, kind, left + x, middle, button="left", clickCount=1)
         line = pixels(browser)[middle, round(left):round(left + width)]
         assert (line[:at - 2] == COLOURS["real_B"]).all() and (line[at + 3:] == COLOURS["real_A"]).all()
     other = browser.js("return getComputedStyle(document.querySelectorAll('.pictures')[1]).getPropertyValue('--split')")
@@ -178,8 +180,7 @@ def test_zoom_shows_all_pictures_of_a_row_at_the_same_place(browser, tmp_path):
     assert browser.js(places) == [[0, 0, 1]] * 3
     left, top, width, height = box(browser, ".frame")
     at = [round(left + width / 4), round(top + height / 2)]
-    wheel = {"type": "mouseWheel", "x": at[0], "y": at[1], "deltaX": 0, "deltaY": -500}
-    browser.driver.execute_cdp_cmd("Input.dispatchMouseEvent", wheel)
+    mouse(browser, "mouseWheel", *at, deltaX=0, deltaY=-500)
     browser.js("return new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
     (x, y, scale), *others = browser.js(places)
     assert scale > 1.5 and others == [[x, y, scale]] * 2
@@ -219,7 +220,7 @@ HOSTILE = ["sub/a b", "#1?x=2", "50% &amp;\"'<b>", "%41", "A", "ü 漢"]
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_link_leads_to_its_row(browser, tmp_path, name):
-    page = results(tmp_path, dict.fromkeys(HOSTILE, {}), ("fake_B",))
+    page = results(tmp_path, {name: {} for name in HOSTILE}, ("fake_B",))
     browser.open(page)
     choose(browser, "filter", "no row has this name")
     link = browser.js("return document.querySelectorAll('.anchor')[arguments[0]].href", HOSTILE.index(name))
