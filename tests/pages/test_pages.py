@@ -88,7 +88,7 @@ def test_filter_and_width(browser, tmp_path):
 
 
 @pytest.mark.parametrize("labels, window, lines", [
-    (6, 1700, [6]), (6, 1200, [3, 3]), (6, 900, [3, 3]), (6, 600, [2, 2, 2]),
+    (6, 1700, [6]), (6, 1200, [3, 3]), (6, 900, [3, 3]), (6, 600, [3, 3]),
     (8, 1200, [4, 4]), (8, 2300, [8]), (7, 1200, [4, 3]),
 ])
 def test_the_two_directions_of_a_row_lie_below_each_other(browser, tmp_path, labels, window, lines):
