@@ -1,0 +1,149 @@
+"""evaluate.py compare: the same inputs through several methods, as a page and as a figure for print."""
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from options.parser import HelpAsked
+from options.schema import OptionError, did_you_mean
+from util.errors import UserError, exit_on
+from util.files import write_atomically
+from util.notices import say
+
+if TYPE_CHECKING:  # --help answers without torch
+    from evaluation.comparing import Method
+    from metrics.base_metric import Metric
+
+DESCRIPTION = """The same inputs through several methods: a page, index.html, and a figure for print, comparison.png.
+
+Each folder is one of results (results/NAME/test_latest) or of a run (checkpoints/NAME), which is translated first.
+Other flags than these are test.py's, for all runs, and stand behind the folders."""
+STANDARD = ("mae", "psnr", "ssim")  # where the truth is known
+TAKEN = ("--name", "--checkpoints_dir")  # flags of test.py for which the folders stand
+
+
+def main(argv: list[str]) -> None:
+    """The command. Exit code 0 after writing a comparison, 2 for folders that cannot be compared."""
+    args, words = parser().parse_known_args(argv)
+    with exit_on(UserError, OptionError, HelpAsked):
+        compare(args, words)
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command understands beside the flags of test.py."""
+    result = argparse.ArgumentParser("evaluate.py compare", description=DESCRIPTION, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     usage="evaluate.py compare FOLDER FOLDER ... [options] [flags of test.py]")
+    result.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of results or of a run; a column each")
+    result.add_argument("--titles", type=_words, metavar="'Ours,pix2pix'",
+                        help="what the columns are called; left out: as the runs")
+    result.add_argument("--fake", type=_words, default=["fake_B"], metavar="fake_A",
+                        help="the direction: fake_B (left out) or fake_A, of all; or one each, with commas between")
+    result.add_argument("--metrics", type=_words, metavar="mae,psnr",
+                        help=f"the numbers above the columns; left out: {','.join(STANDARD)} where the truth is known")
+    result.add_argument("--rows", type=_positive, default=6, metavar="N",
+                        help="how many inputs the figure shows, from the first (6); the page shows all")
+    result.add_argument("--names", action="append", metavar="a,b,c", help="or which ones, in this order")
+    result.add_argument("--row_names", action="store_true", help="write their names at the left of the figure")
+    result.add_argument("--cell", type=_positive, default=256, metavar="PIXELS",
+                        help="the width of each picture in the figure (256)")
+    result.add_argument("--output", type=Path, default=Path("results/comparison"), metavar="FOLDER",
+                        help="where the comparison goes (results/comparison); an earlier one there is replaced")
+    result.add_argument("--overwrite", action="store_true",
+                        help="write into a folder that holds something else, among what is there")
+    result.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file too")
+    return result
+
+
+def compare(args: argparse.Namespace, words: Sequence[str]) -> None:
+    """Translate what is not translated yet, find what all share, measure it, show it."""
+    from evaluation.compared_numbers import measure, table
+    from evaluation.comparing import shared_rows
+    from evaluation.comparison_folder import Comparison, require_place
+
+    refuse(args, words)
+    require_place(args.output, args.folders, args.overwrite)
+    methods = open_methods(args, words)
+    names, notices = shared_rows(methods)
+    say(notices)
+    in_figure = require_known(args.names, names) if args.names else names[:args.rows]
+    metrics = make_metrics(args.metrics, methods)
+    reports = measure(methods, names, metrics)
+    say(f"note: {method.title}: {note}" for method, report in zip(methods, reports, strict=True)
+        for note in report.notes)
+
+    numbers = table(methods, reports, metrics)
+    comparison = Comparison(args.output, methods, names)
+    comparison.write_pictures(numbers)
+    figure = comparison.write_figure(in_figure, args.row_names, args.cell)
+    page = comparison.write_page(reports, metrics)
+    if args.json:
+        write_atomically(args.json, json.dumps(numbers, indent=1) + "\n")
+    print(f"figure: {figure}\npage: {page}")
+
+
+def refuse(args: argparse.Namespace, words: Sequence[str]) -> None:
+    """UserError for a command line that cannot be meant."""
+    if len(args.folders) < 2:
+        raise UserError(f"there is only {args.folders[0]} to compare; give two or more folders")
+    for flag in TAKEN:
+        if any(word.partition("=")[0] == flag for word in words):
+            raise UserError(f"{flag}: the folder of a run, such as checkpoints/NAME, says it; leave the flag out")
+    for name, given in (("--titles", args.titles), ("--fake", args.fake)):
+        if given and len(given) != len(args.folders) and not (name == "--fake" and len(given) == 1):
+            raise UserError(f"{name} has {len(given)} ({', '.join(given)}) for {len(args.folders)} folders; give one "
+                            "for each, with commas between")
+
+
+def open_methods(args: argparse.Namespace, words: Sequence[str]) -> list[Method]:
+    """What each folder holds, after the runs among them were translated."""
+    from evaluation.comparing import open_method, with_titles
+    from evaluation.translated_run import translated
+    from runs.run_folder import holds_a_run
+
+    runs: dict[Path, Path] = {}  # by the folder of its results
+    methods = []
+    fakes = args.fake * len(args.folders) if len(args.fake) == 1 else args.fake
+    for folder, fake in zip(args.folders, fakes, strict=True):
+        results = folder
+        if holds_a_run(folder):
+            results = translated(folder, words, say)
+            other = runs.setdefault(results.resolve(), folder)
+            if other.resolve() != folder.resolve():
+                raise UserError(f"the results of both {other} and {folder} go to {results}; translate one by test.py "
+                                "with another --results_dir, and give its folder of results here")
+        methods.append(open_method(results, fake))
+    return with_titles(methods, args.titles)
+
+
+def make_metrics(chosen: Sequence[str] | None, methods: Sequence[Method]) -> dict[str, Metric]:
+    """The metrics that are asked for, or else the STANDARD ones."""
+    from metrics import make
+    from metrics.base_metric import Tools
+
+    truth = any(method.paired for method in methods)
+    return make(chosen if chosen is not None else STANDARD if truth else (), Tools())
+
+
+def require_known(given: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The inputs that are asked for. UserError for one that is not there."""
+    wanted = [name for text in given for name in ([text] if text in names else _words(text))]
+    for name in wanted:
+        if name not in names:
+            raise UserError(f"--names {name!r} is not among the {len(names)} inputs that all methods have"
+                            f"{did_you_mean(name, names)}; for example {', '.join(names[:5])}")
+    return wanted
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")]
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not positive")
+    return value
