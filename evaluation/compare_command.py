@@ -21,7 +21,7 @@ DESCRIPTION = """The same inputs through several methods: a page, index.html, an
 
 Each folder is one of results (results/NAME/test_latest) or of a run (checkpoints/NAME), which is translated first.
 Other flags than these are test.py's, for all runs, and stand behind the folders."""
-STANDARD = ("mae", "psnr", "ssim")  # where the truth is known
+STANDARD = ("mae",)  # where the truth is known
 TAKEN = ("--name", "--checkpoints_dir")  # flags of test.py for which the folders stand
 
 

@@ -46,7 +46,8 @@ def figure(rows: Sequence[Sequence[np.ndarray]], captions: Sequence[str], names:
     gap, font = max(1, cell // 64), _font(max(8, cell // 9))
     bands = [picture_grid([_of_width(picture, cell) for picture in row], len(row), gap) for row in rows]
     head = picture_grid(_texts(captions, font, [cell] * len(captions), CAPTION_LINES), len(captions), gap)
-    sides = [np.rot90(text) for text in _texts(names, font, [band.shape[0] for band in bands], NAME_LINES)]
+    lengths = [band.shape[0] for band in bands] if names else []
+    sides = [np.rot90(text) for text in _texts(names, font, lengths, NAME_LINES)]
     left = sides[0].shape[1] + gap if sides else 0
     height = head.shape[0] + sum(gap + band.shape[0] for band in bands)
     result = np.full((height, left + head.shape[1], 3), 255, np.uint8)
