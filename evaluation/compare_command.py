@@ -101,22 +101,21 @@ def refuse(args: argparse.Namespace, words: Sequence[str]) -> None:
 def open_methods(args: argparse.Namespace, words: Sequence[str]) -> list[Method]:
     """What each folder holds, after the runs among them were translated."""
     from evaluation.comparing import open_method, with_titles
-    from evaluation.translated_run import translated
+    from evaluation.translated_run import plan, translate
     from runs.run_folder import holds_a_run
 
-    runs: dict[Path, Path] = {}  # by the folder of its results
-    methods = []
+    tests = {folder: plan(folder, words) for folder in args.folders if holds_a_run(folder)}
+    by_results = {test.results.resolve(): test for test in tests.values()}
+    for test in tests.values():
+        other = by_results[test.results.resolve()]
+        if other.run != test.run:
+            raise UserError(f"the results of both {test.run} and {other.run} go to {test.results}; translate one by "
+                            "test.py with another --results_dir, and give its folder of results here")
+    for test in by_results.values():
+        translate(test, say)
     fakes = args.fake * len(args.folders) if len(args.fake) == 1 else args.fake
-    for folder, fake in zip(args.folders, fakes, strict=True):
-        results = folder
-        if holds_a_run(folder):
-            results = translated(folder, words, say)
-            other = runs.setdefault(results.resolve(), folder)
-            if other.resolve() != folder.resolve():
-                raise UserError(f"the results of both {other} and {folder} go to {results}; translate one by test.py "
-                                "with another --results_dir, and give its folder of results here")
-        methods.append(open_method(results, fake))
-    return with_titles(methods, args.titles)
+    folders = [tests[folder].results if folder in tests else folder for folder in args.folders]
+    return with_titles([open_method(folder, fake) for folder, fake in zip(folders, fakes, strict=True)], args.titles)
 
 
 def make_metrics(chosen: Sequence[str] | None, methods: Sequence[Method]) -> dict[str, Metric]:
