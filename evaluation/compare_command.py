@@ -2,26 +2,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.options import MeasureOptions
 from options.parser import HelpAsked
-from options.schema import OptionError, did_you_mean
+from options.schema import OptionError, Options, assemble, did_you_mean
 from util.errors import UserError, exit_on
-from util.files import write_atomically
 from util.notices import say
 
 if TYPE_CHECKING:  # --help answers without torch
     from evaluation.comparing import Method
-    from metrics.base_metric import Metric
 
 DESCRIPTION = """The same inputs through several methods: a page, index.html, and a figure for print, comparison.png.
 
 Each folder is one of results (results/NAME/test_latest) or of a run (checkpoints/NAME), which is translated first.
 Other flags than these are test.py's, for all runs, and stand behind the folders."""
-STANDARD = ("mae",)  # where the truth is known
+MEASURING = ("metrics", "palette", "features", "feature_weights")  # options of evaluate.py
 TAKEN = ("--name", "--checkpoints_dir")  # flags of test.py for which the folders stand
 
 
@@ -34,6 +32,7 @@ def main(argv: list[str]) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """What the command understands beside the flags of test.py."""
+    declared = assemble([MeasureOptions])
     result = argparse.ArgumentParser("evaluate.py compare", description=DESCRIPTION, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter,
                                      usage="evaluate.py compare FOLDER FOLDER ... [options] [flags of test.py]")
@@ -42,8 +41,9 @@ def parser() -> argparse.ArgumentParser:
                         help="what the columns are called; left out: as the runs")
     result.add_argument("--fake", type=_words, default=["fake_B"], metavar="fake_A",
                         help="the direction: fake_B (left out) or fake_A, of all; or one each, with commas between")
-    result.add_argument("--metrics", type=_words, metavar="mae,psnr",
-                        help=f"the numbers above the columns; left out: {','.join(STANDARD)} where the truth is known")
+    for name in MEASURING:
+        option = declared[name]
+        result.add_argument(f"--{name}", type=option.read, default=option.default, metavar="X", help=option.help)
     result.add_argument("--rows", type=_positive, default=6, metavar="N",
                         help="how many inputs the figure shows, from the first (6); the page shows all")
     result.add_argument("--names", action="append", metavar="a,b,c", help="or which ones, in this order")
@@ -60,28 +60,31 @@ def parser() -> argparse.ArgumentParser:
 
 def compare(args: argparse.Namespace, words: Sequence[str]) -> None:
     """Translate what is not translated yet, find what all share, measure it, show it."""
-    from evaluation.compared_numbers import measure, table
+    from evaluation.choice import choose
+    from evaluation.command_line import Asked
+    from evaluation.compared_numbers import measure_all
     from evaluation.comparing import shared_rows
     from evaluation.comparison_folder import Comparison, require_place
+    from evaluation.files import write_json
+    from evaluation.tables import table
 
     refuse(args, words)
+    choice = choose(Asked(_measuring(args)))
     require_place(args.output, args.folders, args.overwrite)
     methods = open_methods(args, words)
     names, notices = shared_rows(methods)
     say(notices)
     in_figure = require_known(args.names, names) if args.names else names[:args.rows]
-    metrics = make_metrics(args.metrics, methods)
-    reports = measure(methods, names, metrics)
-    say(f"note: {method.title}: {note}" for method, report in zip(methods, reports, strict=True)
-        for note in report.notes)
+    measured = measure_all(methods, names, choice)
+    everything = [one for one in measured if one]
+    print(table(everything))
 
-    numbers = table(methods, reports, metrics)
     comparison = Comparison(args.output, methods, names)
-    comparison.write_pictures(numbers)
+    comparison.write_pictures()
     figure = comparison.write_figure(in_figure, args.row_names, args.cell)
-    page = comparison.write_page(reports, metrics)
+    page = comparison.write_page(measured)
     if args.json:
-        write_atomically(args.json, json.dumps(numbers, indent=1) + "\n")
+        write_json(args.json, everything)
     print(f"figure: {figure}\npage: {page}")
 
 
@@ -118,15 +121,6 @@ def open_methods(args: argparse.Namespace, words: Sequence[str]) -> list[Method]
     return with_titles([open_method(folder, fake) for folder, fake in zip(folders, fakes, strict=True)], args.titles)
 
 
-def make_metrics(chosen: Sequence[str] | None, methods: Sequence[Method]) -> dict[str, Metric]:
-    """The metrics that are asked for, or else the STANDARD ones."""
-    from metrics import make
-    from metrics.base_metric import Tools
-
-    truth = any(method.paired for method in methods)
-    return make(chosen if chosen is not None else STANDARD if truth else (), Tools())
-
-
 def require_known(given: Sequence[str], names: Sequence[str]) -> list[str]:
     """The inputs that are asked for. UserError for one that is not there."""
     wanted = [name for text in given for name in ([text] if text in names else _words(text))]
@@ -135,6 +129,13 @@ def require_known(given: Sequence[str], names: Sequence[str]) -> list[str]:
             raise UserError(f"--names {name!r} is not among the {len(names)} inputs that all methods have"
                             f"{did_you_mean(name, names)}; for example {', '.join(names[:5])}")
     return wanted
+
+
+def _measuring(args: argparse.Namespace) -> MeasureOptions:
+    declared = assemble([MeasureOptions])
+    values = {name: option.default for name, option in declared.items()}
+    values |= {name: getattr(args, name) for name in MEASURING}
+    return Options(values, dict.fromkeys(values, ""), declared, []).view(MeasureOptions)
 
 
 def _words(text: str) -> list[str]:

@@ -1,70 +1,67 @@
 """The same inputs through several methods: whose results lie where, and which inputs all of them share."""
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 import numpy as np
-from PIL import Image
 
+from data.readers import BadImage, read_image
+from evaluation.results import StoredResults, open_results
+from evaluation.samples import Direction
 from pages.pictures import UniqueNames
 from util.errors import UserError
 
-LABELS: dict[str, dict[str, tuple[str, ...]]] = {  # by direction and role: of all models
-    "fake_B": {"source": ("real_A", "real"), "fake": ("fake_B", "fake_B_rgb", "fake"), "real": ("real_B", "real_B_rgb"),
-               "rec": ("rec_A",)},
-    "fake_A": {"source": ("real_B",), "fake": ("fake_A",), "real": ("real_A",), "rec": ("rec_B",)},
-}
-WITH_TRUTH = ("aligned", "colorization")  # dataset modes
+FAKES = {"fake_B": ("fake_B", "fake"), "fake_A": ("fake_A",)}  # by direction, what it is called in results
 MOST_TOLD = 5  # names in a message
 
 
 @dataclass(frozen=True)
 class Method:
-    """The results of one direction of a test, 'fake_B' or 'fake_A'.
+    """The results of one direction of a test, under the title of their column."""
 
-    labels: of its pictures, by role: 'source', 'fake' and, where they are there, 'rec' and 'real'; paired: whether
-    'real' is the truth of 'fake'."""
-
-    folder: Path
+    results: StoredResults
+    direction: Direction
     title: str
-    direction: str
-    names: list[str]
-    labels: dict[str, str]
-    paired: bool
+
+    @property
+    def folder(self) -> Path:
+        """Where the results lie."""
+        return self.results.folder
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the inputs."""
+        return self.results.names
+
+    @property
+    def paired(self) -> bool:
+        """Whether the truth is known."""
+        return self.direction.paired and "real" in self.direction.labels
 
     def picture(self, name: str, role: str) -> Path:
         """The file of one picture."""
-        return self.folder / "images" / f"{name}_{self.labels[role]}.png"
+        return self.folder / "images" / f"{name}_{self.direction.labels[role]}.png"
 
 
 def open_method(folder: Path, fake: str) -> Method:
-    """The results in a folder of test.py. fake: of LABELS. UserError when there are none, or none of this direction."""
-    if fake not in LABELS:
-        raise UserError(f"--fake {fake!r} is no direction; expected {' or '.join(LABELS)}")
-    try:
-        shown = json.loads((folder / "names.json").read_bytes())
-        names, found = [str(name) for name in shown["names"]], [str(label) for label in shown["labels"]]
-        opt = json.loads((folder / "test_opt.json").read_bytes())
-        title, mode = str(opt["name"]["value"]), opt["dataset_mode"]["value"]
-    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-        raise UserError(f"{folder}/names.json or test_opt.json is damaged ({type(error).__name__}: {error}); run "
-                        "test.py again") from None
-    except OSError as error:
-        raise UserError(f"{folder} is neither a folder of results nor a run ({error.strerror or error}); expected such "
-                        "as results/NAME/test_latest, which test.py writes, or checkpoints/NAME; flags of test.py "
-                        "stand behind the folders") from None
-    strange = [name for name in names if PurePath(name).is_absolute() or ".." in PurePath(name).parts or "\0" in name]
+    """The results in a folder of test.py. fake: one of FAKES. UserError when there are none of this direction."""
+    if fake not in FAKES:
+        raise UserError(f"--fake {fake!r} is no direction; expected {' or '.join(FAKES)}")
+    if not (folder / "names.json").is_file():
+        raise UserError(f"{folder} is neither a folder of results nor a run; expected such as results/NAME/test_latest"
+                        ", which test.py writes, or checkpoints/NAME; flags of test.py stand behind the folders")
+    results = open_results(folder)
+    strange = [name for name in results.names
+               if PurePath(name).is_absolute() or ".." in PurePath(name).parts or "\0" in name]
     if strange:
         raise UserError(f"{folder}/names.json names {strange[0]!r}, which is no file in images/; run test.py again")
-    labels = {role: next(label for label in known if label in found)
-              for role, known in LABELS[fake].items() if set(known) & set(found)}
-    missing = [known[0] for role, known in LABELS[fake].items() if role in ("source", "fake") and role not in labels]
-    if missing:
-        raise UserError(f"{folder} holds no {' and no '.join(missing)}, only {', '.join(found) or 'nothing'}; --fake "
-                        f"chooses the direction: {', '.join(LABELS)}, one for all or one each with commas between")
-    return Method(folder, title, fake, names, labels, mode in WITH_TRUTH and "real" in labels)
+    found = {direction.name: direction for direction in results.directions if "source" in direction.labels}
+    direction = next((found[name] for name in FAKES[fake] if name in found), None)
+    if direction is None:
+        raise UserError(f"{folder} holds no {fake} with its input, only {', '.join(found) or 'other pictures'}; --fake "
+                        f"chooses the direction: {' or '.join(FAKES)} for all, or one each with commas between")
+    return Method(results, direction, results.result)
 
 
 def with_titles(methods: Sequence[Method], titles: Sequence[str] | None) -> list[Method]:
@@ -83,11 +80,9 @@ def with_titles(methods: Sequence[Method], titles: Sequence[str] | None) -> list
 def read_picture(path: Path) -> np.ndarray:
     """uint8 (H, W, 3). UserError when it cannot be read."""
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); run test.py again"
-                        ) from None
+        return np.asarray(read_image(path, channels=3))
+    except BadImage as error:
+        raise UserError(f"{path} cannot be read ({error.reason}); run test.py again") from None
 
 
 def shared_rows(methods: Sequence[Method]) -> tuple[list[str], list[str]]:

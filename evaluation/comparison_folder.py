@@ -2,14 +2,14 @@
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-from evaluation.compared_numbers import brief, numbers
+from evaluation.compared_numbers import best_of, numbers
 from evaluation.comparing import Method, read_picture
-from metrics.base_metric import Metric
+from evaluation.measuring import Measured
+from evaluation.tables import number
 from metrics.measuring import Report
 from pages.compare_page import ComparePage, Heading
 from pages.picture_grid import figure, save_figure
@@ -58,17 +58,18 @@ class Comparison:
         """The same in this folder, relative to images/."""
         return [f"{subfolder}/{name}.png" for subfolder in self.subfolders]
 
-    def write_pictures(self, numbers: Mapping[str, Any]) -> None:
-        """Copy the pictures here, and write the numbers to comparison.json.
+    def write_pictures(self) -> None:
+        """Copy the pictures here, and note in comparison.json which they are.
 
         Pictures of an earlier comparison are removed, and nothing else. Raises OSError.
         """
         files = {f"images/{copy}": picture for name in self.names
                  for copy, picture in zip(self.copies(name), self.pictures(name), strict=True)}
         old = [file for file in _earlier(self.folder) or [] if file not in files]
-        record = {"kind": KIND, "columns": dict(zip(self.subfolders, self.titles, strict=True)), **numbers}
+        record = {"kind": KIND, "columns": dict(zip(self.subfolders, self.titles, strict=True)), "names": self.names,
+                  "files": [*files, *old]}
         # First, so that a comparison which was broken off is known as ours.
-        write_atomically(self.folder / RECORD, json.dumps({**record, "files": [*files, *old]}, indent=1) + "\n")
+        write_atomically(self.folder / RECORD, json.dumps(record, indent=1) + "\n")
         with ThreadPoolExecutor(THREADS) as threads:
             list(threads.map(lambda file: write_atomically(self.folder / file, files[file].read_bytes()), files))
         for file in old:
@@ -82,28 +83,29 @@ class Comparison:
         save_figure(path, figure(rows, self.titles, names if row_names else (), cell))
         return path
 
-    def write_page(self, reports: Sequence[Report], metrics: Mapping[str, Metric]) -> Path:
-        """Write index.html; returns its path. reports: of each method. Raises OSError."""
-        above = [{}, *numbers(reports, metrics), {}]
+    def write_page(self, measured: Sequence[Measured | None]) -> Path:
+        """Write index.html; returns its path. measured: each method, None where nothing was. Raises OSError."""
+        best, reports = best_of(measured), [one.report if one else Report({}, {}) for one in measured]
+        above = [{}, *(numbers(report, best) for report in reports), {}]
         headings = [Heading(title, own) for title, own in zip(self.titles, above, strict=False)]
         title = f"Comparison of {len(self.methods)} methods"
-        page = ComparePage(self.folder, title, self._facts(reports, metrics), headings, IMAGE_WIDTH)
+        page = ComparePage(self.folder, title, self._facts(measured), headings, IMAGE_WIDTH)
         for name in self.names:
-            own = [{metric: brief(value) for metric, value in report.rows.get(name, {}).items()} for report in reports]
+            own = [{metric: number(value) for metric, value in report.rows.get(name, {}).items()} for report in reports]
             page.add_row(name, self.copies(name), [{}, *own, {}][:len(self.columns)])
         return page.save()
 
-    def _facts(self, reports: Sequence[Report], metrics: Mapping[str, Metric]) -> dict[str, str]:
+    def _facts(self, measured: Sequence[Measured | None]) -> dict[str, str]:
         facts = {"inputs": f"{len(self.names)}, the same for all methods"}
+        metrics = {name: metric for one in measured if one for name, metric in one.metrics.items()}
         if metrics:
-            facts["numbers"] = "\n".join(f"{name}: {metric.about}, {metric.better} is better"
-                                         for name, metric in metrics.items())
+            facts["numbers"] = "\n".join(f"{name}: {metric.about}{f' ({metric.unit})' if metric.unit else ''}, "
+                                         f"{metric.better} is better" for name, metric in metrics.items())
             facts["intervals"] = "95%, by resampling the inputs; the best number is bold"
-        notes = list(dict.fromkeys(f"{method.title}: {note}" for method, report in
-                                   zip(self.methods, reports, strict=True) for note in report.notes))
+        notes = [f"{one.result}: {notice}" for one in measured if one for notice in one.notices]
         if notes:
             facts["notes"] = "\n".join(notes)
-        return facts | {"results": "\n".join(f"{method.title}: {method.folder} ({method.direction})"
+        return facts | {"results": "\n".join(f"{method.title}: {method.folder} ({method.direction.name})"
                                              for method in self.methods),
                         "written": time.strftime("%Y-%m-%d %H:%M")}
 

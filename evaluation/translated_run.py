@@ -8,11 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 from engine.shortage import explain_shortage
-from networks.recognize import recognize_generator
-from options.command_line import Adopted, parse
+from opening import MEMORY_ADVICE, adopt_run
+from options.command_line import parse
 from options.groups import TestCommandOptions
 from options.schema import Options
-from runs.adopting import adopted_by_testing
 from runs.run_folder import WEIGHTS
 from runs.translating import results_folder
 from util.errors import UserError
@@ -33,12 +32,8 @@ class Test:
 def plan(run: Path, words: Sequence[str]) -> Test:
     """What test.py does with a run. words: its flags. Raises what test.py raises for a wrong command line."""
     where, command = run.resolve(), _test_command().COMMAND
-
-    def adopt(opt: Options) -> Adopted:
-        from data.layouts import finds_images
-        return adopted_by_testing(opt, command, recognize_generator, finds_images)
-
-    options = parse(command, [f"--name={where.name}", f"--checkpoints_dir={where.parent}", *words], adopt)
+    options = parse(command, [f"--name={where.name}", f"--checkpoints_dir={where.parent}", *words],
+                    lambda opt: adopt_run(opt, command))
     return Test(where, options, results_folder(options.view(TestCommandOptions)))
 
 
@@ -55,9 +50,8 @@ def translate(test: Test, say: Callable[[Iterable[str]], None]) -> None:
              "translate anew"])
         return
     say(test.options.notices)
-    command = _test_command()
-    with explain_shortage(command.MEMORY_ADVICE):
-        command.test(test.options)
+    with explain_shortage(MEMORY_ADVICE):
+        _test_command().test(test.options)
 
 
 def _made(test: Test) -> float | None:

@@ -1,36 +1,29 @@
 """evaluate.py compare: what it shows of which inputs, its numbers against those worked out by hand, what it refuses."""
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import evaluate
 from helpers.browser import chromium
 from helpers.images import read_pixels
+from helpers.results import write_results
 
 TRUTHS = {"1": 10, "2": 30, "sub/3": 50}  # gray levels of pictures; sources are twice as bright
 
 
-def write_results(folder: Path, name: str, fakes: dict[str, int], mode: str = "aligned", size: int = 4,
-                  **pictures: dict[str, int]) -> Path:
-    """A folder of results. fakes and other pictures: the gray level of each, by name; truth and source by TRUTHS."""
-    sides = {"real_A": {image: 2 * TRUTHS.get(image, 0) for image in fakes}, "fake_B": fakes,
-             "real_B": {image: TRUTHS.get(image, 0) for image in fakes}} | pictures
-    for label, grays in sides.items():
-        for image, gray in grays.items():
-            path = folder / "images" / f"{image}_{label}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.full((size, size, 3), gray, np.uint8)).save(path)
-    opt = {"name": name, "model": "pix2pix", "dataset_mode": mode, "direction": "AtoB"}
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = {key: {"value": value, "source": ""} for key, value in opt.items()}
-    (folder / "test_opt.json").write_text(json.dumps(rows))
-    (folder / "names.json").write_text(json.dumps({"labels": list(sides), "names": list(fakes)}))
-    return folder
+def write(folder: Path, name: str, fakes: dict[str, int], mode: str = "aligned", size: int = 4,
+          **more: dict[str, int]) -> Path:
+    """A folder of results. fakes and more: the gray level of each picture, by name; truth and source by TRUTHS."""
+    truths = {image: TRUTHS.get(image, 0) for image in fakes}
+    sides = {"real_A": {image: 2 * gray for image, gray in truths.items()}, "fake_B": fakes, "real_B": truths} | more
+    rows = {image: {label: np.full((size, size, 3), grays[image], np.uint8) for label, grays in sides.items()}
+            for image in fakes}
+    return write_results(folder, rows, name=name, dataset_mode=mode)
 
 
 @pytest.fixture(autouse=True)
@@ -41,22 +34,25 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def results(tmp_path: Path) -> Callable[..., Path]:
     """Writes results/NAME/test_latest."""
-    def write(name: str, fakes: dict[str, int], **more) -> Path:
-        return write_results(tmp_path / "results" / name / "test_latest", name, fakes, **more)
-    return write
+    return lambda name, fakes, **more: write(tmp_path / "results" / name / "test_latest", name, fakes, **more)
 
 
 def compare(line: str) -> None:
-    evaluate.main(["compare", *line.split()])
+    evaluate.main(["compare", *line.split(), "--json", "numbers.json"])
 
 
 def record(folder: str = "results/comparison") -> dict:
     return json.loads(Path(folder, "comparison.json").read_text())
 
 
+def titles() -> list[str]:
+    """Of the methods."""
+    return list(record()["columns"].values())[1:-1]
+
+
 def errors() -> dict[str, float]:
     """The mean absolute error of each method."""
-    return {title: method["metrics"]["mae"]["value"] for title, method in record()["methods"].items()}
+    return {entry["result"]: entry["metrics"]["mae"]["value"] for entry in json.loads(Path("numbers.json").read_text())}
 
 
 def grays(folder: str = "results/comparison", cell: int = 8, columns: int = 4) -> list[list[int]]:
@@ -79,25 +75,23 @@ def texts(page: Path, tag: str) -> list[str]:
 def test_methods_are_columns_in_the_order_given_between_input_and_truth(results, capsys):
     results("one", {"1": 13, "2": 35, "sub/3": 50})
     results("two", {"sub/3": 60, "1": 12, "2": 20, "4": 0})
-    compare("results/two/test_latest results/one/test_latest --cell 8 --metrics mae --json numbers.json")
+    compare("results/two/test_latest results/one/test_latest --cell 8 --metrics mae")
     said = capsys.readouterr().out
     assert "note: left out, since not all methods have them: 4\n" in said and "results/comparison/index.html" in said
     assert grays() == [[100, 60, 50, 50], [20, 12, 13, 10], [60, 20, 35, 30]]  # rows in the order of the first
 
-    methods = json.loads(Path("numbers.json").read_text())["methods"]
-    assert list(methods) == ["two", "one"]
-    assert list(methods["one"]["rows"]) == ["sub/3", "1", "2"]
-    assert [row["mae"] for row in methods["one"]["rows"].values()] == pytest.approx([0, 3, 5])
-    two, one = (methods[name]["metrics"]["mae"] for name in ("two", "one"))
-    assert (two["value"], one["value"]) == pytest.approx((22 / 3, 8 / 3)) and two["n"] == one["n"] == 3
-    assert 0 <= one["low"] < one["value"] < one["high"] <= 5.001 and one["better"] == "lower"
-    assert record()["methods"] == methods and record()["columns"] == {
-        "input": "Input", "two": "two", "one": "one", "ground_truth": "Ground truth"}
+    two, one = json.loads(Path("numbers.json").read_text())
+    assert (two["result"], one["result"]) == ("two", "one") and two["images"] == one["images"] == 3
+    assert errors() == pytest.approx({"two": 22 / 3, "one": 8 / 3})
+    mae = one["metrics"]["mae"]
+    assert 0 <= mae["low"] < mae["value"] < mae["high"] <= 5.001 and (mae["n"], mae["better"]) == (3, "lower")
+    assert record()["columns"] == {"input": "Input", "two": "two", "one": "one", "ground_truth": "Ground truth"}
 
     page = Path("results/comparison/index.html")
     assert texts(page, "h2") == ["Input", "two", "one", "Ground truth", "sub/3", "1", "2"]
-    assert ">2.667</b>" in page.read_text() and "<span>7.333</span>" in page.read_text()  # the best is bold
-    assert page.read_text().count("<b ") == 1
+    assert re.findall(r"<(b|span)[^>]*>([\d.]+)</\1>", page.read_text()) == [("span", "7.333"), ("b", "2.667")]  # the best
+    assert re.findall(r">mae ([\d.]+)<", page.read_text()) == [
+        "10.00", "0.000", "2.000", "3.000", "10.00", "5.000"]  # of each input
 
 
 def test_the_folder_may_be_moved_and_the_results_removed(results, tmp_path):
@@ -139,10 +133,10 @@ def test_titles_are_those_given_or_else_told_apart(results):
     results("two", {"1": 2})
     folders = "results/one/test_latest results/one/test_5 other/test_5 results/two/test_latest"
     compare(folders)
-    assert list(record()["methods"]) == ["one test_latest", "one test_5", "one test_5_2", "two"]
+    assert titles() == ["one test_latest", "one test_5", "one test_5_2", "two"]
     plain = read_pixels(Path("results/comparison/comparison.png"))
     compare(f"{folders} --titles Ours,Theirs,Ours,x")
-    assert list(record()["methods"]) == ["Ours", "Theirs", "Ours_2", "x"]
+    assert titles() == ["Ours", "Theirs", "Ours_2", "x"]
     titled = read_pixels(Path("results/comparison/comparison.png"))
     assert (titled[-256:] == plain[-256:]).all() and (titled[:-256] != plain[:-256]).any()
 
@@ -162,7 +156,7 @@ def test_without_a_truth_there_is_no_last_column(results, failure):
     folders = "results/one/test_latest results/two/test_latest --cell 8"
     compare(folders)
     assert grays(columns=3) == [[20, 1, 2], [60, 1, 2]]
-    assert record()["methods"]["one"]["metrics"] == {}
+    assert json.loads(Path("numbers.json").read_text()) == []
     code, said = failure(compare, f"{folders} --metrics mae")
     assert code == 2 and "mae" in said and "truth" in said and "--dataset_mode aligned" in said
 
@@ -212,7 +206,7 @@ def test_nothing_in_common(results, failure):
     ("one", "there is only one to compare; give two or more"),
     ("one nothing", "nothing is neither a folder of results nor a run"),
     ("one two --titles Ours", "--titles has 1 (Ours) for 2 folders"),
-    ("one two --fake fake_A", "holds no fake_A, only real_A, fake_B, real_B; --fake chooses the direction"),
+    ("one two --fake fake_A", "one holds no fake_A with its input, only fake_B; --fake chooses the direction"),
     ("one two --fake fake_B,fake_B,fake_B", "--fake has 3"),
     ("one two --fake fake", "--fake 'fake' is no direction; expected fake_B or fake_A"),
     ("one two --names 1,5", "--names '5' is not among the 2 inputs that all methods have"),
@@ -221,13 +215,13 @@ def test_nothing_in_common(results, failure):
     ("one two --output one", "--output one is one of the folders to compare"),
     ("one two --output one/names.json", "is a file; give a folder"),
     ("one two --output .", "--output . holds something else than a comparison; give another folder, or --overwrite"),
-    ("one damaged", "damaged/names.json or test_opt.json is damaged"),
+    ("one damaged", "damaged/names.json is damaged"),
     ("one evil", "evil/names.json names '../../1', which is no file in images/"),
-    ("one lost", "lost/images/2_fake_B.png cannot be read (No such file or directory); run test.py again"),
+    ("one lost", "lost/images/2_fake_B.png cannot be read (No such file or directory); run test.py"),
 ])
 def test_refusals(tmp_path, failure, line, message):
     for name in ("one", "two", "damaged", "evil", "lost"):
-        write_results(Path(name), name, {"1": 1, "2": 2})
+        write(Path(name), name, {"1": 1, "2": 2})
     Path("damaged/names.json").write_text('{"names": ["1"], "labels": 3}')
     Path("evil/names.json").write_text('{"names": ["../../1"], "labels": ["real_A", "fake_B", "real_B"]}')
     Path("lost/images/2_fake_B.png").unlink()
@@ -275,9 +269,9 @@ def test_hostile_names(tmp_path):
     image = "<img src=x onerror=alert(1)> ü&#60; \n\"'"
     name = "</style><script>alert(2)</script>"
     for number, title in ((1, name), (2, "../../evil")):
-        write_results(Path(f"r{number}"), title, {image: number, "%2e": 9})
+        write(Path(f"r{number}"), title, {image: number, "%2e": 9})
     compare("r1 r2 --output c --row_names")
-    assert not list(tmp_path.rglob("*evil*.png")) and {path.name for path in tmp_path.iterdir()} == {"r1", "r2", "c"}
+    assert not list(tmp_path.rglob("*evil*.png")) and {path.name for path in tmp_path.iterdir()} == {"r1", "r2", "c", "numbers.json"}
     with chromium(tmp_path / "profile") as browser:
         browser.open(Path("c/index.html"))
         assert browser.texts(".row h2") == [image, "%2e"]
@@ -295,7 +289,7 @@ def test_a_run_and_its_other_epoch(trained, dataroot, capsys, tmp_path):
     torch.save({key: value * 2 for key, value in weights.items()}, run / "7_net_G.pth")
     flags = f"--dataroot {dataroot} --num_threads 0 --gpu_ids -1 --eval --cell 32"
     evaluate.main(["compare", "checkpoints/run", "checkpoints/run", *flags.split(), "--epoch", "7"])
-    assert list(record()["methods"]) == ["run test_7", "run test_7_2"]
+    assert titles() == ["run test_7", "run test_7_2"]
     assert capsys.readouterr().out.count("page: results/run/test_7") == 1
     compare(f"checkpoints/run results/run/test_7 {flags} --titles latest,7")
     said = capsys.readouterr().out
@@ -305,13 +299,11 @@ def test_a_run_and_its_other_epoch(trained, dataroot, capsys, tmp_path):
         for name in "1234":
             assert (read_pixels(images / column / f"{name}.png")
                     == read_pixels(Path("results/run", folder, "images", f"{name}_fake_B.png"))).all()
-    methods = record()["methods"]
-    for title, method in methods.items():
-        errors = [np.abs(read_pixels(images / title / f"{name}.png").astype(float)
-                         - read_pixels(dataroot / "test" / f"{name}.png")[:, 32:]).mean() for name in "1234"]
-        assert list(method["rows"]) == list("1234")
-        assert [row["mae"] for row in method["rows"].values()] == pytest.approx(errors, rel=1e-5)
-    assert methods["latest"]["metrics"]["mae"]["value"] != methods["7"]["metrics"]["mae"]["value"]
+    assert errors() == pytest.approx({title: np.mean([
+        np.abs(read_pixels(images / title / f"{name}.png").astype(float)
+               - read_pixels(dataroot / "test" / f"{name}.png")[:, 32:]).mean() for name in "1234"])
+        for title in ("latest", "7")}, rel=1e-5)
+    assert errors()["latest"] != errors()["7"]
 
     page = Path("results/run/test_latest/names.json")
     for line, anew in ((flags, False), (f"{flags} --num_test 2", False), (flags.replace("--eval", ""), True)):
