@@ -10,7 +10,6 @@ from evaluation.comparing import Method, read_picture
 from evaluation.measuring import Measured, measure
 from evaluation.samples import Sample, Source
 from evaluation.tables import interval, number
-from metrics.measuring import Report
 from pages.compare_page import Number
 
 
@@ -52,18 +51,17 @@ def measure_all(methods: Sequence[Method], names: Sequence[str], choice: Choice)
     return measured
 
 
-def best_of(measured: Sequence[Measured | None]) -> dict[str, str]:
-    """The best value of each metric, as it is shown: what looks the same is equally good."""
-    best: dict[str, str] = {}
-    for name, metric in {name: metric for one in measured if one for name, metric in one.metrics.items()}.items():
-        reports = [one.report for one in measured if one]
-        values = [report.values[name].value for report in reports if name in report.values]
-        if known := [value for value in values if not isnan(value)]:
-            best[name] = number((max if metric.better == "higher" else min)(known))
-    return best
+def above_columns(measured: Sequence[Measured | None]) -> list[dict[str, Number]]:
+    """What stands on top of each method's column: the same metrics for all, by name; '-' where a method has none."""
+    metrics = {name: metric for one in measured if one for name, metric in one.metrics.items()}
+    values = [one.report.values if one else {} for one in measured]
+    best = {name: _best([own[name].value for own in values if name in own], metric.better)
+            for name, metric in metrics.items()}
+    return [{name: Number(number(own[name].value), interval(own[name]), number(own[name].value) == best[name])
+             if name in own else Number("-") for name in metrics} for own in values]
 
 
-def numbers(report: Report, best: dict[str, str]) -> dict[str, Number]:
-    """What stands on top of a method's column, by metric."""
-    return {name: Number(number(value.value), interval(value), number(value.value) == best.get(name))
-            for name, value in report.values.items()}
+def _best(values: Sequence[float], better: str) -> str:
+    """The best of two or more as it is shown, since what looks the same is equally good; '' where there is none."""
+    known = [value for value in values if not isnan(value)]
+    return number((max if better == "higher" else min)(known)) if len(known) > 1 else ""

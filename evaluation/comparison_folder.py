@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from evaluation.compared_numbers import best_of, numbers
+from evaluation.compared_numbers import above_columns
 from evaluation.comparing import Method, read_picture
 from evaluation.measuring import Measured
 from evaluation.tables import number
-from metrics.measuring import Report
 from pages.compare_page import ComparePage, Heading
 from pages.picture_grid import figure, save_figure
 from pages.pictures import UniqueNames
@@ -85,13 +84,13 @@ class Comparison:
 
     def write_page(self, measured: Sequence[Measured | None]) -> Path:
         """Write index.html; returns its path. measured: each method, None where nothing was. Raises OSError."""
-        best, reports = best_of(measured), [one.report if one else Report({}, {}) for one in measured]
-        above = [{}, *(numbers(report, best) for report in reports), {}]
-        headings = [Heading(title, own) for title, own in zip(self.titles, above, strict=False)]
+        headings = [Heading(title, own) for title, own in
+                    zip(self.titles, [{}, *above_columns(measured), {}], strict=False)]
+        rows = [one.report.rows if one else {} for one in measured]
         title = f"Comparison of {len(self.methods)} methods"
         page = ComparePage(self.folder, title, self._facts(measured), headings, IMAGE_WIDTH)
         for name in self.names:
-            own = [{metric: number(value) for metric, value in report.rows.get(name, {}).items()} for report in reports]
+            own = [{metric: number(value) for metric, value in of_method.get(name, {}).items()} for of_method in rows]
             page.add_row(name, self.copies(name), [{}, *own, {}][:len(self.columns)])
         return page.save()
 

@@ -11,6 +11,8 @@ from dominate.util import raw
 from pages.results_page import page
 from util.files import write_atomically
 
+NO_BREAK_SPACE = "\xa0"  # keeps the line, so that columns stay level
+
 
 @dataclass(frozen=True)
 class Number:
@@ -69,5 +71,5 @@ def _heading(heading: Heading) -> tags.div:
     lines = []
     for metric, number in heading.numbers.items():
         value = tags.b(number.text, title="the best of all") if number.best else tags.span(number.text)
-        lines.append(tags.div(tags.dt(metric), tags.dd(value, tags.small(number.interval))))
+        lines.append(tags.div(tags.dt(metric), tags.dd(value, tags.small(number.interval or NO_BREAK_SPACE))))
     return tags.div(tags.h2(heading.title), tags.dl(lines) if lines else "", cls="method" if lines else "")

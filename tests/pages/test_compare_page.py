@@ -70,7 +70,7 @@ def test_what_is_said(browser, path):
     assert browser.texts(".headings h2") == ["Input", *METHODS, "Ground truth"]
     assert browser.texts(".headings b") == ["22.5"]
     assert browser.js("return getComputedStyle(document.querySelector('.headings b')).fontWeight") == "700"
-    assert browser.texts(".headings small") == ["20.1 to 29.9", ""] * len(METHODS)
+    assert browser.texts(".headings small") == ["20.1 to 29.9", "\xa0"] * len(METHODS)
     assert browser.texts(".row:nth-of-type(2) .own") == [f"psnr 1{number}.5" for number in range(len(METHODS))]
     alts = "return [...document.querySelectorAll('.row:nth-of-type(1) img')].map(i => i.alt)"
     assert browser.js(alts) == ["Input", *METHODS, "Ground truth"]
