@@ -15,7 +15,8 @@ OLD = (*RENAMED, "no_lsgan")
 NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
             "local_addr", "master_addr",  # torchrun
-            "dist")  # pytest
+            "dist",  # pytest
+            "titles", "names", "rows", "row_names", "cell", "output", "fake", "metrics", "json")  # evaluate.py compare
 
 
 def read(phase: str, words: list[str]):
