@@ -8,7 +8,7 @@ from urllib.parse import quote
 from dominate import tags
 from dominate.util import raw
 
-from pages.results_page import page
+from pages.page import page
 from util.files import write_atomically
 
 NO_BREAK_SPACE = "\xa0"  # keeps the line, so that columns stay level
@@ -54,7 +54,10 @@ class ComparePage:
             if own:
                 caption.add(tags.span([tags.span(f"{metric} {text}") for metric, text in own.items()], cls="own"))
             row.add(tags.figure(tags.a(image, href=url), caption))
-        self.rows.append(tags.section(tags.h2(name), row, cls="row").render(pretty=False) + "\n")
+        place = "row-" + quote(os.fsencode(name))
+        head = tags.div(tags.h2(name), tags.a("#", href=f"#{place}", cls="anchor", aria_label="link to this row"),
+                        cls="head")
+        self.rows.append(tags.section(head, row, cls="row", id=place).render(pretty=False) + "\n")
 
     def save(self) -> Path:
         """Write `index.html` and return its path. Raises OSError."""
@@ -62,7 +65,8 @@ class ComparePage:
         body.add(tags.div([_heading(heading) for heading in self.headings], cls="headings"))
         body.add(raw("".join(self.rows)))
         path = self.folder / "index.html"
-        write_atomically(path, page(self.title, self.facts, body.render(pretty=False), self.image_width))
+        write_atomically(path, page(self.title, self.facts, body.render(pretty=False), self.image_width,
+                                    parts=("page", "compare", "zoom")))
         return path
 
 

@@ -95,3 +95,14 @@ def test_complete_without_script(browser, path):
     assert browser.load_images() == []
     assert len(boxes(browser, ".row figure")) == 2 * COLUMNS and len(boxes(browser, ".headings dd")) == 2 * len(METHODS)
     assert browser.js("return document.querySelector('.tools').offsetHeight") == 0
+
+
+def test_a_click_shows_all_methods_of_an_input_enlarged_and_of_one_size(browser, path):
+    browser.view(1280, 900)
+    browser.open(path)
+    browser.js("document.querySelectorAll('.row figure a')[2].click()")
+    assert browser.texts("dialog[open] b") == ["first"]
+    assert [caption.removesuffix(f"psnr 1{number - 1}.5") for number, caption in
+            enumerate(browser.texts(".panes figcaption"))] == ["Input", *METHODS, "Ground truth"]
+    sizes = "return [...document.querySelectorAll('.frame')].map(f => `${f.clientWidth} x ${f.clientHeight}`)"
+    assert len(set(browser.js(sizes))) == 1 and len(browser.js(sizes)) == COLUMNS
