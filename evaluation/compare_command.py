@@ -72,6 +72,7 @@ def compare(args: argparse.Namespace, words: Sequence[str]) -> None:
     choice = choose(Asked(_measuring(args)))
     require_place(args.output, args.folders, args.overwrite)
     methods = open_methods(args, words)
+    require_place(args.output, [method.folder for method in methods], args.overwrite)
     names, notices = shared_rows(methods)
     say(notices)
     in_figure = require_known(args.names, names) if args.names else names[:args.rows]
@@ -108,6 +109,11 @@ def open_methods(args: argparse.Namespace, words: Sequence[str]) -> list[Method]
     from runs.run_folder import holds_a_run
 
     tests = {folder: plan(folder, words) for folder in args.folders if holds_a_run(folder)}
+    if words and not tests:
+        flag = words[0].partition("=")[0]
+        near = did_you_mean(flag, [f"--{name}" for name in vars(args)])
+        raise UserError(f"{flag} is not an option here{near}; those of test.py are for runs (checkpoints/NAME), and "
+                        "these folders hold results")
     by_results = {test.results.resolve(): test for test in tests.values()}
     for test in tests.values():
         other = by_results[test.results.resolve()]

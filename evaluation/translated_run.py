@@ -1,10 +1,11 @@
 """A run as the results of a test: translated by test.py, or as it was translated before."""
 import importlib.util
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import ModuleType
 
 from engine.shortage import explain_shortage
@@ -32,9 +33,19 @@ class Test:
 def plan(run: Path, words: Sequence[str]) -> Test:
     """What test.py does with a run. words: its flags. Raises what test.py raises for a wrong command line."""
     where, command = run.resolve(), _test_command().COMMAND
-    options = parse(command, [f"--name={where.name}", f"--checkpoints_dir={where.parent}", *words],
+    name = _name(where)
+    options = parse(command, [f"--name={name}", f"--checkpoints_dir={where.parents[len(name.parts) - 1]}", *words],
                     lambda opt: adopt_run(opt, command))
     return Test(where, options, results_folder(options.view(TestCommandOptions)))
+
+
+def _name(run: Path) -> PurePath:
+    """What the run was called in training, such as group/maps, if it still lies so; else the name of its folder."""
+    try:
+        name = PurePath(json.loads((run / "train_opt.json").read_bytes())["name"]["value"])
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return PurePath(run.name)
+    return name if name.parts and run.parts[-len(name.parts):] == name.parts else PurePath(run.name)
 
 
 def translate(test: Test, say: Callable[[Iterable[str]], None]) -> None:
@@ -63,6 +74,8 @@ def _made(test: Test) -> float | None:
     except (OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError):
         return None
     wanted = {name: row["value"] for name, row in json.loads(test.options.as_json()).items()}
+    for name in ("dataroot", "checkpoints_dir", "results_dir"):  # may be written in several ways
+        wanted[name], earlier[name] = (os.path.realpath(str(values.get(name))) for values in (wanted, earlier))
     differ = [name for name in {*wanted, *earlier} - set(NOT_IN_PICTURES) if wanted.get(name) != earlier.get(name)]
     enough = isinstance(earlier.get("num_test"), int) and earlier["num_test"] >= wanted["num_test"]
     return when if enough and not differ else None

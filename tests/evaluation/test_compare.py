@@ -221,6 +221,7 @@ def test_nothing_in_common(results, failure):
     ("one two --fake fake", "--fake 'fake' is no direction; expected fake_B or fake_A"),
     ("one two --names 1,5", "--names '5' is not among the 2 inputs that all methods have"),
     ("one two --metrics psnrr", "--metrics 'psnrr' is not known"),
+    ("one two --title Ours,x", "--title is not an option here (did you mean --titles?)"),
     ("one two --name x", "--name: the folder of a run"),
     ("one two --output one", "--output one is one of the folders to compare"),
     ("one two --output one/names.json", "is a file; give a folder"),
@@ -325,6 +326,31 @@ def test_a_run_and_its_other_epoch(trained, dataroot, capsys, tmp_path):
     (run / "latest_net_G.pth").write_bytes(save_again)  # newer than the results
     compare(f"checkpoints/run results/run/test_7 {flags.replace('--eval', '')}")
     assert page.stat().st_mtime_ns != before and "which is used" not in capsys.readouterr().out
+
+
+def test_what_test_py_made_is_used(trained, translate, dataroot, capsys):
+    trained("--model template")
+    shutil.copytree("checkpoints/run", "checkpoints/group/maps")
+    options = json.loads(Path("checkpoints/run/train_opt.json").read_text())
+    options["name"]["value"] = "group/maps"
+    Path("checkpoints/group/maps/train_opt.json").write_text(json.dumps(options))
+    translate("")
+    capsys.readouterr()
+    line = f"checkpoints/run checkpoints/group/maps --dataroot {dataroot} --num_threads 0 --gpu_ids -1"
+    compare(line)
+    said = capsys.readouterr().out
+    assert "note: results/run/test_latest holds what test.py made of run on " in said
+    assert "page: results/group/maps/test_latest/index.html" in said and titles() == ["run", "group/maps"]
+    compare(line)
+    assert capsys.readouterr().out.count("which is used") == 2
+
+
+def test_a_translation_is_not_written_over(trained, dataroot, failure):
+    trained("--model template")
+    results, flags = "results/run/test_latest", f"--dataroot {dataroot} --num_threads 0 --gpu_ids -1"
+    code, said = failure(compare, f"checkpoints/run checkpoints/run {flags} --output {results}")
+    assert code == 2 and f"--output {results} is one of the folders to compare" in said
+    assert not Path(results, "comparison.json").exists()
 
 
 def test_runs_whose_results_would_be_the_same_folder(trained, dataroot, failure):
