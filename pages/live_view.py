@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from pages.picture_grid import picture_grid
+
 CHECK_TIMEOUT = 2.0  # seconds to wait for a first sign of life of the server
 SEND_TIMEOUT = 4.0  # seconds for one request; less than close() waits, so that a hung server ends the thread in time
 MAX_WAITING_POINTS = 1000  # of the curves; beyond it the oldest are dropped
 HOW_TO_INSTALL = ('Install it with `pip install "setuptools<81"`, which can build it, and then '
                   '`pip install --no-build-isolation visdom "tornado<6.6"`')
-GAP = 4  # white pixels between two pictures
 
 
 def open_live_view(
@@ -52,23 +53,6 @@ def open_live_view(
             f"{HOW_TO_INSTALL}, or silence this line with `--display_id 0`.")
         return None
     return LiveView(partial(_Windows, address, port, env, display_id, ncols, winsize, title), say)
-
-
-def picture_grid(pictures: list[np.ndarray], columns: int) -> np.ndarray:
-    """Lay pictures out row by row on white.
-
-    pictures: one or more, uint8 (H, W, 3); where sizes differ, the smaller ones are padded at the right and bottom.
-    Returns uint8 (rows * (H + GAP) - GAP, columns * (W + GAP) - GAP, 3), H and W those of the largest.
-    """
-    cell_height = max(picture.shape[0] for picture in pictures) + GAP
-    cell_width = max(picture.shape[1] for picture in pictures) + GAP
-    rows = math.ceil(len(pictures) / columns)
-    grid = np.full((rows * cell_height - GAP, columns * cell_width - GAP, 3), 255, np.uint8)
-    for index, picture in enumerate(pictures):
-        row, column = divmod(index, columns)
-        top, left = row * cell_height, column * cell_width
-        grid[top:top + picture.shape[0], left:left + picture.shape[1]] = picture
-    return grid
 
 
 class LiveView:

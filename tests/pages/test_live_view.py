@@ -12,7 +12,8 @@ from PIL import Image
 
 from helpers.images import read_pixels
 from helpers.live_server import HOST, colour, finish, free_port, running, view_threads
-from pages.live_view import GAP, open_live_view
+from pages.live_view import open_live_view
+from pages.picture_grid import GAP
 
 pytest.importorskip("visdom")
 pytestmark = [pytest.mark.slow,
