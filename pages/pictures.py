@@ -42,13 +42,19 @@ def first_pictures(visuals: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     return pictures({label: images[:1] for label, images in visuals.items()})[0]
 
 
-def save_picture(path: Path, picture: np.ndarray, aspect_ratio: float = 1.0) -> None:
-    """Write uint8 (H, W, 3) as PNG, stretched so that a square becomes aspect_ratio as wide as high."""
+def stretched(picture: np.ndarray, aspect_ratio: float) -> Image.Image:
+    """uint8 (H, W, 3) as an image in which a square has become aspect_ratio as wide as high."""
     image = Image.fromarray(picture)
     if aspect_ratio > 1:
-        image = image.resize((round(image.width * aspect_ratio), image.height), Image.Resampling.BICUBIC)
-    elif aspect_ratio < 1:
-        image = image.resize((image.width, round(image.height / aspect_ratio)), Image.Resampling.BICUBIC)
+        return image.resize((round(image.width * aspect_ratio), image.height), Image.Resampling.BICUBIC)
+    if aspect_ratio < 1:
+        return image.resize((image.width, round(image.height / aspect_ratio)), Image.Resampling.BICUBIC)
+    return image
+
+
+def save_picture(path: Path, picture: np.ndarray, aspect_ratio: float = 1.0) -> None:
+    """Write uint8 (H, W, 3) as PNG, stretched so that a square becomes aspect_ratio as wide as high."""
+    image = stretched(picture, aspect_ratio)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_type=zlib.Z_RLE)  # photos become smaller than by default, in 2/3 of the time
     write_atomically(path, buffer.getvalue())

@@ -4,8 +4,12 @@ A page is one file that opens from disk with no network: stylesheet and script a
 relative links. dominate writes the tags and escapes every name.
 """
 
+import math
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from dominate import document, tags
@@ -16,42 +20,97 @@ from util.files import write_atomically
 Pictures = list[tuple[str, str]]  # (label, file relative to the folder "images" beside the page)
 
 
+@dataclass(frozen=True)
+class Column:
+    """A metric on a page of results."""
+
+    better: Literal["higher", "lower"]
+    summary: str  # its value over all rows, as it is to be read: "24.31 [23.9, 24.7]"
+
+
 class ResultsPage:
     """`index.html` of a test run: one row of pictures for each translated image."""
 
-    def __init__(self, folder: Path, title: str, facts: dict[str, str], image_width: int):
+    def __init__(self, folder: Path, title: str, facts: dict[str, str], image_width: int,
+                 columns: Mapping[str, Column] | None = None):
         """folder: holds `index.html` and the pictures in `images/`; facts: shown as a list of terms below the
-        title; image_width: width at which a picture is shown, in CSS pixels."""
+        title; image_width: width at which a picture is shown, in CSS pixels; columns: metrics, by name."""
         self.folder = Path(folder)
         self.title = title
         self.facts = facts
         self.image_width = image_width
-        self.rows: list[str] = []
+        self.columns = dict(columns or {})
+        self.rows: list[_Row] = []
 
-    def add_row(self, name: str, pictures: Pictures) -> None:
+    def add_row(self, title: str, pictures: Pictures, anchor: str | None = None,
+                numbers: Mapping[str, float] | None = None) -> None:
         """Add the pictures that belong to one image.
 
-        name: shown above them, with its subfolder where it has one ("sub/a");
-        pictures: (label, file relative to `images/`), in the order to show.
+        title: shown above them, with its subfolder where it has one ("sub/a");
+        pictures: (label, file relative to `images/`), in the order to show;
+        anchor: what a link to the row is made of, the title if it is not given; numbers: metric -> value.
         """
-        self.rows.append(picture_row(name, pictures, self.image_width))
+        self.rows.append(_Row(title, pictures, anchor, dict(numbers or {})))
 
     def save(self) -> Path:
         """Write `index.html` and return its path. Raises OSError."""
         path = self.folder / "index.html"
-        write_atomically(path, page(self.title, self.facts, "".join(self.rows), self.image_width))
+        metrics = [name for name in self.columns if any(name in row.numbers for row in self.rows)]
+        body = "".join(picture_row(row.title, row.pictures, self.image_width, row.anchor,
+                                   {name: row.numbers.get(name, math.nan) for name in metrics}) for row in self.rows)
+        write_atomically(path, page(self.title, self.facts, _summaries(self.columns) + body, self.image_width))
         return path
 
 
-def picture_row(name: str, pictures: Pictures, image_width: int) -> str:
-    """Return one row as HTML: the name, then each picture with its label below. A click opens the picture itself."""
+@dataclass(frozen=True)
+class _Row:
+    title: str
+    pictures: Pictures
+    anchor: str | None
+    numbers: dict[str, float]
+
+
+def picture_row(title: str, pictures: Pictures, image_width: int, anchor: str | None = None,
+                numbers: Mapping[str, float] | None = None) -> str:
+    """Return one row as HTML: the title, the numbers, then each picture with its label below.
+
+    A click opens the picture itself; #row-ANCHOR, escaped as in a URL, leads to the row.
+    """
     row = tags.div(cls="pictures")
     for label, file in pictures:
         # fsencode: a file name need not be valid Unicode
         url = "images/" + quote(os.fsencode(file))
         image = tags.img(src=url, alt=label, width=image_width, loading="lazy", decoding="async")
         row.add(tags.figure(tags.a(image, href=url), tags.figcaption(label)))
-    return tags.section(tags.h2(name), row, cls="row").render(pretty=False) + "\n"
+    place = "row-" + quote(os.fsencode(title if anchor is None else anchor))
+    link = tags.a("#", href=f"#{place}", cls="anchor", aria_label="link to this row")
+    head = [tags.h2(title), link]
+    if numbers:
+        head.append(tags.p([_number(name, value) for name, value in numbers.items()], cls="numbers"))
+    return tags.section(tags.div(head, cls="head"), row, cls="row", id=place).render(pretty=False) + "\n"
+
+
+class _Data(tags.html_tag):
+    """<data>, which dominate does not have."""
+
+    tagname = "data"
+
+
+def _number(name: str, value: float) -> tags.span:
+    """A metric and its value, which a script finds in full."""
+    if math.isnan(value):
+        return tags.span(f"{name} ", _Data("–", value=""))
+    full = repr(float(value)).replace("inf", "Infinity")  # as JavaScript reads it
+    return tags.span(f"{name} ", _Data(f"{value:.4g}".replace("inf", "∞"), value=full))
+
+
+def _summaries(columns: Mapping[str, Column]) -> str:
+    """What is said of all rows, a metric an entry."""
+    if not columns:
+        return ""
+    entries = [tags.div(tags.dt(name), tags.dd(column.summary), tags.dd(f"{column.better} is better", cls="better"),
+                        data_better=column.better) for name, column in columns.items()]
+    return tags.dl(entries, cls="summaries").render(pretty=False) + "\n"
 
 
 def page(title: str, facts: dict[str, str], body: str, image_width: int, reload_seconds: int | None = None) -> bytes:
