@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # --help answers without torch
     from evaluation.fcn_score import FcnScore
     from evaluation.label_pairs import LabelPairs
     from evaluation.scoring_net import ScoringNet
-    from metrics.measuring import Report, Value
+    from metrics.measuring import Report
     from metrics.palette import Palette
 
 DESCRIPTION = """\
@@ -134,8 +134,8 @@ def _train(args: argparse.Namespace, pairs: LabelPairs, labels: str, palette: Pa
 
     path = _file(args)
     if not os.access(path.parent, os.W_OK):
-        raise UserError(f"the network cannot be kept in {path.parent}, which is not there or cannot be written to; give "
-                        "another place with --net FILE")
+        raise UserError(f"the network cannot be kept in {path.parent}, which is not there or cannot be written to; "
+                        "give another place with --net FILE")
     asked = {"size": SIZE, "steps": STEPS, "seed": SEED}
     asked |= {name: value for name in asked if (value := getattr(args, name)) is not None}
     made_of = MadeOf(pairs.fingerprint, args.phase, labels, **asked)
@@ -149,10 +149,10 @@ def _train(args: argparse.Namespace, pairs: LabelPairs, labels: str, palette: Pa
 
 def table(scores: Sequence[FcnScore]) -> str:
     """The scores as text, each above its ceiling."""
-    rows = [("photos", "images", *METRICS)]
+    rows = [["photos", "images", *METRICS]]
     for score in scores:
-        rows += [(f"{score.result} {score.direction}", *_cells(score.fakes)),
-                 ("  real photos: the ceiling", *_cells(score.reals))]
+        rows += [[f"{score.result} {score.direction}", *_cells(score.fakes)],
+                 ["  real photos: the ceiling", *_cells(score.reals)]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["FCN score: what a segmentation network sees in photos, compared with the labels that they were made from",
              "(1 is all right; with the 95% interval over images). Compare only scores of the same network"]
@@ -161,13 +161,10 @@ def table(scores: Sequence[FcnScore]) -> str:
 
 
 def _cells(report: Report) -> list[str]:
+    from evaluation.tables import with_interval
+
     values = [report.values[name] for name in METRICS]
-    return [str(values[0].n), *map(_with_interval, values)]
-
-
-def _with_interval(value: Value) -> str:
-    interval = f" [{value.low:.3f}, {value.high:.3f}]" if value.low is not None else ""
-    return f"{value.value:.3f}{interval}"
+    return [str(values[0].n), *map(with_interval, values)]
 
 
 def _numbers(scores: Sequence[FcnScore], scoring: ScoringNet) -> dict[str, Any]:

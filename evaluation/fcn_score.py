@@ -86,8 +86,8 @@ def open_photos(folder: Path, labels: str, dataroot: Path) -> tuple[StoredResult
                         f"{labels}->{photos}: give results of a CycleGAN, or of a pix2pix that was trained with "
                         f"--direction {labels}to{photos}. If the labels are side {photos}, say so: --labels {photos}")
     if not (there[0].paired and {"source", "fake", "real"} <= there[0].labels.keys()):
-        raise UserError(f"{folder} does not hold the real photos of its labels, whose score is the ceiling; run test.py "
-                        "on pairs, with the --model of the training and --dataset_mode aligned")
+        raise UserError(f"{folder} does not hold the real photos of its labels, whose score is the ceiling; run "
+                        "test.py on pairs, with the --model of the training and --dataset_mode aligned")
     return stored, there[0]
 
 

@@ -3,15 +3,12 @@ import hashlib
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from data.base_dataset import BaseDataset
 from data.loader import open_loader
-from data.transforms import Preprocess
 from evaluation.scoring_net import paint
 from evaluation.segmentation import squared
 from metrics.palette import Palette, find_palette
@@ -50,8 +47,8 @@ class LabelPairs:
         for index in range(len(self)):
             pair = self._pair(index)
             classes = palette.classes(pair[labels][None])[:, None].float()
-            photo = squared(pair[photos][None], size)
-            yield (photo[0] * 255).round().byte(), F.interpolate(classes, (size, size), mode="nearest-exact")[0, 0].byte()
+            classes = F.interpolate(classes, (size, size), mode="nearest-exact")
+            yield (squared(pair[photos][None], size)[0] * 255).round().byte(), classes[0, 0].byte()
 
     def _pair(self, index: int) -> dict[str, Tensor]:
         sample = self.dataset.sample(index, random.Random(0))

@@ -22,8 +22,8 @@ ADVICE = "remove it, and it is trained again; or give another file with --net FI
 
 @dataclass(frozen=True)
 class MadeOf:
-    """What a scoring network depends on, beside the palette. fingerprint: of the pairs; labels: the side that is painted
-    with the palette, 'A' or 'B'; size: the side in pixels of the squares in which it sees photos."""
+    """What a scoring network depends on, beside the palette. fingerprint: of the pairs; labels: the side painted with
+    the palette, 'A' or 'B'; size: the side in pixels of the squares in which it sees photos."""
 
     fingerprint: str
     phase: str
@@ -102,8 +102,8 @@ def _read(path: Path) -> Mapping[str, Any]:
         raise UserError(f"{path} cannot be read ({error.strerror}); expected a scoring network, which evaluate.py fcn "
                         "writes; give another file with --net FILE") from None
     except Exception as error:  # the unpickler fails in any way it likes on what is no pickle
-        raise UserError(f"{path} is damaged, cut off, or no scoring network ({type(error).__name__}); code in it is not "
-                        f"run; {ADVICE}") from None
+        raise UserError(f"{path} is damaged, cut off, or no scoring network ({type(error).__name__}); code in it is "
+                        f"not run; {ADVICE}") from None
     if not (isinstance(content, dict) and content.get("kind") == KIND
             and all(isinstance(content.get(name), kind) for name, kind in PARTS.items())):
         raise UserError(f"{path} holds no scoring network, which evaluate.py fcn writes, but something else; give "

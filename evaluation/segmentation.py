@@ -21,6 +21,9 @@ class SegmentationNet(nn.Module):
     It knows the mean and spread of the photos that it was trained on.
     """
 
+    mean: Tensor
+    spread: Tensor
+
     def __init__(self, classes: int, width: int = 64):
         super().__init__()
         stages = {f"layer{number}": str(number) for number in (1, 2, 3)}
