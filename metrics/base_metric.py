@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from torch import Tensor, nn
@@ -19,18 +20,21 @@ the fake where there are pairs; 'rec', the source translated there and back."""
 
 
 class FeatureNet(nn.Module):
-    """A network whose features are compared: (B, 3, H, W) in [0, 1] to (B, D), on the device of the pictures."""
+    """A network whose features are compared: (B, 3, H, W) in [0, 1] to (B, num_features)."""
 
+    num_features: int
     note: str = ""  # what its numbers are to be told with
 
 
 @dataclass(frozen=True)
 class Tools:
     """What metrics are made with. features: makes the network whose features are compared; palette: the classes of a
-    label picture and their colours. None where the metrics that are asked for need none."""
+    label picture and their colours; weights: the file of LPIPS's network, or the folder that holds it. None where
+    the metrics that are asked for need none, or, for weights, for the user's cache."""
 
     features: Callable[[], FeatureNet] | None = None
     palette: Palette | None = None
+    weights: Path | None = None
 
     @cached_property
     def network(self) -> FeatureNet:

@@ -63,7 +63,7 @@ class Measuring:
         sets = [metric for metric in self.metrics.values() if isinstance(metric, SetMetric)]
         for network, role in dict.fromkeys((metric.extractor, role) for metric in sets for role in metric.needs):
             if role in pictures:
-                self._features[network, role].append(network(pictures[role]).cpu())
+                self._features[network, role].append(network.to(pictures[role].device)(pictures[role]).cpu())
 
     def report(self) -> Report:
         """The numbers of everything that was added. UserError for a metric that nothing, or too little, was added for.

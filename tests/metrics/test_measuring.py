@@ -25,6 +25,7 @@ class Ratio(Metric):
 class MeanColour(FeatureNet):
     """Features: the mean of each channel. Counts what it looked at."""
 
+    num_features = 3
     note = "these numbers mean little"
 
     def __init__(self) -> None:
