@@ -36,7 +36,7 @@ MEMORY_ADVICE = "a smaller --size makes it need less"
 
 def main(argv: Sequence[str]) -> None:
     """The command. Exit code 0 after scoring, 2 for wrong data, files or flags, 1 for too little memory or disk."""
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     with exit_on(UserError):
         from engine.shortage import explain_shortage  # torch comes only from here on: --help answers at once
 
@@ -44,7 +44,8 @@ def main(argv: Sequence[str]) -> None:
             _score(args)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """What the command understands."""
     parser = argparse.ArgumentParser("evaluate.py fcn", description=DESCRIPTION, epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", nargs="+", type=Path, help="result folders of test.py, made with --dataset_mode "
@@ -139,7 +140,7 @@ def _train(args: argparse.Namespace, pairs: LabelPairs, labels: str, palette: Pa
     asked = {"size": SIZE, "steps": STEPS, "seed": SEED}
     asked |= {name: value for name in asked if (value := getattr(args, name)) is not None}
     made_of = MadeOf(pairs.fingerprint, args.phase, labels, **asked)
-    progress = Progress(made_of.steps * BATCH)
+    progress = Progress(len(pairs) + made_of.steps * BATCH)
     scoring = train_scoring_net(pairs, palette, made_of, device, progress.advance)
     progress.close()
     save_scoring_net(path, scoring)

@@ -45,8 +45,15 @@ class FcnScore:
 
 def train_scoring_net(pairs: LabelPairs, palette: Palette, made_of: MadeOf, device: torch.device, advance: Advance
                       ) -> ScoringNet:
-    """A network trained on the real photos and labels of the pairs. UserError for a picture that cannot be read."""
-    photos, classes = zip(*pairs.learned(palette, made_of.labels, made_of.size), strict=True)
+    """A network trained on the real photos and labels of the pairs. UserError for a picture that cannot be read.
+
+    advance: counts the pairs as they are read, and then the images of made_of.steps batches.
+    """
+    photos, classes = [], []
+    for photo, its_classes in pairs.learned(palette, made_of.labels, made_of.size):
+        photos.append(photo)
+        classes.append(its_classes)
+        advance(1, "reading")
     net = train_net(torch.stack(photos), torch.stack(classes), len(palette.names), made_of.steps, made_of.seed, device,
                     advance)
     return ScoringNet(net, palette, made_of)
@@ -65,7 +72,7 @@ def fcn_score(folder: Path, scoring: ScoringNet, dataroot: Path, advance: Advanc
         roles = {role: _tensor(picture) for role, picture in direction.roles(pictures).items()}
         for measuring, photo in ((fakes, roles["fake"]), (reals, roles["real"])):
             measuring.add([name], {"fake": scoring.painted(photo), "real": roles["source"]})
-        advance(1, "")
+        advance(1, "scoring")
     return FcnScore(stored.result, direction.arrow, fakes.report(), reals.report())
 
 

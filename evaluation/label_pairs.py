@@ -38,7 +38,7 @@ class LabelPairs:
             yield self._pair(index * len(self) // count)[side]
 
     def learned(self, palette: Palette, labels: str, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Each photo, (3, size, size), and the class of each of its pixels, (size, size), both uint8.
+        """Each photo, (3, size, size), uint8, and the class of each of its pixels, (size, size), int16.
 
         Classes are told apart in the labels as they are, before they are brought to size: mixed colours at edges would
         make classes that are not there.
@@ -48,7 +48,7 @@ class LabelPairs:
             pair = self._pair(index)
             classes = palette.classes(pair[labels][None])[:, None].float()
             classes = F.interpolate(classes, (size, size), mode="nearest-exact")
-            yield (squared(pair[photos][None], size)[0] * 255).round().byte(), classes[0, 0].byte()
+            yield (squared(pair[photos][None], size)[0] * 255).round().byte(), classes[0, 0].short()
 
     def _pair(self, index: int) -> dict[str, Tensor]:
         sample = self.dataset.sample(index, random.Random(0))

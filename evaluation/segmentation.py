@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import resnet18
-from torchvision.models._utils import IntermediateLayerGetter
-from torchvision.ops import FeaturePyramidNetwork
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
 
 BATCH = 8
 LEARNING_RATE = 3e-3
@@ -26,16 +25,15 @@ class SegmentationNet(nn.Module):
 
     def __init__(self, classes: int, width: int = 64):
         super().__init__()
-        stages = {f"layer{number}": str(number) for number in (1, 2, 3)}
-        self.body = IntermediateLayerGetter(resnet18(weights=None), stages)
-        self.joined = FeaturePyramidNetwork([64, 128, 256], width)
+        stages = {"layer1": "fine", "layer2": "middle", "layer3": "coarse"}
+        self.body = BackboneWithFPN(resnet18(weights=None), stages, [64, 128, 256], width)
         self.head = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, classes, 1))
         self.register_buffer("mean", torch.zeros(1, 3, 1, 1))
         self.register_buffer("spread", torch.ones(1, 3, 1, 1))
 
     def forward(self, photos: Tensor) -> Tensor:
         """Logits (B, K, ceil(H / 4), ceil(W / 4)) of photos (B, 3, H, W) in [0, 1]."""
-        return self.head(self.joined(self.body((photos - self.mean) / self.spread))["1"])
+        return self.head(self.body((photos - self.mean) / self.spread)["fine"])
 
 
 def squared(photos: Tensor, size: int) -> Tensor:
@@ -47,15 +45,17 @@ def squared(photos: Tensor, size: int) -> Tensor:
 
 def train_net(photos: Tensor, classes: Tensor, count: int, steps: int, seed: int, device: torch.device,
               advance: Callable[[int, str], None] = lambda images, label: None) -> SegmentationNet:
-    """A network trained on photos (N, 3, S, S), uint8, and the class of each of their pixels (N, S, S), uint8.
+    """A network trained on photos (N, 3, S, S), uint8, and the class of each of their pixels (N, S, S), int16.
 
     count: of classes; steps: of BATCH images; advance: told how many images more are done, and the loss. The same seed
     gives the same network on the same machine; the random numbers of others are left alone.
     """
     with _own_random_numbers(seed):
         net = SegmentationNet(count)
-    net.mean.copy_(photos.float().mean((0, 2, 3), keepdim=True) / 255)
-    net.spread.copy_((photos.float().std((0, 2, 3), keepdim=True) / 255).clamp_min(0.01))
+    means, squares = (torch.stack([(photo / 255).pow(power).mean((1, 2)) for photo in photos]).mean(0).view(1, 3, 1, 1)
+                      for power in (1, 2))
+    net.mean.copy_(means)
+    net.spread.copy_((squares - means ** 2).clamp_min(1e-4).sqrt())
     net.to(device).train()
     optimizer = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=1e-4)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=max(steps, 2))
@@ -86,7 +86,7 @@ def _draws(images: int, steps: int, seed: int) -> Iterator[tuple[Tensor, bool]]:
 
 def _weights(classes: Tensor, count: int) -> Tensor:
     """The weight of each class in the loss, 1 in the mean over all pixels; 0 for a class that no pixel is of."""
-    pixels = torch.bincount(classes.flatten(), minlength=count).float()
+    pixels = torch.stack([torch.bincount(one.flatten(), minlength=count) for one in classes]).sum(0).float()
     share = pixels / pixels.sum()
     weights = torch.where(share > 0, share.clamp_min(1e-12) ** -RARITY, 0)
     return weights / (weights * share).sum()

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 import models
+from evaluation import fcn_command
 from helpers.commands import ROOT, load_command
 from options.classic import RENAMED
 from options.command_line import parse
 
+PARSERS = [fcn_command.parser()]  # of what evaluate.py does
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")}
 OLD = (*RENAMED, "no_lsgan")
@@ -26,6 +28,7 @@ def read(phase: str, words: list[str]):
 def test_every_flag_in_the_docs_exists(page: Path):
     known = {name for phase in COMMANDS for model in models.names()
              for name in read(phase, ["--model", model]).declared}
+    known |= {name for parser in PARSERS for name in re.findall(r"--([a-zA-Z]\w+)", parser.format_help())}
     used = set(re.findall(r"--([a-zA-Z]\w+)", page.read_text()))
     assert used - known - set(OLD) - set(NOT_OURS) == set()
 

@@ -264,7 +264,7 @@ def test_edges_make_no_classes_when_labels_are_scaled(tmp_path):
 
 def test_the_seed_decides_and_leaves_the_random_numbers_of_others_alone():
     photos, classes = (torch.from_numpy(np.stack(pile)) for pile in zip(*map(town, range(4)), strict=True))
-    photos, classes = photos.permute(0, 3, 1, 2), classes.argmax(3).byte()
+    photos, classes = photos.permute(0, 3, 1, 2), classes.argmax(3).short()
     torch.manual_seed(7)
     before = torch.get_rng_state()
     first, again, other = (train_net(photos, classes, 3, 2, seed, torch.device("cpu")) for seed in (0, 0, 1))
