@@ -7,6 +7,7 @@ import numpy as np
 
 import data
 from engine.device import choose_device
+from evaluation.hiding import Hiding
 from evaluation.samples import Sample, Source, directions
 from opening import left_out, make_engine, open_images, unreadable
 from options.groups import TestCommandOptions
@@ -32,7 +33,9 @@ def a_run(options: Options) -> Source:
     loader = open_images(options, run, device)
     engine = make_engine(options, device, run)
     count = min(opt.num_test, loader.images)
-    samples = _samples(translate(loader, count, SharedNames(loader.dataset.sources(), count), engine), opt.aspect_ratio)
+    hiding = Hiding(engine)
+    made = hiding.watch(translate(loader, count, SharedNames(loader.dataset.sources(), count), engine))
+    samples = _samples(made, opt.aspect_ratio)
     first = next(samples)  # it shows which pictures the model makes
     found = directions(list(first[1]), opt.direction, data.find(opt.dataset_mode).paired)
     if not found:
@@ -40,7 +43,7 @@ def a_run(options: Options) -> Source:
                         f"{', '.join(first[1])}")
     said = [*loader.notices, engine.describe(opt.verbose), *left_out(loader, options)]
     return Source(opt.name, f"{opt.dataroot}, {opt.phase}", found, chain([first], samples), said,
-                  lambda: unreadable(loader.skipped))
+                  lambda: [*hiding.warnings(), *(said.removeprefix("note: ") for said in unreadable(loader.skipped))])
 
 
 def _samples(made: Iterable[Translated], aspect_ratio: float) -> Iterator[Sample]:

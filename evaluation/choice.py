@@ -29,7 +29,7 @@ Reals = Callable[[], Iterable[np.ndarray]]
 
 @dataclass(frozen=True)
 class Fitted:
-    """The metrics of a direction by name; notices: what was found for them; misfits: which others, and why not."""
+    """The metrics of a direction by name; notices: what was found for them; misfits: why others do not fit."""
 
     metrics: dict[str, Metric]
     notices: list[str]
@@ -84,13 +84,13 @@ class Choice:
             try:
                 palette, notices = self._palette(reals, direction.labels["real"])
             except UserError as error:  # the other direction may be the one of labels
-                misfits |= dict.fromkeys(of_labels, f"is of label pictures, for {direction.name} of those of "
-                                                    f"{direction.labels['real']}: {error}")
+                misfits |= dict.fromkeys(of_labels, f"{direction.labels['real']} shows no labels: {error}")
         features = (self.inception if self.features == "inception" else
                     choose_features("self", self.feature_weights, lambda: map(to_tensor, reals())))
         tools = Tools(features=lambda: features().to(self.device), palette=palette, weights=self.feature_weights)
         return Fitted({name: kind(tools) for name, kind in fitting.items() if name not in misfits}, notices,
-                      [f"{name} {reason}" for name, reason in misfits.items()])
+                      [f"{', '.join(name for name in misfits if misfits[name] == reason)}: not measured of "
+                       f"{direction.name}, as {reason}" for reason in dict.fromkeys(misfits.values())])
 
     def _palette(self, reals: Reals, label: str) -> tuple[Palette, list[str]]:
         """The classes of the real pictures. UserError when these are no labels, or not those of --palette."""
@@ -125,9 +125,9 @@ def _misfit(kind: type[Metric], direction: Direction) -> str:
     """Why a metric cannot be measured in a direction; '' when it can."""
     missing = [role for role in kind.needs if role not in direction.labels]
     if missing:
-        return f"needs pictures of {' and '.join(missing)}, which are not there for {direction.name}"
+        return f"there are no pictures of {' and '.join(missing)}"
     if kind.paired and "real" in kind.needs and not direction.paired:
-        return f"needs the truth of each translation, which is not known for {direction.name}"
+        return "the truth of each translation is not known"
     return ""
 
 

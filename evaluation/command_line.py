@@ -66,9 +66,9 @@ def read_line(argv: Sequence[str], description: str, commands: Mapping[str, str]
 def _help(description: str, commands: Mapping[str, str]) -> str:
     import metrics
 
-    rows = [f"  --{name:<17}{option.help}" for name, option in assemble([MeasureOptions]).items()]
+    options = [f"  --{name:<17}{option.help}" for name, option in assemble([MeasureOptions]).items()]
+    own = [f"  {name:<10}{what}" for name, what in commands.items()]
     return "\n".join([
-        description, "", USAGE, *(f"       evaluate.py {name} --help".ljust(56) + what for name, what in
-                                  commands.items()), "",
-        "metrics: " + ", ".join(metrics.names()), "", *rows, "",
+        description, "", USAGE, "", "metrics:", f"  {', '.join(metrics.names())}", "", "options:", *options, "",
+        "commands of their own, each with its --help, such as evaluate.py study --help:", *own, "",
         "evaluate.py --model NAME --help  lists every option of a run. Exit code: 0 measured, 2 bad usage, 1 machine."])

@@ -38,7 +38,8 @@ def write_csv(path: Path, measured: Sequence[Measured]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["result", "name", *columns])
-    writer.writerows([*key, *(row.get(column, "") for column in columns)] for key, row in rows.items())
+    writer.writerows([*key, *(f"{row[column]:.7g}" if column in row else "" for column in columns)]
+                      for key, row in rows.items())
     write_atomically(path, text.getvalue().encode("utf-8", "backslashreplace"))  # names need not be valid Unicode
 
 

@@ -47,10 +47,11 @@ def measure(source: Source, choice: Choice) -> list[Measured]:
         raise UserError("\n  ".join([f"there is nothing to measure in {source.where}:", *misfits]) + f"\n{ADVICE}")
     parts = [_Part(direction, fit, choice.device) for direction, fit in zip(source.directions, fitted, strict=True)
              if fit.metrics]
+    said = misfits if choice.names else []  # metrics that nobody asked for are not missed
     for name, pictures in samples:
         for part in parts:
             part.add(name, part.direction.roles(pictures))
-    said = [*(misfits if choice.names else []), *source.afterwards()]
+    said += source.afterwards()
     return [part.measured(source, said if part is parts[0] else []) for part in parts]
 
 

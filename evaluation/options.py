@@ -9,8 +9,8 @@ class MeasureOptions(Group):
                           "cycles", once=True)
     palette: str = option("", "file of the classes and colours of label pictures; left out: found in the real ones",
                           once=True)
-    features: str = option("inception", "the network whose features fid and kid compare", once=True,
-                           choices=("inception", "self"))
+    features: str = option("inception", "whose features fid and kid compare: inception, or self, which is trained on "
+                           "the real images", once=True, choices=("inception", "self"))
     feature_weights: str = option("", "file of that network's weights, or of LPIPS; left out: the user's cache",
                                   once=True)
     real: str = option("", "folder of real images; equal names in --fake are pairs", once=True)

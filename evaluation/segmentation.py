@@ -56,7 +56,7 @@ def train_net(photos: Tensor, classes: Tensor, count: int, steps: int, seed: int
                       for power in (1, 2))
     net.mean.copy_(means)
     net.spread.copy_((squares - means ** 2).clamp_min(1e-4).sqrt())
-    net.to(device, memory_format=torch.channels_last).train()  # a seventh faster on the CPU
+    net.to(device).to(memory_format=torch.channels_last).train()  # a seventh faster on the CPU
     optimizer = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=1e-4)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=max(steps, 2))
     weights = _weights(classes, count).to(device)

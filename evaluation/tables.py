@@ -10,8 +10,9 @@ the input itself, and the mean image of the target domain; share of the better o
 
 
 def table(measured: Sequence[Measured]) -> str:
-    """Everything that was measured, as text: the errors beside those of simple answers, then every metric."""
-    parts = [_simple_answers([one for one in measured if one.answers]), *map(_block, measured)]
+    """Everything that was measured, as text: the errors beside those of simple answers, then every metric, and what
+    they mean."""
+    parts = [_simple_answers([one for one in measured if one.answers]), *map(_block, measured), _legend(measured)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -49,16 +50,19 @@ def _gray_levels(error: float | None) -> str:
 
 def _block(measured: Measured) -> str:
     """A direction's metrics, a line each; the head says what the fakes were compared with."""
-    rows = [("metric", "value", "95% interval", "better", "images", "references", "")]
+    rows = [("metric", "value", "95% interval", "better", "images", "references")]
     for name, value in measured.report.values.items():
-        metric = measured.metrics[name]
-        meaning = f"{metric.about} ({metric.unit})" if metric.unit else metric.about
-        references = str(value.references) if value.references else "-"
-        rows.append((name, number(value.value), interval(value) or "-", metric.better, str(value.n), references,
-                     meaning))
+        rows.append((name, number(value.value), interval(value) or "-", measured.metrics[name].better, str(value.n),
+                     str(value.references) if value.references else "-"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    head = " ".join([measured.result, measured.direction.arrow]).strip()
+    head = " ".join(filter(None, [measured.result, measured.direction.arrow]))
     lines = [f"{head}: {measured.direction.name}, references: {measured.reference}"]
     lines += ["  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
               for row in rows]
     return "\n".join([*lines, *(f"  note: {notice}" for notice in measured.notices)])
+
+
+def _legend(measured: Sequence[Measured]) -> str:
+    kinds = {name: metric for one in measured for name, metric in one.metrics.items()}
+    return "\n".join(f"{name}: {metric.about}{f', in {metric.unit}' if metric.unit else ''}"
+                     for name, metric in kinds.items())

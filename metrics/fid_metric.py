@@ -26,7 +26,7 @@ class FidMetric(SetMetric):
 
     def notes(self, n: int, references: int) -> list[str]:
         count = self.extractor.num_features
-        few = [f"{min(n, references)} pictures are fewer than the {count} features, so the value is far too high (a "
+        few = [f"{min(n, references)} pictures are not more than the {count} features, so the value is far too high (a "
                "covariance of so few is not of full rank); compare it only with values of as many pictures, or use kid"]
         return super().notes(n, references) + (few if min(n, references) <= count else [])
 

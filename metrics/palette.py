@@ -42,13 +42,13 @@ def read_palette(path: Path) -> Palette:
     names: list[str] = []
     colours: list[tuple[int, ...]] = []
     for number, line in enumerate(lines, 1):
-        *words, red, green, blue = line.partition("#")[0].split() or ("", "", "", "")
-        if not (red or words):
+        words = line.partition("#")[0].split()
+        if not words:
             continue
-        colour = _colour((red, green, blue))
+        colour = _colour(words[-3:])
         if colour is None:
             raise UserError(f"{path}, line {number}: {line.strip()!r} is no class; {EXAMPLE}")
-        name = " ".join(words) or f"colour_{len(names) + 1}"
+        name = " ".join(words[:-3]) or f"colour_{len(names) + 1}"
         for said in (name, colour):
             if first.setdefault(said, number) != number:
                 raise UserError(f"{path}, line {number}: {said} stands in line {first[said]} already; give each class "
@@ -56,12 +56,12 @@ def read_palette(path: Path) -> Palette:
         names.append(name)
         colours.append(colour)
     if len(names) < 2:
-        raise UserError(f"{path} has {len(names)} classes, expected at least 2; {EXAMPLE}")
+        raise UserError(f"{path} has fewer than 2 classes; {EXAMPLE}")
     return Palette(names, torch.tensor(colours) / 255)
 
 
 def _colour(words: Sequence[str]) -> tuple[int, ...] | None:
-    if not all(re.fullmatch("[0-9]{1,3}", word) for word in words):
+    if len(words) != 3 or not all(re.fullmatch("[0-9]{1,3}", word) for word in words):
         return None
     colour = tuple(map(int, words))
     return colour if max(colour) <= 255 else None

@@ -6,13 +6,14 @@ import pytest
 
 import models
 from evaluation import fcn_command
+from evaluation.command_line import COMMAND as MEASURING
 from helpers.commands import ROOT, load_command
 from options.classic import RENAMED
 from options.command_line import parse
 
 PARSERS = [fcn_command.parser()]  # of what evaluate.py does
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")}
+COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")} | {"evaluate": MEASURING}
 OLD = (*RENAMED, "no_lsgan")
 NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
@@ -38,7 +39,7 @@ def test_every_link_and_file_in_the_docs_exists(page: Path):
     text = page.read_text()
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     links = [page.parent / link for link in re.findall(r'\]\(([^)#:"]+)\)', prose)]
-    rooms = "data|datasets|docs|engine|models|networks|options|pages|recipes|runs|tests|util"
+    rooms = "data|datasets|docs|engine|evaluation|metrics|models|networks|options|pages|recipes|runs|tests|util"
     files = re.findall(rf"`((?:{rooms})/[\w/.]+\.\w+)`", text)
     named = [ROOT / name for name in files if not re.search("xyz|percept", name)]
     assert [str(path) for path in links + named if not path.exists()] == []

@@ -157,7 +157,7 @@ def test_labels_are_measured_in_the_direction_that_has_them(tmp_path):
            "fake_A": photo, "rec_B": labels(RED, GREEN)}
     forth, = measured(write_results(tmp_path, {"1": row}, model="cycle_gan"), "pixel_acc")
     assert forth.direction.name == "fake_B" and forth.report.values["pixel_acc"].value == 1
-    assert any("pixel_acc is of label pictures, for fake_A of those of real_A" in notice for notice in forth.notices)
+    assert any("pixel_acc: not measured of fake_A, as real_A shows no labels" in notice for notice in forth.notices)
 
 
 def test_pictures_made_for_the_eye_are_measured(tmp_path):
@@ -168,10 +168,10 @@ def test_pictures_made_for_the_eye_are_measured(tmp_path):
 
 @pytest.mark.parametrize("rows, options, metrics, reason", [
     ({"1": {"real": 3, "fake": 4}}, {"dataset_mode": "single", "model": "test"}, (),
-     "mae needs pictures of real, which are not there for fake\n"),
-    (PAIRS, {"dataset_mode": "unaligned"}, (), "mae needs the truth of each translation, which is not known for "
-                                               "fake_B\n"),
-    (PAIRS, {}, ("rec",), "rec needs pictures of rec, "),
+     "mae: not measured of fake, as there are no pictures of real\n"),
+    (PAIRS, {"dataset_mode": "unaligned"}, (), "mae: not measured of fake_B, as the truth of each translation "
+                                               "is not known\n"),
+    (PAIRS, {}, ("rec",), "rec: not measured of fake_B, as there are no pictures of rec\n"),
 ])
 def test_what_cannot_be_measured_is_said(tmp_path, rows, options, metrics, reason):
     folder = write_results(tmp_path, rows, **options)
@@ -185,7 +185,7 @@ def test_what_cannot_be_measured_is_said(tmp_path, rows, options, metrics, reaso
 def test_metrics_that_do_not_fit_are_told_beside_those_that_do(tmp_path):
     one, = measured(write_results(tmp_path, PAIRS), "mae", "rec")
     assert list(one.report.values) == ["mae"]
-    assert one.notices == ["rec needs pictures of rec, which are not there for fake_B"]
+    assert one.notices == ["rec: not measured of fake_B, as there are no pictures of rec"]
 
 
 def test_one_network_of_two_domains_is_refused(tmp_path):
