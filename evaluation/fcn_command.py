@@ -109,14 +109,15 @@ def _file(args: argparse.Namespace) -> Path:
 
 def _kept(args: argparse.Namespace, pairs: LabelPairs, palette: Palette | None) -> ScoringNet | None:
     """The network that is there; None when one is to be trained. UserError when that is another one than is wanted."""
-    from evaluation.scoring_net import load_scoring_net
+    from evaluation.scoring_net import load_scoring_net, read_scoring_file
 
     path = _file(args)
     if not (path.exists() or path.is_symlink()):
         return None
-    scoring = load_scoring_net(path)  # also with --overwrite, which replaces nothing else
     if args.overwrite:
+        read_scoring_file(path)  # nothing else is replaced
         return None
+    scoring = load_scoring_net(path)
     wanted = {name: getattr(args, name) for name in ("labels", "size", "steps", "seed")}
     unlike = scoring.differences(wanted | {"fingerprint": pairs.fingerprint}, palette)
     if unlike:

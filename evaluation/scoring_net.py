@@ -78,7 +78,7 @@ def save_scoring_net(path: Path, scoring: ScoringNet) -> None:
 
 def load_scoring_net(path: Path) -> ScoringNet:
     """The network in a file, on the CPU; code in a file is never run. UserError when it holds none."""
-    content = _read(path)
+    content = read_scoring_file(path)
     try:
         made_of = MadeOf(**content["made_of"])
         palette = Palette(content["names"], content["colours"])
@@ -89,13 +89,13 @@ def load_scoring_net(path: Path) -> ScoringNet:
             raise ValueError("numbers that cannot be")
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is no whole scoring network ({reason}): it is damaged, or of another version; {ADVICE}"
-                        ) from None
+        raise UserError(f"{path} is no whole scoring network ({reason}): it is damaged, or of another version; "
+                        "--overwrite trains it anew") from None
     return ScoringNet(net.eval(), palette, made_of)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
-    """What is in the file. UserError when that is not what save_scoring_net wrote."""
+def read_scoring_file(path: Path) -> Mapping[str, Any]:
+    """What is in the file. UserError when that is not what save_scoring_net writes, in this or another version."""
     try:
         content = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
     except OSError as error:

@@ -187,10 +187,9 @@ def damaged(content: bytes, how: str, path: Path) -> None:
 
 @pytest.mark.parametrize("how, reason", [
     ("cut", "is damaged, cut off, or no scoring network"), ("empty", "is damaged, cut off, or no scoring network"),
-    ("text", "is damaged, cut off, or no scoring network"), ("numbers", "is no whole scoring network"),
-    ("weights", "is no whole scoring network"), ("something else", "holds no scoring network"),
+    ("text", "is damaged, cut off, or no scoring network"), ("something else", "holds no scoring network"),
 ])
-def test_a_damaged_network_is_told_and_never_replaced(towns, tmp_path, untrained, failure, how, reason):
+def test_a_file_that_is_no_scoring_network_is_told_and_never_replaced(towns, tmp_path, untrained, failure, how, reason):
     path = towns / "fcn_score.pth"
     damaged(path.read_bytes(), how, path)
     before = path.read_bytes()
@@ -199,6 +198,17 @@ def test_a_damaged_network_is_told_and_never_replaced(towns, tmp_path, untrained
         code, said = failure(lambda line: run(towns, line), f"{folder} {flags}")
         assert code == 2 and said.startswith(f"error: {path} {reason}") and "--net FILE" in said
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("how", ["numbers", "weights"])
+def test_a_scoring_network_with_something_wrong_is_told_and_can_be_replaced(towns, tmp_path, failure, how):
+    path = towns / "fcn_score.pth"
+    damaged(path.read_bytes(), how, path)
+    folder = results(tmp_path / "results", towns, lambda n: town(n)[0])
+    code, said = failure(lambda line: run(towns, line), str(folder))
+    assert code == 2 and said.startswith(f"error: {path} is no whole scoring network")
+    run(towns, folder, "--overwrite --steps 1")
+    assert load_scoring_net(path).made_of.steps == 1
 
 
 def test_a_dataset_that_cannot_be_written_to_asks_for_another_place(tmp_path, failure, monkeypatch):
