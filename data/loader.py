@@ -64,6 +64,7 @@ def open_loader(options: Options, needs: tuple[str, ...], size_multiple: int, mi
         notices.append(dataset.cache.describe())
     return Loader(dataset, opt.batch_size, num_threads, run.seed, shuffle=augment and not opt.serial_batches,
                   skip_bad=opt.skip_bad_images, worker_timeout=opt.worker_timeout, pin_memory=opt.cache != "device",
+                  least_side=min(min(dataset.preprocess.fitted(size)) for size in sizes.values()),
                   notices=dataset.notices + notices)
 
 
@@ -97,15 +98,16 @@ class Loader:
     would get, and 'asked' counts that whole batch.
     skip_bad: leave out images that cannot be read and tell of each in `skipped`.
     worker_timeout: seconds after which a batch that does not come is an error; 0: never.
+    least_side: of the smallest image, in pixels, as it is brought to the networks.
     pin_memory: hand batches over in memory from which a GPU, if there is one, takes them faster.
     notices: what the user should know before the first step.
     """
 
     def __init__(self, dataset: BaseDataset, batch_size: int, num_threads: int, seed: int, shuffle: bool,
                  skip_bad: bool = False, worker_timeout: float = 0, pin_memory: bool = True,
-                 notices: Sequence[str] = ()):
+                 least_side: int = 1, notices: Sequence[str] = ()):
         self.dataset, self.skip_bad, self.worker_timeout = dataset, skip_bad, worker_timeout
-        self.images = len(dataset)
+        self.images, self.least_side = len(dataset), least_side
         self.skipped: list[str] = []
         self.notices = list(notices)
         self.num_threads = min(num_threads, -(-len(dataset) // batch_size))  # a worker loads whole batches
@@ -121,6 +123,12 @@ class Loader:
             _Seeded(self.dataset, self.watch), self.batch_size, sampler=self.sampler, num_workers=self.num_threads,
             collate_fn=_stack, persistent_workers=self.num_threads > 0, pin_memory=self.pin_memory,
             timeout=self.worker_timeout if self.watch else 0, generator=torch.Generator(), worker_init_fn=begin_worker)
+
+    @property
+    def fewest(self) -> int:
+        """How many different images there are of the side with fewer."""
+        sources = set(self.dataset.sources())
+        return min(len(sources), len(set(self.dataset.files()) - sources) or len(sources))
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of that epoch, `skip` samples after its beginning. Of several processes all get equally many.

@@ -51,6 +51,7 @@ class Metric(ABC):
     better: Literal["higher", "lower"]
     needs: tuple[str, ...] = ("fake", "real")  # the roles of the pictures that it looks at
     paired: bool = True  # whether 'real' must be the truth of 'fake'
+    least_side: int = 1  # pixels: it has no value for smaller pictures
     unit: str = ""
     about: str  # in a line
     source: str  # the paper that defines it

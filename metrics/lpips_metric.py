@@ -19,6 +19,7 @@ class LpipsMetric(Metric):
     """
 
     better = "lower"
+    least_side = LEAST
     about = "distance to the truth as a network trained on photos sees it; follows people's judgement better than ssim"
     source = "Zhang et al. 2018, The unreasonable effectiveness of deep features as a perceptual metric"
 
@@ -34,6 +35,6 @@ class LpipsMetric(Metric):
             raise BACKBONE.misfit(path) from None
 
     def statistics(self, pictures: Pictures) -> Tensor:
-        check_size("lpips", pictures["fake"], LEAST)
+        check_size("lpips", pictures["fake"], self.least_side)
         net = self.net.to(pictures["fake"].device)
         return net(pictures["fake"], pictures["real"], normalize=True).flatten()

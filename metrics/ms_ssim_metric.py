@@ -18,6 +18,7 @@ class MsSsimMetric(Metric):
     """
 
     better = "higher"
+    least_side = LEAST
     unit = "of 1"
     about = f"similarity of structure to the truth at five scales; needs {LEAST} pixels a side"
     source = "Wang et al. 2003, Multiscale structural similarity for image quality assessment"
@@ -28,7 +29,7 @@ class MsSsimMetric(Metric):
 
     def statistics(self, pictures: Pictures) -> Tensor:
         fake, real = pictures["fake"], pictures["real"]
-        check_size("ms_ssim", fake, LEAST)
+        check_size("ms_ssim", fake, self.least_side)
         factors = []
         for _ in WEIGHTS[:-1]:
             factors.append(self.similarity.contrast(fake, real))

@@ -13,6 +13,7 @@ class SsimMetric(Metric):
     """
 
     better = "higher"
+    least_side = WINDOW
     unit = "of 1"
     about = "similarity of luminance, contrast and structure to the truth, window by window"
     source = "Wang et al. 2004, Image quality assessment: from error visibility to structural similarity"
@@ -22,5 +23,5 @@ class SsimMetric(Metric):
         self.similarity = Similarity()
 
     def statistics(self, pictures: Pictures) -> Tensor:
-        check_size("ssim", pictures["fake"], WINDOW)
+        check_size("ssim", pictures["fake"], self.least_side)
         return self.similarity.whole(pictures["fake"], pictures["real"]).mean(1)

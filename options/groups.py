@@ -146,6 +146,8 @@ class ValidationOptions(Group):
     val_phase: str = option("val", "folder of the dataset to validate on; without val images those of test are used")
     val_metrics: str = option("", "what to measure beside the model's own metrics: names from the folder metrics/, as "
                               "psnr,ssim")
+    feature_weights: str = option("", "file of the weights that fid, kid or lpips need, or the folder that holds it; "
+                                  "left out: the user's cache")
     val_samples: int = option(4, "how many of the held-out images the training page shows over the epochs, the same "
                               "from the first epoch to the last", least=0)
     best_metric: str = option("", "the metric whose best epoch is kept, for --epoch best; --lr_policy plateau and "

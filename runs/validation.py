@@ -37,9 +37,17 @@ Sample = Mapping[str, np.ndarray]
 
 
 class HeldOut(Protocol):
-    """What gives the held-out images; `images`: how many there are."""
+    """What gives the held-out images.
+
+    images: how many samples there are; least_side: of the smallest image, in pixels, as the networks see it.
+    """
 
     images: int
+    least_side: int
+
+    @property
+    def fewest(self) -> int:
+        """How many different images there are of the side with fewer."""
 
     def first(self, count: int) -> Iterator[Batch]:
         """The first `count` images in batches: of several processes, each gets its share."""
@@ -111,7 +119,7 @@ def open_validating(engine: Engine, held_out: HeldOut | None, chosen: Chosen, pa
     opt = options.view(TrainCommandOptions)
     if held_out is None:
         return None, Followed(), []
-    require_enough(chosen, held_out.images)
+    require_enough(chosen, held_out.fewest, held_out.least_side)
     labels, notices = choose_label_metrics(options, engine.model.translations, partial(_pictures_of, held_out))
     chosen = {fake: {**told, **labels.get(fake, {})} for fake, told in chosen.items()}
     every = 1 if opt.lr_policy == "plateau" else opt.val_freq

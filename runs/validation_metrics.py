@@ -1,5 +1,6 @@
 """Which metrics a training measures beside its model's own, and under which names."""
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -43,8 +44,9 @@ def choose_metrics(options: Options, translations: Sequence[Translation], pairs:
         raise UserError(f"{FLAG} {','.join(unpaired)} compares a translation with its truth, and these images are not "
                         f"pairs; leave it out, measure pairs (--dataset_mode aligned), or choose of: "
                         f"{', '.join(possible)}")
-    inception = choose_features("inception")
-    tools = Tools(lambda: inception().to(measuring_device(device)))
+    weights = Path(opt.feature_weights) if opt.feature_weights else None
+    inception = choose_features("inception", weights)
+    tools = Tools(lambda: inception().to(measuring_device(device)), weights=weights)
     made = {name: kind(tools) for name, kind in kinds.items() if not issubclass(kind, ConfusionMetric)}
     return {t.fake: {_told(name, t, translations): metric for name, metric in made.items()} for t in translations}
 
@@ -100,9 +102,18 @@ def higher_is_better(chosen: Chosen) -> dict[str, bool]:
     return {**directions, **{f"{MEANS}{name}": higher for name, higher in directions.items()}}
 
 
-def require_enough(chosen: Chosen, images: int) -> None:
-    """UserError when there are fewer held-out images than a distance between sets needs."""
-    sets = [name for told in chosen.values() for name, metric in told.items() if isinstance(metric, SetMetric)]
+def require_enough(chosen: Chosen, images: int, least_side: int) -> None:
+    """UserError when held-out images are too few or too small for a metric.
+
+    images: how many different ones there are of the side with fewer; least_side: of the smallest, in pixels, as the
+    networks see it.
+    """
+    flat = {name: metric for told in chosen.values() for name, metric in told.items()}
+    sets = [name for name, metric in flat.items() if isinstance(metric, SetMetric)]
     if sets and images < 2:
         raise UserError(f"{FLAG}: {', '.join(sets)} compares two sets of at least 2 pictures, and there is {images} "
-                        "held-out image; leave it out or put more images into the folder of --val_phase")
+                        "held-out image of a side; leave it out or put more images into the folder of --val_phase")
+    for name, metric in flat.items():
+        if least_side < metric.least_side:
+            raise UserError(f"{FLAG}: {name} needs pictures of at least {metric.least_side} pixels a side, and a "
+                            f"held-out image has {least_side}; leave {name} out, or bring them to a larger size")

@@ -11,6 +11,7 @@ import train as command
 from helpers.commands import load_command
 from helpers.images import read_pixels, write_image
 from helpers.trainings import equal, stop_after, validations, weights
+from metrics.base_metric import FeatureNet
 
 VALIDATED = "--val_freq 1 --val_metrics mae --val_samples 3 --best_metric ema_mae --ema 0.5"
 MODELS = {"pix2pix": "--no_dropout false --norm batch", "cycle_gan": "--dataset_mode aligned --pool_size 3"}
@@ -139,6 +140,33 @@ def test_a_distance_between_sets_says_before_anything_else_which_weights_it_lack
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     code, said = failure(train, "--model cycle_gan --val_freq 1 --val_metrics fid --phase nothing")
     assert code == 2 and "weights-inception-2015-12-05-6726825d.pth" in said
+
+
+@pytest.mark.parametrize("name", ["fid", "lpips"])
+def test_weights_of_a_metric_lie_where_one_says(name: str, train, failure, tmp_path: Path):
+    pytest.importorskip("torch_fidelity" if name == "fid" else "torchmetrics")
+    (tmp_path / "net.pth").write_text("no weights")
+    code, said = failure(train, f"--model template --val_freq 1 --val_metrics {name} --feature_weights net.pth")
+    assert code == 2 and "net.pth cannot be read as weights" in said
+
+
+def test_an_image_that_is_too_small_for_a_metric_is_told_before_anything_is_trained(train, failure, dataroot: Path,
+                                                                                   tmp_path: Path):
+    pytest.importorskip("torchmetrics")
+    write_image(dataroot / "val/9.png", 16, 8, seed=9)
+    code, said = failure(train, "--model template --val_freq 1 --val_metrics ssim --preprocess none --batch_size 1")
+    assert code == 2 and "ssim needs pictures of at least 11 pixels a side, and a held-out image has 8" in said
+    assert not list(tmp_path.glob("checkpoints/run/*.pth"))
+
+
+def test_a_side_with_one_image_is_too_little_for_a_distance_between_sets(train, failure, dataroot: Path, monkeypatch,
+                                                                         tmp_path: Path):
+    monkeypatch.setattr("runs.validation_metrics.choose_features", lambda *how: FeatureNet)
+    for number in (2, 3, 4):
+        (dataroot / f"valB/{number}.png").unlink()
+    code, said = failure(train, "--model cycle_gan --val_freq 1 --val_metrics kid")
+    assert code == 2 and "at least 2 pictures, and there is 1 held-out image of a side" in said
+    assert not list(tmp_path.glob("checkpoints/run/*.pth"))
 
 
 def test_labels_are_measured_with_the_classes_of_the_held_out_pictures(train, translate, dataroot: Path, capsys):
