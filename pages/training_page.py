@@ -16,7 +16,7 @@ from dominate import tags
 from pages.charts import charts
 from pages.dates import date, duration
 from pages.loss_curves import Curve, Point
-from pages.page import Pictures, page, picture_row
+from pages.page import Pictures, page, picture_row, pictures_across
 from pages.sample_strip import SampleStrip
 from util.files import write_atomically
 
@@ -125,7 +125,8 @@ class TrainingPage:
                 + self.strip.html() + self._rows(self.rows))
         path = self.web_dir / "index.html"
         write_atomically(path, page(self.title, self.facts | times, body, self.image_width,
-                                    RELOAD_SECONDS if running else None, parts=("page", "training")))
+                                    RELOAD_SECONDS if running else None, parts=("page", "training"),
+                                    across=_across(self.rows)))
         self._remove_unused()
         return path
 
@@ -143,7 +144,8 @@ class TrainingPage:
         first, last = min(block), max(block)
         name = f"epochs_{first:04d}-{last:04d}.html"
         title = f"{self.title}, epochs {first}–{last}"
-        content = page(title, self.facts, self._rows(block, "index.html"), self.image_width)
+        content = page(title, self.facts, self._rows(block, "index.html"), self.image_width,
+                       across=_across(block))
         write_atomically(self.web_dir / name, content)
         self.rows = {epoch: row for epoch, row in self.rows.items() if epoch not in block}
         self.older = name
@@ -200,6 +202,11 @@ def _epochs(name: str) -> tuple[int, int]:
     if not match:
         raise ValueError(f"{name!r} is not named as a page of epochs")
     return int(match[1]), int(match[2])
+
+
+def _across(rows: dict[int, Pictures]) -> int:
+    """How many pictures of a row belong in one line; of the widest row."""
+    return max((pictures_across(len(pictures)) for pictures in rows.values()), default=1)
 
 
 def _span(first: int, last: int) -> str:

@@ -114,6 +114,12 @@ def test_start_end_and_duration_are_told_apart_also_after_a_stop(tmp_path, clock
     assert times(page, running=False) == {"started": at(0), "ended": at(25.5 + 1 / 60), "trained for": "1 h 31 min"}
 
 
+def test_rows_lie_beside_each_other_only_where_one_direction_fits(tmp_path):
+    page = training_page(tmp_path)
+    page.add_pictures(1, [(f"picture {number}", f"{number}.png") for number in range(8)])
+    assert "; --across: 4" in page.save().read_text()
+
+
 @pytest.mark.parametrize("seconds, said", [
     (0, "0 s"), (59.4, "59 s"), (59.7, "1 min"), (90 * 60, "1 h 30 min"), (3599, "1 h 0 min"), (26 * 3600, "1 d 2 h")])
 def test_durations(seconds, said):
