@@ -48,10 +48,13 @@ class Followed:
         """Why the training should end, after `most` validations without a better one (0: never do), or ''."""
         if most <= 0 or self.without < most:
             return ""
-        return f"--early_stop {most}: {self.without} validations without a better one; {self.describe()}"
+        validations = "validation" if self.without == 1 else "validations"
+        return f"--early_stop {most}: {self.without} {validations} without a better one; {self.describe()}"
 
     def describe(self) -> str:
         """The best one, in words."""
+        if not self.epoch:
+            return f"no value of {self.metric} was a number"
         return f"best {self.metric}: {self.value:.4f}, of epoch {self.epoch}"
 
     def state(self) -> dict[str, Any]:
@@ -66,8 +69,8 @@ class Followed:
         """
         before = state.get("metric", "")
         if before and self.metric and before != self.metric:
-            return [f"note: this training followed {before} and follows {self.metric} from now on: its best epoch is "
-                    "counted anew"]
+            return [f"note: this training followed {before} and follows {self.metric} from now on: its best epoch, and "
+                    "what --lr_policy plateau waits for, are counted anew"]
         self.values, self.metric = list(values), self.metric or before
         if not state:
             return []

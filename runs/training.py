@@ -39,6 +39,7 @@ class Loader(Protocol):
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, but for the first `skip` images."""
 
+
 class Training:
     """A training in its folder. epoch_length: images an epoch.
 

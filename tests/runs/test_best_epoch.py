@@ -138,6 +138,12 @@ def test_a_value_that_is_no_number_is_never_best():
     assert followed.value == 20
 
 
+def test_an_early_stop_without_any_number_says_so():
+    followed = Followed("psnr", higher=True)
+    followed.add(1, {"psnr": float("nan")})
+    assert followed.exhausted(1).endswith("1 validation without a better one; no value of psnr was a number")
+
+
 # --lr_policy plateau
 
 def test_plateau_follows_the_best_metric_in_its_own_direction(likeness, line, tmp_path: Path):
