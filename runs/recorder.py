@@ -92,20 +92,24 @@ class Recorder:
         """Write what is still held back, before the state is saved that a training may go on from."""
         if self.tensorboard:
             self.tensorboard.flush()
+        if self.page:
+            self._write_page(self.page)
 
     def update_page(self, moment: Moment) -> None:
-        """Write the first sample of the newest batch, and the curves, to the training page.
+        """Write the first sample of the newest batch, and the curves, to the training page."""
+        if self.page:
+            self._write_page(self.page, moment.epoch)
+
+    def _write_page(self, page: TrainingPage, epoch: int | None = None) -> None:
+        """Write the page; with an `epoch`, and the newest pictures as those of that epoch.
 
         Training goes on when they cannot be written: it says so.
         """
-        if not self.page:
-            return
         try:
-            if self.visuals:
+            if epoch is not None and self.visuals:
                 shown = first_pictures(self.visuals())
-                self.page.add_pictures(
-                    moment.epoch, save_visuals(self.page.web_dir / "images", f"epoch{moment.epoch:03d}", shown))
-            self.page.save()
+                page.add_pictures(epoch, save_visuals(page.web_dir / "images", f"epoch{epoch:03d}", shown))
+            page.save()
         except OSError as error:
             self.progress.say(f"warning: the training page could not be written ({error}); training goes on")
 

@@ -85,6 +85,11 @@ def fail_in(step: int) -> AbstractContextManager:
     return _in_step(step, fail)
 
 
+def kill_in(step: int) -> AbstractContextManager:
+    """That step ends the process without a word, as SIGKILL does."""
+    return _in_step(step, lambda: os._exit(9))
+
+
 def _in_step(number: int, act: Callable[[], None]) -> AbstractContextManager:
     original, done = Engine.step, []
 

@@ -8,7 +8,18 @@ import torch
 
 import models
 import train as command
-from helpers.trainings import equal, fail_in, fingerprint, metrics, same, stop_after, weights
+from helpers.trainings import (
+    equal,
+    exit_code,
+    fail_in,
+    fingerprint,
+    in_child,
+    kill_in,
+    metrics,
+    same,
+    stop_after,
+    weights,
+)
 from runs.state_file import LATEST, PREVIOUS, read_state
 
 MODELS = [name if name == "template" else pytest.param(name, marks=pytest.mark.slow)
@@ -190,6 +201,19 @@ def test_logs_and_page_are_those_of_a_training_that_was_not_stopped(line, tmp_pa
     assert pages[0]["rows"] == pages[1]["rows"] and len(pages[0]["rows"]) == 3
     curves = [dict(map(tuple, page["curves"]["G"]["points"])) for page in pages]  # epoch -> loss
     assert curves[0] == curves[1] and len(curves[0]) == 12
+
+
+def test_the_page_knows_all_that_the_state_knows_also_after_a_kill(line, tmp_path: Path):
+    options = "--model template --save_latest_freq 2 --no_html false"
+
+    def killed() -> None:
+        with kill_in(4):
+            command.main(line("run", options))
+
+    assert exit_code(in_child(killed)) == 9
+    command.main(line("run", f"{options} --continue_train"))
+    page = json.loads((tmp_path / "checkpoints/run/web/page.json").read_text())
+    assert len(page["curves"]["G"]["points"]) == 12  # of each step: also of the two that only the state had seen
 
 
 @pytest.mark.slow
