@@ -10,7 +10,7 @@ from typing import Any
 
 from evaluation.measuring import Measured
 from evaluation.tables import with_interval
-from pages.results_folder import Column, add_numbers
+from pages.results_folder import NUMBERS, Column, add_numbers
 from util.files import write_atomically
 
 
@@ -19,8 +19,8 @@ def write_into(folder: Path, measured: Sequence[Measured]) -> Path:
 
     Raises OSError, UserError.
     """
-    write_json(folder / "metrics.json", measured)
-    write_csv(folder / "metrics.csv", measured)
+    for name, write in zip(NUMBERS, (write_json, write_csv), strict=True):
+        write(folder / name, measured)
     columns = {_told(name, one, measured): Column(one.metrics[name].better, with_interval(value))
                for one in measured for name, value in one.report.values.items()}
     return add_numbers(folder, columns, {name: row for (_, name), row in _rows(measured).items()})

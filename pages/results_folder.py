@@ -9,9 +9,10 @@ from pages.results_page import Column, ResultsPage
 from util.errors import UserError
 from util.files import write_atomically
 
+NUMBERS = ("metrics.json", "metrics.csv")  # what was measured on the pictures, beside the page
 DEFAULT_WIDTH = 256  # of a picture, where names.json is of a version that did not keep it
 
-__all__ = ["Column", "Results", "add_numbers", "read_results", "write_folder"]
+__all__ = ["NUMBERS", "Column", "Results", "add_numbers", "read_results", "write_folder"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class Results:
 def write_folder(folder: Path, results: Results) -> Path:
     """Write the page, without numbers, and names.json; returns the page. Raises OSError.
 
-    Pictures that only an earlier test named are removed.
+    Pictures that only an earlier test named are removed, and numbers of the pictures that were there before.
     """
-    earlier = _named(folder)
+    earlier = _named(folder) | {folder / name for name in NUMBERS}
     page = _write_page(folder, results, {}, {})
     write_atomically(folder / "names.json", json.dumps(asdict(results), indent=0) + "\n")
     for path in earlier - _named(folder):

@@ -48,7 +48,10 @@ def test_a_number_that_is_missing_is_told(tmp_path):
 def test_translating_again_drops_the_numbers(tmp_path):
     plain = write_folder(tmp_path, RESULTS).read_bytes()
     add_numbers(tmp_path, COLUMNS, ROWS)
+    for name in ("metrics.json", "metrics.csv", "my.csv"):
+        (tmp_path / name).write_text("of the pictures before")
     assert write_folder(tmp_path, RESULTS).read_bytes() == plain
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "my.csv", "names.json"]
 
 
 def test_names_of_an_older_version_are_titles(tmp_path):
