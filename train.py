@@ -10,7 +10,7 @@ import data
 import models
 from engine.processes import joined_processes
 from options.command_line import Adopted, Command, parse
-from options.groups import TrainCommandOptions
+from options.groups import TrainCommandOptions, validated_every
 from options.parser import HelpAsked
 from options.preprocess import PREPROCESS
 from options.schema import OptionError, Options
@@ -155,7 +155,7 @@ def make_engine(options: Options, device: torch.device) -> Engine:
                           "--compile")
     torch.manual_seed(opt.seed)
     model, precision = models.find(opt.model)(options), choose_precision(opt.precision, device, opt.plain)
-    if (opt.lr_policy == "plateau" or opt.val_freq > 0) and not (model.measures or opt.best_metric):
+    if validated_every(opt) and not (model.measures or opt.best_metric):
         raise OptionError(f"a validation follows a metric, and --model {opt.model} defines none; name another one with "
                           "--val_metrics and --best_metric, or leave out --val_freq and --lr_policy plateau")
     engine, one_size = Engine(model, device, precision, opt.plain, opt.seed), PREPROCESS[opt.preprocess].one_size

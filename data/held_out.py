@@ -5,7 +5,7 @@ import torch
 
 from data.folders import NoImages
 from data.loader import CPU, Loader, open_loader
-from options.groups import TrainCommandOptions
+from options.groups import TrainCommandOptions, validated_every
 from options.preprocess import PREPROCESS, whole_images
 from options.schema import Options
 from util.errors import UserError
@@ -18,7 +18,7 @@ def open_validation(options: Options, needs: tuple[str, ...], size_multiple: int
     None when nothing is to be validated. Without val images those of test are taken; a notice says what that means.
     """
     opt, asked = options.view(TrainCommandOptions), options.given("val_phase")
-    if opt.lr_policy != "plateau" and opt.val_freq == 0:
+    if not validated_every(opt):
         return None
     whole = whole_images(opt.preprocess, opt.load_size, opt.crop_size)
     one_size = PREPROCESS[whole["preprocess"]].one_size

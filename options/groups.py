@@ -187,3 +187,8 @@ class TrainCommandOptions(TrainRunOptions, DataOptions, TrainingOptions, TrainSp
 
 class TestCommandOptions(TestRunOptions, TestDataOptions, TestSpeedOptions):
     """test.py"""
+
+
+def validated_every(opt: TrainCommandOptions) -> int:
+    """How many epochs lie between two validations; 0: there are none."""
+    return 1 if opt.lr_policy == "plateau" else opt.val_freq

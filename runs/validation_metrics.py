@@ -11,7 +11,7 @@ from metrics.confusion import ConfusionMetric
 from metrics.features import choose_features
 from metrics.palette import find_palette
 from models.contract import Translation
-from options.groups import TrainCommandOptions
+from options.groups import TrainCommandOptions, validated_every
 from options.schema import OptionError, Options
 from util.errors import UserError
 from util.torchrun import world_size
@@ -31,7 +31,7 @@ def choose_metrics(options: Options, translations: Sequence[Translation], pairs:
     """
     opt, kinds = options.view(TrainCommandOptions), _asked_for(options)
     idle = [f"--{name}" for name in ("val_metrics", "best_metric", "early_stop") if options.as_dict()[name]]
-    if idle and opt.val_freq == 0 and opt.lr_policy != "plateau":
+    if idle and not validated_every(opt):
         raise OptionError(f"{', '.join(idle)} would do nothing without validations: give --val_freq, such as "
                           "--val_freq 1 for one after each epoch")
     if kinds and not translations:
