@@ -14,7 +14,7 @@ from util.torchrun import rank
 @dataclass
 class Followed:
     """metric: its name, '' for the first that the model measures; higher: whether more of it is better; kept: whether
-    the weights of the best epoch are.
+    the weights of the best epoch are; on: what it is measured on, in words.
 
     values: of all validations so far, as a rate schedule takes them, lower is better. epoch: of the best one, 0 while
     there is none; without: validations since then.
@@ -23,6 +23,7 @@ class Followed:
     metric: str = ""
     higher: bool = False
     kept: bool = False
+    on: str = ""
     values: list[float] = field(default_factory=list)
     epoch: int = 0
     best: float = math.inf  # as in `values`
@@ -59,21 +60,26 @@ class Followed:
 
     def state(self) -> dict[str, Any]:
         """What to go on with after a stop, beside the values."""
-        return {"metric": self.metric, "kept": self.kept, "epoch": self.epoch, "best": self.best,
+        return {"metric": self.metric, "kept": self.kept, "on": self.on, "epoch": self.epoch, "best": self.best,
                 "without": self.without}
 
     def load_state(self, values: Sequence[float], state: Mapping[str, Any]) -> list[str]:
-        """Restore both; a notice when the best epoch is counted anew: of another metric, or because it was not kept.
+        """Restore both; a notice when the best epoch is counted anew: of another metric or on other images, or because
+        it was not kept.
 
         state: what `state` gave; {} where an earlier version wrote the values alone.
         """
-        before = state.get("metric", "")
+        before, on = state.get("metric", ""), state.get("on", "")
         if before and self.metric and before != self.metric:
-            return [f"note: this training followed {before} and follows {self.metric} from now on: its best epoch, and "
-                    "what --lr_policy plateau waits for, are counted anew"]
+            return [f"note: this training followed {before} and follows {self.metric} from now on: its best epoch is "
+                    "counted anew, and --lr_policy plateau begins with the whole rate again"]
         self.values, self.metric = list(values), self.metric or before
         if not state:
             return []
+        if on and self.on and on != self.on:
+            return [f"note: {self.metric} was measured on {on} and is measured on {self.on} from now on: its best "
+                    "epoch is counted anew"]
+        self.on = self.on or on
         if self.kept and not state["kept"]:
             return [f"note: the best epoch by {self.metric} was not kept until now and is counted anew"]
         self.epoch, self.best, self.without = state["epoch"], state["best"], state["without"]

@@ -110,7 +110,8 @@ def open_validating(engine: Engine, held_out: HeldOut | None, chosen: Chosen, pa
     chosen = {fake: {**told, **labels.get(fake, {})} for fake, told in chosen.items()}
     validation = Validation(engine, held_out, chosen, pairs, opt.val_samples, validated_every(opt))
     higher = bool(opt.best_metric or any(chosen.values())) and validation.check(opt.best_metric)
-    return validation, Followed(opt.best_metric, higher, kept=bool(opt.best_metric)), notices
+    on = f"{held_out.images} images of --val_phase {opt.val_phase}"
+    return validation, Followed(opt.best_metric, higher, bool(opt.best_metric), on), notices
 
 
 def _pictures_of(held_out: HeldOut, side: str) -> Iterator[Tensor]:

@@ -9,6 +9,7 @@ import torch
 import metrics
 import train as command
 from engine.schedule import plateau
+from helpers.images import write_image
 from helpers.trainings import equal, stop_after, validations, weights
 from metrics.base_metric import Metric
 from runs.followed import Followed
@@ -81,6 +82,18 @@ def test_another_best_metric_begins_anew_and_says_so(line, tmp_path: Path, capsy
     assert "note: this training followed L1 and follows mae from now on" in capsys.readouterr().out
     best = json.loads((tmp_path / "checkpoints/run/best.json").read_text())
     assert (best["metric"], best["epoch"]) == ("mae", 4)
+
+
+def test_values_of_other_images_are_not_compared(line, dataroot: Path, tmp_path: Path, capsys):
+    run = tmp_path / "checkpoints/run"
+    command.main(line("run", f"{SAME} --val_freq 1 --best_metric L1 --early_stop 5"))
+    write_image(dataroot / "val/9.png", 64, 32, seed=9)
+    command.main(line("run", "--continue_train --n_epochs 4"))
+    assert ("note: L1 was measured on 4 images of --val_phase val and is measured on 5 images of --val_phase val from "
+            "now on: its best epoch is counted anew") in capsys.readouterr().out
+    assert json.loads((run / "best.json").read_text())["epoch"] == 4
+    state = read_state(run / LATEST)
+    assert state["followed"]["without"] == 1 and len(state["val_losses"]) == 5  # and the rate of plateau stays
 
 
 def test_a_best_epoch_that_was_not_kept_is_counted_anew(line, tmp_path: Path, capsys):
