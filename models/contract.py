@@ -4,9 +4,9 @@ The engine and the runs know models by this file alone; `models/base_model.py` a
 begins there.
 """
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -58,6 +58,11 @@ class Translation:
     G: str = ""  # the generator's adversarial term; '' when there is none
     D: tuple[str, ...] = ()  # the discriminator's terms
     remedies: Mapping[str, str] | None = None
+
+
+def without_gan(translations: Iterable[Translation]) -> tuple[Translation, ...]:
+    """The same directions of a model that trains without adversarial losses."""
+    return tuple(replace(translation, G="", D=()) for translation in translations)
 
 
 class Clock:
