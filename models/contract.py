@@ -114,6 +114,12 @@ class Model(ABC):
         self.frozen.update(self.frozen_nets())
         self.frozen.requires_grad_(False).eval()
 
+    def study(self, batches: Callable[[], Iterable[Batch]]) -> None:  # noqa: B027  most need no preparation
+        """Learn from the training data what the frozen networks need, once, before the first step.
+
+        batches: gives the training images, from the first on. What was learned belongs into `extra_state`.
+        """
+
     def draw(self, batch: Batch, generator: Generator) -> Mapping[str, Tensor]:
         """What a step decides at random on the host, as tensors that join the batch: places, angles, coins.
 

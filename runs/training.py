@@ -27,6 +27,8 @@ from util.errors import MachineError
 from util.files import write_atomically
 from util.torchrun import rank, world_size
 
+STUDIED = 200  # images that a model may look at before the first step
+
 
 class Loader(Protocol):
     """What gives the batches; `images`: how many an epoch has."""
@@ -53,6 +55,7 @@ class Training:
         self.moment = Moment(self.opt.epoch_count, epoch_length)
         self.validation: list[float] = []
         self.refused = 0
+        self.fresh = True  # nothing was learned before
         self.logged_epoch = 0  # the newest with a line of losses
         self.unchecked: deque[tuple[StepResult, Moment, list[str]]] = deque()  # a GPU tells of a NaN some steps later
         self.health = Health(engine.model.translations)
@@ -72,6 +75,7 @@ class Training:
         same_everywhere(dict(self.engine.model.nets.items()))
         self.engine.restart_means()
         if state:
+            self.fresh = False
             with state_must_fit(self.folder):
                 self.engine.load_state(state["engine"] | {"model": state["own"]["model"]})
                 notices += self._differences(state) + self._take_place(Moment(**state["moment"]))
@@ -122,6 +126,9 @@ class Training:
 
         validation: held-out images to measure on after each epoch.
         """
+        if self.fresh:
+            self.engine.model.study(lambda: loader.first(STUDIED))
+            same_everywhere(dict(self.engine.model.frozen.items()))
         for epoch in range(self.moment.epoch, self.schedule.last_epoch + 1):
             lr = self.schedule.rate(epoch, self.validation)
             self._train_epoch(loader, lr, recorder, stop)

@@ -13,8 +13,8 @@ from util.errors import UserError
 
 pytest.importorskip("torchmetrics")
 pytest.importorskip("skimage")
-from scipy.ndimage import correlate1d  # noqa: E402
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity  # noqa: E402
+from scipy.ndimage import correlate1d
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 
 def pictures(height: int, width: int, count: int = 3) -> dict[str, Tensor]:

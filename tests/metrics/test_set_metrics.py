@@ -8,8 +8,8 @@ from metrics.base_metric import FeatureNet, Tools
 from metrics.measuring import Measuring
 
 pytest.importorskip("torchmetrics")
-from metrics.fid_metric import FidMetric  # noqa: E402
-from metrics.kid_metric import KidMetric  # noqa: E402
+from metrics.fid_metric import FidMetric
+from metrics.kid_metric import KidMetric
 
 
 class Corner(FeatureNet):

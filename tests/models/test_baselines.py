@@ -2,10 +2,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision
 from torch import Tensor, nn
 
 from helpers.commands import TINY
 from helpers.engines import start, take_step
+from networks.layers import init_weights
 from util.errors import UserError
 
 
@@ -111,6 +113,51 @@ def test_simgan_becomes_the_identity_at_a_huge_weight():
             take_step(engine, batch(1), images=number)
         distances.append(engine.model.metrics(engine.translate(batch(1)))["reg"].item())
     assert distances[0] < 0.1 < 0.4 < distances[1]
+
+
+def test_feature_gan_keeps_the_input_in_the_features_of_a_network_that_never_learns(tmp_path):
+    with torch.device("meta"):
+        layers = torchvision.models.vgg16().features[:21]
+    torch.manual_seed(3)
+    layers = init_weights(layers.to_empty(device="cpu"), "kaiming")
+    assert isinstance(layers[19], nn.Conv2d) and layers[19].out_channels == 512  # the second of block 4
+    torch.save({f"features.{key}": value for key, value in layers.state_dict().items()},
+               tmp_path / "vgg16-397923af.pth")
+    line = f"{TINY} --model feature_gan --no_dropout --lambda_reg 7 --feature_weights {tmp_path}"
+    engine = start(line)
+    model = engine.model
+    before = {key: value.clone() for key, value in model.frozen["features"].state_dict().items()}
+    report = take_step(engine, batch())
+    std, mean = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    with torch.no_grad():
+        features = [layers(((image + 1) / 2 - mean) / std)
+                    for image in (report.images["fake_B"], report.images["real_A"])]
+    assert report.losses["G_reg"].item() == pytest.approx(7 * (features[0] - features[1]).abs().mean().item(), rel=1e-4)
+    assert all(torch.equal(value, before[key]) for key, value in model.frozen["features"].state_dict().items())
+    assert all(not parameter.requires_grad for parameter in model.frozen.parameters())
+    assert set(engine.state()["nets"]) == {"G", "D"}  # and it is not saved
+
+
+def test_weights_of_vgg_that_are_missing_or_others_are_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"Get https://download.pytorch.org/models/vgg16-397923af.pth \(528 MB\)"):
+        start(f"{TINY} --model feature_gan")
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match="other.pth does not hold the weights of VGG-16"):
+        start(f"{TINY} --model feature_gan --feature_weights {tmp_path}/other.pth")
+
+
+def test_features_that_the_data_taught_are_remembered():
+    line = f"{TINY} --model feature_gan --feature_weights self"
+    engine = start(line)
+    fresh = {key: value.clone() for key, value in engine.model.frozen["features"].state_dict().items()}
+    engine.model.study(lambda: [batch(2, seed) for seed in range(3)])
+    taught = engine.model.frozen["features"].state_dict()
+    assert any(not torch.equal(value, fresh[key]) for key, value in taught.items())
+    assert not engine.model.frozen.training
+    resumed = start(line)
+    resumed.load_state(engine.state())
+    assert all(torch.equal(value, taught[key]) for key, value in resumed.model.frozen["features"].state_dict().items())
 
 
 def test_simgan_needs_the_same_channels_on_both_sides():

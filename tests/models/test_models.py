@@ -11,7 +11,7 @@ import data
 import models
 from data.transforms import Preprocess
 from engine.engine import Engine
-from helpers.commands import TINY
+from helpers.commands import OFFLINE, TINY
 from models.base_model import BaseModel
 from models.colorization_model import to_rgb
 from models.network_options import image_sizes
@@ -28,7 +28,8 @@ TRAINABLE = [name for name in models.names() if name != "test"]
 
 
 def options(dataroot: Path, line: str) -> Options:
-    return parse(COMMAND, f"--dataroot {dataroot} {TINY} {line}".split())
+    offline = OFFLINE.get(line.split()[1], "")
+    return parse(COMMAND, f"--dataroot {dataroot} {TINY} {line} {offline}".split())
 
 
 def start(opt: Options) -> tuple[Engine, dict]:
