@@ -34,7 +34,7 @@ demo: install
 	$(BIN)/python test.py --dataroot $(TOY) --model pix2pix --name toy_pix2pix_BtoA
 	$(BIN)/python test.py --dataroot $(TOY) --model cycle_gan --name toy_cyclegan --dataset_mode aligned
 	@printf '\nthe pages:\n'; printf '  %s/index.html\n' $(RESULTS) $(DEMO_MODELS:%=checkpoints/%/web); echo
-	$(BIN)/python evaluate.py $(RESULTS)
+	$(BIN)/python evaluate.py $(RESULTS) --metrics mae,pixel_acc,class_acc,class_iou
 
 test: install
 	$(PYTEST)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # --help answers without torch
     from engine.engine import Engine
     from runs.going_on import Start
     from runs.stop import StopRequest
+    from runs.validation_metrics import Chosen
 
 COMMAND = Command(
     program="train.py", phase="train", description="Train an image-to-image translation model.",
@@ -62,24 +63,30 @@ def adopt_run(opt: Options) -> Adopted:
 
 def train(options: Options, stop: StopRequest) -> None:
     """Check the data, then train in the run's folder, which no other training may use meanwhile."""
-    from data.loader import open_loader, open_validation
+    from data.held_out import open_validation
+    from data.loader import open_loader
     from engine.device import choose_device
     from models.network_options import image_sizes
     from runs.going_on import find_start
     from runs.lock import run_lock
     from runs.overwriting import run_before_kept
     from runs.state_file import full_disk_told
+    from runs.tensorboard_log import import_tensorboard
+    from runs.validation_metrics import choose_metrics
     from runs.wandb_log import import_wandb
 
     opt = options.view(TrainCommandOptions)
     if opt.use_wandb:
         import_wandb()  # it is known now that it is missing, not after the data were checked
+    if opt.use_tensorboard:
+        import_tensorboard()
     device = choose_device(opt.gpu_ids, options.given("gpu_ids"))
+    chosen = choose_metrics(options, models.find(opt.model).translations, data.find(opt.dataset_mode).paired, device)
     needs, sizes = models.find(opt.model).needs, image_sizes(options, training=True)
     loader = open_loader(options, needs, *sizes, augment=True, device=device)
     options = options.replace(**loader.dataset.bits_used)  # validating and testing read images with the same scale
-    validation = open_validation(options, needs, *sizes, device=device)
-    say(loader.notices + (validation.notices if validation else []))
+    held_out = open_validation(options, needs, *image_sizes(options, training=False), device=device)
+    say(loader.notices + (held_out.notices if held_out else []))
 
     folder, last_epoch = Path(opt.checkpoints_dir, opt.name), opt.n_epochs + opt.n_epochs_decay
     with run_lock(folder), run_before_kept(folder, print), full_disk_told(folder):
@@ -92,14 +99,14 @@ def train(options: Options, stop: StopRequest) -> None:
                             f"{last_epoch}, which is --n_epochs {opt.n_epochs} + --n_epochs_decay "
                             f"{opt.n_epochs_decay}")
         else:
-            train_in(folder, options, device, loader, validation, start, stop)
+            train_in(folder, options, device, loader, held_out, chosen, start, stop)
 
 
-def train_in(folder: Path, options: Options, device: torch.device, loader: Loader, validation: Loader | None,
-             start: Start, stop: StopRequest) -> None:
+def train_in(folder: Path, options: Options, device: torch.device, loader: Loader, held_out: Loader | None,
+             chosen: Chosen, start: Start, stop: StopRequest) -> None:
     """Train from `start` until the last epoch is done or `stop` has a reason.
 
-    validation: the images that --lr_policy plateau measures on.
+    held_out: the images to validate on; chosen: what to measure on them beside the model's own metrics.
     """
     from engine.distributed import gather
     from engine.schedule import Schedule
@@ -107,18 +114,26 @@ def train_in(folder: Path, options: Options, device: torch.device, loader: Loade
     from runs.recorder import open_recorder
     from runs.silent_recorder import SilentRecorder
     from runs.training import Training
+    from runs.validation import open_validating
 
     opt = options.view(TrainCommandOptions)
     engine = make_engine(options, device)
     print(engine.describe(opt.verbose))
     schedule = Schedule(opt.lr, opt.lr_policy, opt.n_epochs, opt.n_epochs_decay, opt.lr_decay_iters)
-    training = Training(engine, folder, options, schedule, loader.images)
+    pairs = data.find(opt.dataset_mode).paired
+    validation, followed, notices = open_validating(engine, held_out, chosen, pairs, options)
+    say(notices)
+    training = Training(engine, folder, options, schedule, loader.images, followed)
     say(training.begin(start))
+    if ended := followed.exhausted(opt.early_stop):
+        print(f"nothing is left to train: {folder} ended early: {ended}. --continue_train goes on with --early_stop 0, "
+              "or a larger one")
+        return
     progress = Progress(training.images_in_all, training.moment.total, silent=rank() > 0)
-    with closing(SilentRecorder() if rank() > 0 else open_recorder(options, schedule, folder, progress, start.state)
-                 ) as recorder:
+    with closing(SilentRecorder() if rank() > 0 else open_recorder(
+            options, schedule, folder, progress, start.state, engine.model.equilibria)) as recorder:
         training.run(loader, validation, recorder, stop)
-    unread = loader.skipped + (validation.skipped if validation else [])
+    unread = loader.skipped + (held_out.skipped if held_out else [])
     skipped = [said for own in gather(unread) for said in own]
     if skipped:
         print(f"note: {len(skipped)} samples could not be read and were left out, the last because {skipped[-1]}")
@@ -140,12 +155,12 @@ def make_engine(options: Options, device: torch.device) -> Engine:
                           "--compile")
     torch.manual_seed(opt.seed)
     model, precision = models.find(opt.model)(options), choose_precision(opt.precision, device, opt.plain)
-    if opt.lr_policy == "plateau" and not model.measures:
-        raise OptionError(f"--lr_policy plateau follows a metric, and --model {opt.model} defines none; "
-                          "choose --lr_policy linear, step or cosine")
+    if (opt.lr_policy == "plateau" or opt.val_freq > 0) and not (model.measures or opt.best_metric):
+        raise OptionError(f"a validation follows a metric, and --model {opt.model} defines none; name another one with "
+                          "--val_metrics and --best_metric, or leave out --val_freq and --lr_policy plateau")
     engine, one_size = Engine(model, device, precision, opt.plain, opt.seed), PREPROCESS[opt.preprocess].one_size
     search_algorithms(device, one_size, opt.plain)
-    engine.prepare_training(opt.lr, opt.beta1, record=opt.cuda_graph == "auto" and can_record(
+    engine.prepare_training(opt.lr, opt.beta1, ema=opt.ema, record=opt.cuda_graph == "auto" and can_record(
         device, precision, opt.plain, one_size, opt.grad_accum, opt.checkpoint_activations))
     if opt.compile:
         engine.compile()

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from data.base_dataset import BaseDataset, Sample
-from data.folders import list_images, look_through, require_images, sides_inside
+from data.folders import list_images, require_images, sides_inside
+from data.matching import by_name, match_by_name
 from data.scaled import ImageFile, side_size
 from data.transforms import Preprocess, Size, size_of
 from options.schema import Options
@@ -122,44 +123,18 @@ def match(folder_A: Path, folder_B: Path) -> tuple[list[tuple[Path, Path]], list
     Where several files share a name, those with the same ending are pairs.
     Raises UserError when their endings leave open which belong together, or when no pair is left.
     """
-    (images_A, notices_A), (images_B, notices_B) = look_through(folder_A), look_through(folder_B)
-    named_A, named_B = _by_name(folder_A, images_A), _by_name(folder_B, images_B)
-    pairs = [pair for name in named_A if name in named_B for pair in _partners(named_A[name], named_B[name])]
-    paired = {path for pair in pairs for path in pair}
-    lonely = [path for path in images_A + images_B if path not in paired]
-    if not lonely:
-        return pairs, notices_A + notices_B
-    report = "\n".join(f"  {path}" for path in lonely[:20]) + ("\n  ..." if len(lonely) > 20 else "")
-    said = f"{len(lonely)} images in {folder_A} and {folder_B} have no partner of the same name:\n{report}"
-    if not pairs:
-        raise UserError(f"{said}\nNo pair is left. Give both files of a pair the same name (endings may differ), "
-                        "or train without pairs: --model cycle_gan")
-    return pairs, [*notices_A, *notices_B, f"note: {said}\nThe {len(pairs)} pairs are used."]
-
-
-def _by_name(folder: Path, images: Iterable[Path]) -> dict[Path, list[Path]]:
-    """The images of each name, subfolders included and endings aside."""
-    named: dict[Path, list[Path]] = {}
-    for path in images:
-        named.setdefault(path.relative_to(folder).with_suffix(""), []).append(path)
-    return named
-
-
-def _partners(sides_A: list[Path], sides_B: list[Path]) -> list[tuple[Path, Path]]:
-    """The pairs among images of one name."""
-    if len(sides_A) == len(sides_B) == 1:
-        return [(sides_A[0], sides_B[0])]
-    pairs = [(path_A, path_B) for path_A in sides_A for path_B in sides_B if path_A.suffix == path_B.suffix]
-    if not pairs:
-        found = " and ".join(", ".join(map(str, side)) for side in (sides_A, sides_B))
-        raise UserError(f"it is not clear which of these are a pair: {found}; leave one on each side, or give both "
-                        "sides the same endings")
-    return pairs
+    A, B = by_name(folder_A), by_name(folder_B)
+    found = match_by_name(A, B)
+    if found.lonely and not found.pairs:
+        raise UserError(f"{found.lonely}\nNo pair is left. Give both files of a pair the same name (endings may "
+                        "differ), or train without pairs: --model cycle_gan")
+    used = [f"note: {found.lonely}\nThe {len(found.pairs)} pairs are used."] if found.lonely else []
+    return found.pairs, A.notices + B.notices + used
 
 
 def _same_names(one: Path, other: Path) -> bool:
     """Whether two folders hold images of the same names, endings aside."""
-    names = [_by_name(folder, list_images(folder)).keys() for folder in (one, other)]
+    names = [by_name(folder).images.keys() for folder in (one, other)]
     return names[0] == names[1] != set()
 
 

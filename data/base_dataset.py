@@ -36,6 +36,7 @@ class BaseDataset(ABC):
     ExtraOptions: type[Group] = Group
     changed_defaults: ClassVar[Mapping[str, Any]] = {}
     gives: tuple[str, ...] = ("A", "B")  # what a sample holds
+    paired: bool = True  # whether B is the truth of A: what its translation should be
     channels: tuple[int, ...] = tuple(MODES)  # what --input_nc and --output_nc may be
     cache: ImageCache | None = None  # what --cache keeps of the files; the loader sets it
 

@@ -21,7 +21,7 @@ from data.readers import BadImage
 from data.sampler import EpochSampler, Key
 from data.transforms import Preprocess
 from data.workers import Watch, begin_worker, is_shortage, shortage, timed_out
-from options.groups import DataOptions, RunOptions, TrainingOptions
+from options.groups import DataOptions, RunOptions
 from options.schema import Options
 from util.errors import UserError
 from util.torchrun import world_size
@@ -65,20 +65,6 @@ def open_loader(options: Options, needs: tuple[str, ...], size_multiple: int, mi
     return Loader(dataset, opt.batch_size, num_threads, run.seed, shuffle=augment and not opt.serial_batches,
                   skip_bad=opt.skip_bad_images, worker_timeout=opt.worker_timeout, pin_memory=opt.cache != "device",
                   notices=dataset.notices + notices)
-
-
-def open_validation(options: Options, needs: tuple[str, ...], size_multiple: int, min_size: int,
-                    device: torch.device = CPU) -> Loader | None:
-    """The loader of the held-out images that --lr_policy plateau measures on; None for the other policies."""
-    opt = options.view(TrainingOptions)
-    if opt.lr_policy != "plateau":
-        return None
-    try:
-        return open_loader(options.replace(phase=opt.val_phase), needs, size_multiple, min_size, augment=False,
-                           device=device, phase_flag="--val_phase")
-    except UserError as error:
-        raise type(error)(f"--lr_policy plateau measures on held-out images, --val_phase {opt.val_phase}: {error}"
-                          ) from None
 
 
 def _open_dataset(kind: type[BaseDataset], options: Options, preprocess: Preprocess, phase_flag: str) -> BaseDataset:

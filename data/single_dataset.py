@@ -17,6 +17,7 @@ class SingleDataset(BaseDataset):
     """Each sample is one image; there is no B."""
 
     gives = ("A",)
+    paired = False
 
     def __init__(self, options: Options, preprocess: Preprocess):
         super().__init__(options, preprocess)

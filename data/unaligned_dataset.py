@@ -19,6 +19,8 @@ EXPECTED = """\
 class UnalignedDataset(BaseDataset):
     """Sample i is image i of A beside a random image of B (image i with --serial_batches); the longer pile counts."""
 
+    paired = False
+
     def __init__(self, options: Options, preprocess: Preprocess):
         super().__init__(options, preprocess)
         opt = self.opt

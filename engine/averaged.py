@@ -1,4 +1,6 @@
 """Running means of networks, which move less than what they follow."""
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 
 import torch
@@ -27,3 +29,14 @@ def copy_buffers(mean: nn.Module, net: nn.Module) -> None:
     """Statistics are not averaged: those of `mean` are the network's newest."""
     for buffer, newest in zip(mean.buffers(), net.buffers(), strict=True):
         buffer.copy_(newest)
+
+
+@contextmanager
+def means_in_place(nets: nn.ModuleDict, means: nn.ModuleDict) -> Iterator[None]:
+    """Within it the `means` stand in `nets` under the names of the networks that they follow."""
+    followed = {name: nets[name] for name in means}
+    nets.update(dict(means.items()))
+    try:
+        yield
+    finally:
+        nets.update(followed)

@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from engine.averaged import averaged_copy, copy_buffers, follow
 from engine.device import describe_device, on_device
-from engine.distributed import average_gradients, everyone, everywhere, same_everywhere, total
+from engine.distributed import average_gradients, everywhere
 from engine.optimizers import Optimizers, gradients_of, learn
 from engine.precision import HALF, autocast, loss_scaler
 from engine.recorded_step import RecordedStep
@@ -45,16 +45,19 @@ class Engine:
             for net in nets.values() if not self.plain else ():
                 net.to(memory_format=best_layout(net, self.device.type, tensor_cores))
 
-    def prepare_training(self, lr: float, beta1: float, record: bool = False) -> None:
+    def prepare_training(self, lr: float, beta1: float, record: bool = False, ema: float = 0.0) -> None:
         """Adds what only training needs, and an Adam for each set of networks, betas beta1 and 0.999 as in both papers.
 
+        ema: also keep running means of the generators, in which this is the share of the old at each update; 0: none
+        but those that the model asks for.
         record: record a step and replay it, where engine.recorded_step.can_record allows it.
         TypeError, a programming error, when the model's updates contradict each other.
         """
         model = self.model
         model.prepare_training()
         self._to_device()
-        model.averaged.update({name: averaged_copy(model.nets[name]) for name in model.averages})
+        self.averages = {**model.averages, **(dict.fromkeys(self.generators, ema) if ema else {})}
+        model.averaged.update({name: averaged_copy(model.nets[name]) for name in self.averages})
         model.clock = Clock(self.device)
         if record:
             warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")
@@ -124,8 +127,8 @@ class Engine:
             before = [buffer.clone() for buffer in buffers]
             images, losses = self._differentiate(update, batches, work.images)
             finite, moved = self._learn(update, losses, work.finite)
-            for name in set(update.nets) & set(self.model.averages):
-                follow(self.model.averaged[name], self.model.nets[name], self.model.averages[name], moved)
+            for name in set(update.nets) & set(self.averages):
+                follow(self.model.averaged[name], self.model.nets[name], self.averages[name], moved)
             done.append((before, finite))
             work = work.after(images, losses, finite)
         for before, finite in reversed(done):  # not earlier: gradients need them as they are
@@ -204,27 +207,6 @@ class Engine:
         with self._autocast():
             made = [self.model.translate(part) for part in (_samples(batch) if alone else [batch])]
         return {name: torch.cat([images[name] for images in made]) for name in made[0]}
-
-    @torch.no_grad()
-    def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """The mean over all images of each of the model's metrics, in eval mode: training is not touched by it.
-
-        batches: of several processes, each has its share.
-        """
-        nets = self.model.nets
-        same_everywhere(dict(nets.items()))  # also the statistics of batch norm
-        modes = {module: module.training for module in nets.modules()}
-        nets.eval()
-        images, sums = 0, dict[str, float]()
-        for batch in batches:
-            images += len(batch["A"])
-            for name, values in self.model.metrics(self.translate(batch)).items():
-                sums[name] = sums.get(name, 0.0) + values.sum().item()
-        for module, mode in modes.items():
-            module.training = mode
-        names = next(filter(None, everyone(list(sums))), [])  # a process may have had no image
-        in_all, *summed = total(images, *(sums.get(name, 0.0) for name in names))
-        return {name: value / in_all for name, value in zip(names, summed, strict=True)}
 
     def state(self) -> dict[str, Any]:
         """Everything to go on exactly: networks, their running means, optimizers, and what the model remembers."""

@@ -20,13 +20,13 @@ def cosine(epoch: int, n_epochs: int, n_epochs_decay: int) -> float:
 
 
 def plateau(validation: Sequence[float], patience: int = 5, threshold: float = 0.01, drop: float = 0.2) -> float:
-    """Falls to a fifth whenever `validation` (a value an epoch so far, lower is better) got no better for long.
+    """Falls to a fifth whenever `validation` (the values so far, lower is better) got no better for long.
 
-    Better: below the best so far by more than the share `threshold`. Long: more than `patience` epochs.
+    Better: below the best so far by more than the share `threshold` of it. Long: more than `patience` values.
     """
     factor, best, bad = 1.0, math.inf, 0
     for value in validation:
-        if value < best * (1 - threshold):
+        if value < best * (1 - math.copysign(threshold, best)):
             best, bad = value, 0
         else:
             bad += 1
@@ -65,6 +65,6 @@ class Schedule:
         return self.n_epochs + self.n_epochs_decay
 
     def rate(self, epoch: int, validation: Sequence[float] = ()) -> float:
-        """The learning rate of an epoch. validation: of each epoch so far, for the policy plateau."""
+        """The learning rate of an epoch. validation: the values so far, lower is better, for the policy plateau."""
         return self.lr * lr_factor(self.policy, epoch, self.n_epochs, self.n_epochs_decay, self.lr_decay_iters,
                                    validation)

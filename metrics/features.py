@@ -1,8 +1,7 @@
 """The networks whose features fid and kid compare."""
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -27,8 +26,8 @@ class Inception(FeatureNet):
 
     num_features = 2048
 
-    def __init__(self, path: Path, weights: Mapping[str, Any]):
-        """weights: what the file holds. UserError when torch-fidelity is missing or the weights do not fit."""
+    def __init__(self, path: Path):
+        """path: of the weights. UserError when torch-fidelity is missing or the weights do not fit."""
         super().__init__()
         extractor = library("torch_fidelity.feature_extractor_inceptionv3").FeatureExtractorInceptionV3
         try:
@@ -58,5 +57,6 @@ def choose_features(kind: str, weights: Path | None = None, pictures: PictureSou
         if kind == "self":
             return load_or_train(weights, pictures or (lambda: ()))
         library("torch_fidelity")
-        return Inception(*INCEPTION.load(weights))
+        path, _ = INCEPTION.load(weights)  # read with care once: torch-fidelity's own reading would run a file's code
+        return Inception(path)
     return make

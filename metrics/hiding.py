@@ -1,8 +1,8 @@
 """Does a generator hide its input in its answer, where nobody sees it?
 
-A cycle is to bring the source back, so a generator may write what its translation must not show, such as the roofs under
-a plain map, into faint noise, which the way back reads (Chu et al. 2017, CycleGAN, a Master of Steganography). What is
-written like that is lost when the translation is rounded to 8 bits and slightly disturbed.
+A cycle is to bring the source back, so a generator may write what its translation must not show, such as the roofs
+under a plain map, into faint noise, which the way back reads (Chu et al. 2017, CycleGAN, a Master of Steganography).
+What is written like that is lost when the translation is rounded to 8 bits and slightly disturbed.
 """
 import math
 from collections.abc import Callable
@@ -46,6 +46,6 @@ class HidingCheck:
         noise = NOISE * math.sqrt(2 / math.pi)  # mean of its absolute value
         if disturbed <= WORSE * exact or disturbed - exact <= GAIN * noise:
             return ""
-        return (f"the way back reads what nobody sees: it errs by {exact:.1f} gray levels, and by {disturbed:.1f} once "
-                f"its input is rounded to 8 bits with noise of {NOISE:g} gray levels. The generator hides the source in "
-                "its translation, so a low reconstruction error says little here")
+        return (f"the way back reads what nobody sees: it errs by {exact:.1f} gray levels, and by {disturbed:.1f} "
+                f"once its input is rounded to 8 bits with noise of {NOISE:g} gray levels. The generator hides the "
+                "source in its translation, so a low reconstruction error says little here")

@@ -82,7 +82,7 @@ class Measuring:
                 for sample, number in zip(self._samples[name], metric.of_each(statistics).tolist(), strict=True):
                     rows[sample][name] = number
             notes += [f"{name}: {note}" for note in metric.notes(values[name].n, values[name].references)]
-        return Report(values, rows, notes)
+        return Report(values, dict(rows), notes)
 
     def _statistics_of(self, name: str) -> Tensor:
         if not self._statistics[name]:

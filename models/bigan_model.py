@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.base_model import BaseModel
 from models.contract import Batch, Images, Losses, Translation, Update
+from models.equilibria import equilibria
 from models.network_options import TrainedModelOptions, define_D, define_G
 from networks.losses import discriminator_losses, l1_of_each, swapped_losses
 
@@ -58,6 +59,12 @@ class BiganModel(BaseModel):
         """Generator and encoder want the pairs of each taken for the other's (labels swapped, section 3.4)."""
         terms = swapped_losses(self.nets["D"], *self.pairs(images), self.opt.gan_mode, self.merge)
         return {"G_A": terms["fake"], "G_B": terms["real"]}
+
+    @property
+    def equilibria(self) -> dict[str, float]:
+        """Generator and encoder minimise the same terms as D, with the labels swapped."""
+        of_D = equilibria(self.translations, self.opt.gan_mode)
+        return {name: of_D["D_real"] for name in of_D}
 
     def metrics(self, images: Images) -> dict[str, Tensor]:
         """How far F is from G's inverse, which it is at the optimum (Donahue et al. section 3.3)."""

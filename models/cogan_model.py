@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 
 from models.base_model import BaseModel
 from models.contract import Batch, Images, Losses, Translation, Update
+from models.equilibria import equilibria
 from models.network_options import ModelOptions, TrainedModelOptions, define_D, finished
 from networks.coupled import LatentGenerator, share
 from networks.losses import discriminator_losses, generator_loss, l1_of_each
@@ -107,6 +108,10 @@ class CoganModel(BaseModel):
         """Fool both discriminators with the images of one code."""
         return {f"G_{side}": generator_loss(self.nets[f"D_{side}"], images[f"sample_{side}"], images[f"real_{side}"],
                                             self.opt.gan_mode) for side in "AB"}
+
+    @property
+    def equilibria(self) -> dict[str, float]:
+        return equilibria(self.translations, self.opt.gan_mode)
 
     def metrics(self, images: Images) -> dict[str, Tensor]:
         """How far the found codes are from making the images."""

@@ -148,7 +148,7 @@ class Model(ABC):
     def metrics(self, images: Images) -> Mapping[str, Tensor]:
         """How good a translation is: by name, (B,), a number for each sample that falls as it gets better.
 
-        Measured on held-out images; --lr_policy plateau follows the first one.
+        Measured on held-out images; without --best_metric the first one decides which epoch is best.
         """
         return {}
 
@@ -162,6 +162,11 @@ class Model(ABC):
     def same_statistics(self) -> AbstractContextManager[None]:
         """Within it running statistics of batch norms stay, for images that are computed again."""
         return same_statistics(self.nets)
+
+    @property
+    def equilibria(self) -> Mapping[str, float]:
+        """By name the value of a loss at the equilibrium of generators and discriminators, where theory knows it."""
+        return {}
 
     @property
     def measures(self) -> bool:

@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from models.base_model import BaseModel
 from models.contract import Batch, Images, Losses, Translation, Update, without_gan
+from models.equilibria import equilibria
 from models.image_pool import ImagePool
 from models.network_options import TrainedModelOptions, define_D, define_G
 from networks.losses import discriminator_losses, generator_loss, l1_of_each, passes
@@ -125,6 +126,10 @@ class CycleGANModel(BaseModel):
     def load_extra_state(self, state: dict[str, Any]) -> None:
         for name, pool in self.pools.items():
             pool.images = list(state[name])
+
+    @property
+    def equilibria(self) -> dict[str, float]:
+        return equilibria(self.translations, self.opt.gan_mode, self.opt.lambda_gan)
 
     def metrics(self, images: Images) -> dict[str, Tensor]:
         """How far both cycles are from closing (eq. 2)."""

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from models.base_model import BaseModel
 from models.contract import Batch, Images, Losses, Translation, Update, without_gan
+from models.equilibria import equilibria
 from models.network_options import TrainedModelOptions, define_D, define_G
 from networks.losses import discriminator_losses, generator_loss, l1_of_each
 from options.schema import option
@@ -81,6 +82,10 @@ class Pix2PixModel(BaseModel):
             distance = DISTANCES[opt.distance](images["fake_B"], images["real_B"])
             losses[f"G_{opt.distance}"] = opt.lambda_L1 * distance
         return losses
+
+    @property
+    def equilibria(self) -> dict[str, float]:
+        return equilibria(self.translations, self.opt.gan_mode, self.opt.lambda_gan)
 
     def metrics(self, images: Images) -> dict[str, Tensor]:
         """How far the translation is from the truth (eq. 3, without its weight)."""

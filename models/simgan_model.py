@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 
 from models.base_model import BaseModel
 from models.contract import Batch, Images, Losses, Translation, Update
+from models.equilibria import equilibria
 from models.image_pool import ImagePool
 from models.network_options import TrainedModelOptions, define_D, define_G
 from networks.losses import discriminator_losses, generator_loss, l1_of_each
@@ -70,6 +71,10 @@ class SimGANModel(BaseModel):
 
     def load_extra_state(self, state: dict[str, list[Tensor]]) -> None:
         self.pool.images = list(state["pool"])
+
+    @property
+    def equilibria(self) -> dict[str, float]:
+        return equilibria(self.translations, self.opt.gan_mode)
 
     def metrics(self, images: Images) -> dict[str, Tensor]:
         """How far the output has gone from the input: what the model itself keeps small, not how good it is."""

@@ -26,6 +26,7 @@ class GanMode:
     fool: Callable[[Tensor, Tensor], Tensor]
     relativistic: bool = False
     penalised: bool = False
+    undecided: float | None = None
 
 
 def _vanilla(says: Tensor, is_real: bool) -> Tensor:
@@ -37,25 +38,36 @@ def _squared(says: Tensor, is_real: bool) -> Tensor:
 
 
 GAN_MODES: dict[str, GanMode] = {
-    # squared distance to 1 or 0 (CycleGAN, section 4)
+    # squared distance to 1 or 0 (CycleGAN, section 4); undecided: 1/2 (Mao et al. 2017, eq. 5, with a = 0, b = c = 1)
     "lsgan": GanMode(real=lambda real, fake: _squared(real, True), fake=lambda real, fake: _squared(fake, False),
-                     fool=lambda real, fake: _squared(fake, True)),
-    # binary cross entropy (pix2pix, eq. 1)
+                     fool=lambda real, fake: _squared(fake, True), undecided=0.5),
+    # binary cross entropy (pix2pix, eq. 1); undecided: D = 1/2 (Goodfellow et al. 2014, section 4.1)
     "vanilla": GanMode(real=lambda real, fake: _vanilla(real, True), fake=lambda real, fake: _vanilla(fake, False),
-                       fool=lambda real, fake: _vanilla(fake, True)),
+                       fool=lambda real, fake: _vanilla(fake, True), undecided=0.0),
     # the mean of a critic (Gulrajani et al. 2017, eq. 3)
     "wgangp": GanMode(real=lambda real, fake: -real.mean(), fake=lambda real, fake: fake.mean(),
                       fool=lambda real, fake: -fake.mean(), penalised=True),
     # what lies beyond a margin teaches D no more (Miyato et al. 2018, eq. 16 and 17)
     "hinge": GanMode(real=lambda real, fake: F.relu(1 - real).mean(), fake=lambda real, fake: F.relu(1 + fake).mean(),
                      fool=lambda real, fake: -fake.mean()),
-    # is real more real than the mean fake, and the other way round? (Jolicoeur-Martineau 2019, RaSGAN, section 4.2)
+    # is real more real than the mean fake, and the other way round? (Jolicoeur-Martineau 2019, RaSGAN, section 4.2);
+    # undecided: any constant; convexity (Jensen) forbids others
     "relativistic": GanMode(
         real=lambda real, fake: _vanilla(real - fake.mean(), True),
         fake=lambda real, fake: _vanilla(fake - real.mean(), False),
         fool=lambda real, fake: _vanilla(fake - real.mean(), True) + _vanilla(real - fake.mean(), False),
-        relativistic=True),
+        relativistic=True, undecided=0.0),
 }
+
+
+def at_equilibrium(gan_mode: str) -> tuple[float, float] | None:
+    """A term of the discriminator (those of real and of generated images are the same) and the generator's, when the
+    discriminator is undecided; None where theory does not tell."""
+    mode = GAN_MODES[gan_mode]
+    if mode.undecided is None:
+        return None
+    says = torch.full((1,), mode.undecided, dtype=torch.float64)
+    return mode.real(says, says).item(), mode.fool(says, says).item()
 
 
 def generator_loss(netD: nn.Module, fake: Tensor, real: Tensor, gan_mode: str) -> Tensor:

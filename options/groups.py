@@ -17,7 +17,8 @@ class RunOptions(Group):
                           common=True)
     seed: int = option(0, "same seed, same numbers", common=True, least=0, most=2**63 - 1)
     verbose: bool = option(False, "print every network layer by layer", once=True)
-    epoch: str = option("latest", "which saved epoch to load: a number or latest", once=True, common=True)
+    epoch: str = option("latest", "which saved epoch to load: a number, latest, or best (of a training with "
+                        "--best_metric)", once=True, common=True)
     load_iter: int = option(0, "which saved iteration to load, if above 0: reads iter_N instead of --epoch", least=0,
                             once=True)
     use_wandb: bool = option(False, "also log to Weights & Biases (pip install wandb)", training_only=True)
@@ -111,7 +112,8 @@ class TrainingOptions(Group):
     beta1: float = option(0.5, "first momentum of Adam", least=0, most=0.999)
     lr_policy: str = option("linear", "how the rate falls", choices=("linear", "step", "plateau", "cosine"))
     lr_decay_iters: int = option(50, "epochs between two steps of --lr_policy step", least=1)
-    val_phase: str = option("val", "folder of the dataset on which --lr_policy plateau measures")
+    ema: float = option(0.0, "also keep running means of the generators' weights, of which each step leaves this "
+                        "share, such as 0.999; saved as *_net_G_ema.pth. 0: none", least=0, most=0.999999)
     on_nan: str = option("stop", "when a loss is NaN or infinite: stop, or skip that step and count", choices=("stop",
                          "skip"))
     pool_size: int = option(50, "how many earlier fakes the discriminator is shown from; 0: only the newest", least=0)
@@ -132,6 +134,23 @@ class LoggingOptions(Group):
     display_port: int = option(8097, "its port")
     display_env: str = option("main", "its environment")
     display_ncols: int = option(4, "pictures a row in the live view")
+    use_tensorboard: bool = option(False, "also log to CHECKPOINTS_DIR/NAME/tensorboard, for TensorBoard "
+                                   "(pip install .[tensorboard])")
+
+
+class ValidationOptions(Group):
+    """validation on held-out images"""
+
+    val_freq: int = option(0, "epochs between two validations; the last epoch is validated too. 0: none. --lr_policy "
+                           "plateau validates each epoch", least=0)
+    val_phase: str = option("val", "folder of the dataset to validate on; without val images those of test are used")
+    val_metrics: str = option("", "what to measure beside the model's own metrics: names from the folder metrics/, as "
+                              "psnr,ssim")
+    val_samples: int = option(4, "how many of the held-out images the training page shows over the epochs, the same "
+                              "from the first epoch to the last", least=0)
+    best_metric: str = option("", "the metric whose best epoch is kept, for --epoch best; --lr_policy plateau and "
+                              "--early_stop follow it. Left out: they follow the model's first, and none is kept")
+    early_stop: int = option(0, "end the training after so many validations without a better one; 0: never", least=0)
 
 
 class TestRunOptions(RunOptions):
@@ -140,6 +159,8 @@ class TestRunOptions(RunOptions):
     model: str = option("test", "what to run: the model that was trained, or test: one generator on any folder",
                         common=True,
                        structure=True, sampling=True)
+    weights: str = option("raw", "which weights to load: raw, or ema, the running means of a training with --ema",
+                          choices=("raw", "ema"), once=True)
     results_dir: str = option("./results/", "folder of all result pages")
     overwrite: bool = option(False, "replace results of another --dataroot, --model or --direction, which lie where "
                              "the new ones go", once=True)
@@ -157,7 +178,8 @@ class TestDataOptions(DataOptions):
                             least=1, sampling=True)
 
 
-class TrainCommandOptions(TrainRunOptions, DataOptions, TrainingOptions, TrainSpeedOptions, LoggingOptions):
+class TrainCommandOptions(TrainRunOptions, DataOptions, TrainingOptions, TrainSpeedOptions, LoggingOptions,
+                          ValidationOptions):
     """train.py"""
 
 

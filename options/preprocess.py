@@ -1,6 +1,6 @@
 """The ways of --preprocess: how an image is brought to size."""
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -24,3 +24,11 @@ PREPROCESS = {
     "scale_width_and_crop": Preprocessing("width", crop=True),
     "none": Preprocessing("none", crop=False),
 }
+
+
+def whole_images(preprocess: str, load_size: int, crop_size: int) -> dict[str, Any]:
+    """The three options with which whole images are seen at the scale that a network learned from on crops."""
+    scale = PREPROCESS[preprocess].scale
+    if scale == "square":
+        return {"preprocess": preprocess, "load_size": crop_size, "crop_size": crop_size}
+    return {"preprocess": "none" if scale == "none" else "scale_width", "load_size": load_size, "crop_size": crop_size}

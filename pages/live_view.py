@@ -1,4 +1,4 @@
-"""The live view: curves of the losses and the newest pictures in a visdom browser page, while training goes on."""
+"""The live view: curves and the newest pictures in a visdom browser page, while training goes on."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import math
 import threading
 import urllib.request
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from http.client import HTTPException
 from typing import Any
 
 import numpy as np
 
+from pages.picture_grid import picture_grid
+
 CHECK_TIMEOUT = 2.0  # seconds to wait for a first sign of life of the server
 SEND_TIMEOUT = 4.0  # seconds for one request; less than close() waits, so that a hung server ends the thread in time
 MAX_WAITING_POINTS = 1000  # of the curves; beyond it the oldest are dropped
 HOW_TO_INSTALL = ('Install it with `pip install "setuptools<81"`, which can build it, and then '
                   '`pip install --no-build-isolation visdom "tornado<6.6"`')
-GAP = 4  # white pixels between two pictures
 
 
 def open_live_view(
@@ -28,12 +29,13 @@ def open_live_view(
 ) -> LiveView | None:
     """Open the live view, or say in one line why there is none.
 
-    display_id: visdom window of the curves, the pictures get the next one; 0 or less turns the view off silently.
+    display_id: visdom window of the losses' curves, the pictures get the next one and the curves of the validation the
+        one after that; 0 or less turns the view off silently.
     server: address with or without scheme, "http://localhost".
-    env: visdom environment that holds both windows; what an earlier run left in these two windows is removed.
+    env: visdom environment that holds the windows; what an earlier run left in them is removed.
     ncols: pictures in a row; 0 or less puts all in one row.
     winsize: width in the browser of one picture, in pixels.
-    title: shown above both windows, the name of the run; above the pictures their labels follow it.
+    title: shown above all windows, the name of the run; above the pictures their labels follow it.
     say: shows the user a line, now or, when the server fails later, from another thread.
     Raises nothing: without a server or without visdom it says one line and returns None.
     """
@@ -53,23 +55,6 @@ def open_live_view(
     return LiveView(partial(_Windows, address, port, env, display_id, ncols, winsize, title), say)
 
 
-def picture_grid(pictures: list[np.ndarray], columns: int) -> np.ndarray:
-    """Lay pictures out row by row on white.
-
-    pictures: one or more, uint8 (H, W, 3); where sizes differ, the smaller ones are padded at the right and bottom.
-    Returns uint8 (rows * (H + GAP) - GAP, columns * (W + GAP) - GAP, 3), H and W those of the largest.
-    """
-    cell_height = max(picture.shape[0] for picture in pictures) + GAP
-    cell_width = max(picture.shape[1] for picture in pictures) + GAP
-    rows = math.ceil(len(pictures) / columns)
-    grid = np.full((rows * cell_height - GAP, columns * cell_width - GAP, 3), 255, np.uint8)
-    for index, picture in enumerate(pictures):
-        row, column = divmod(index, columns)
-        top, left = row * cell_height, column * cell_width
-        grid[top:top + picture.shape[0], left:left + picture.shape[1]] = picture
-    return grid
-
-
 class LiveView:
     """Hands curves and pictures to a thread that sends them.
 
@@ -79,7 +64,7 @@ class LiveView:
 
     def __init__(self, connect: Callable[[], _Windows], say: Callable[[str], None]):
         self._connect, self._say = connect, say
-        self._points: deque[tuple[float, dict[str, float]]] = deque(maxlen=MAX_WAITING_POINTS)
+        self._points: deque[tuple[str, float, dict[str, float]]] = deque(maxlen=MAX_WAITING_POINTS)
         self._images: dict[str, np.ndarray] | None = None
         self._closed = False
         self._changed = threading.Condition()
@@ -88,9 +73,16 @@ class LiveView:
 
     def plot_losses(self, epoch: float, losses: dict[str, float]) -> None:
         """Add one point to each named curve. epoch: position on the x axis, 2.5 is half way through the third epoch."""
+        self._plot("losses", epoch, losses)
+
+    def plot_validation(self, epoch: float, metrics: Mapping[str, float]) -> None:
+        """The same for what was measured on held-out images, which has a window of its own."""
+        self._plot("validation", epoch, metrics)
+
+    def _plot(self, kind: str, epoch: float, values: Mapping[str, float]) -> None:
         with self._changed:
             if not self._closed:
-                self._points.append((epoch, dict(losses)))
+                self._points.append((kind, epoch, dict(values)))
                 self._changed.notify()
 
     def show_images(self, images: dict[str, np.ndarray]) -> None:
@@ -122,8 +114,8 @@ class LiveView:
         with self._changed:
             self._changed.wait_for(lambda: self._points or self._images or self._closed)
             if self._points:
-                epoch, losses = self._points.popleft()
-                return lambda windows: windows.plot(epoch, losses)
+                point = self._points.popleft()
+                return lambda windows: windows.plot(*point)
             if self._images:
                 images, self._images = self._images, None
                 return lambda windows: windows.show(images)
@@ -137,22 +129,27 @@ class LiveView:
 
 
 class _Windows:
-    """The two windows on the server. Every call waits for the server, and raises RuntimeError if it fails."""
+    """The windows on the server. Every call waits for the server, and raises RuntimeError if it fails."""
 
     def __init__(self, server: str, port: int, env: str, display_id: int, ncols: int, winsize: int, title: str):
         self._visdom = _connect(server, port, env)
-        self._curves, self._pictures = str(display_id), str(display_id + 1)  # the server finds windows by text ids only
+        self._curves = {"losses": str(display_id), "validation": str(display_id + 2)}
+        self._pictures = str(display_id + 1)  # the server finds windows by text ids only
         self._ncols, self._winsize, self._title = ncols, winsize, title
-        for window in (self._curves, self._pictures):
+        for window in (*self._curves.values(), self._pictures):
             self._visdom.close(win=window)
 
-    def plot(self, epoch: float, losses: dict[str, float]) -> None:
-        """Append a point to each curve; the first one creates its curve. NaN and infinity leave a hole."""
-        for name, loss in losses.items():
-            x, y = np.array([epoch]), np.array([loss if math.isfinite(loss) else math.nan])
-            options = {"title": f"{self._title} losses", "xlabel": "epoch", "ylabel": "loss", "showlegend": True,
+    def plot(self, kind: str, epoch: float, values: dict[str, float]) -> None:
+        """Append a point to each curve; the first one creates its curve. NaN and infinity leave a hole.
+
+        kind: losses or validation.
+        """
+        for name, value in values.items():
+            x, y = np.array([epoch]), np.array([value if math.isfinite(value) else math.nan])
+            axis = "loss" if kind == "losses" else "value"
+            options = {"title": f"{self._title} {kind}", "xlabel": "epoch", "ylabel": axis, "showlegend": True,
                        "layoutopts": {"plotly": {"title": ""}}}  # the bar of the window shows it: not in the plot again
-            self._visdom.line(X=x, Y=y, win=self._curves, name=name, update="append", opts=options)
+            self._visdom.line(X=x, Y=y, win=self._curves[kind], name=name, update="append", opts=options)
 
     def show(self, images: dict[str, np.ndarray]) -> None:
         """Replace the pictures by these, as one PNG. images: label -> uint8 (H, W, 3).

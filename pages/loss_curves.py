@@ -1,12 +1,12 @@
-"""Loss curves of bounded size, drawn as small SVG charts."""
+"""Loss curves of bounded size."""
 
 import math
 from dataclasses import dataclass, field
 
-from dominate import svg, tags
+import numpy as np
 
 POINTS = 512
-LEFT, RIGHT, TOP, BOTTOM, WIDTH, HEIGHT = 50, 314, 8, 96, 320, 116  # of a chart and its plot, in SVG units
+SMOOTHED = 24  # a smoothed point looks at this part of all points to either side
 
 Point = tuple[float, float]  # (epoch, value)
 
@@ -47,6 +47,17 @@ class Curve:
         """Return the points to draw: those kept, then the mean of the values that came since."""
         return [*self.points, self.mean] if self.count else self.points
 
+    def smoothed(self) -> list[Point]:
+        """Return what is drawn as means of neighbours to both sides, the nearer the heavier; few points stay."""
+        points = self.drawn()
+        reach = len(points) // SMOOTHED
+        if not reach:
+            return points
+        weights = np.concatenate([np.arange(1, reach + 2), np.arange(reach, 0, -1)]) / (reach + 1) ** 2
+        total = np.convolve([value for _, value in points], weights, "same")
+        means = total / np.convolve(np.ones(len(points)), weights, "same")  # there are fewer neighbours at the ends
+        return [(epoch, float(mean)) for (epoch, _), mean in zip(points, means, strict=True)]
+
     def _forget_after(self, epoch: float) -> None:
         if self.count and self.mean[0] > epoch:
             self.count = 0
@@ -63,60 +74,6 @@ class Curve:
             points, int(state["stride"]), _finite_point(state["mean"]), int(state["count"]),
             str(state["last"]), int(state["not_finite"]),
         )
-
-
-def charts(curves: dict[str, Curve]) -> str:
-    """Return one small chart for each curve as HTML, all over the same range of epochs."""
-    epochs = [epoch for curve in curves.values() for epoch, _ in curve.drawn()]
-    span = (min(epochs), max(epochs)) if epochs else (0.0, 0.0)
-    figures = [_chart(name, curve, span) for name, curve in curves.items()]
-    return tags.div(figures, cls="charts").render(pretty=False) + "\n"
-
-
-def _chart(name: str, curve: Curve, epochs: Point) -> tags.figure:
-    points = curve.drawn()
-    caption = tags.figcaption(tags.b(name), tags.output(curve.last))
-    if curve.not_finite:
-        caption.add(tags.em(f"{curve.not_finite} values not finite"))
-    drawing = svg.svg(viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=f"{name} over the epochs")
-    if points:
-        low, high = min(value for _, value in points), max(value for _, value in points)
-        across = [LEFT + (RIGHT - LEFT) * _fraction(epoch, *epochs) for epoch, _ in points]
-        down = [BOTTOM - (BOTTOM - TOP) * _fraction(value, low, high) for _, value in points]
-        drawing.add(_axes(low, high, epochs), _line(across, down))
-    return tags.figure(caption, drawing, cls="chart")
-
-
-def _axes(low: float, high: float, epochs: Point) -> svg.g:
-    """Two hairlines, at the largest and the smallest value, with their labels, and the range of epochs below."""
-    group = svg.g(fill="currentColor", font_size="10", font_family="system-ui, sans-serif")
-    for y, value in ((TOP, high), (BOTTOM, low)):
-        group.add(svg.line(x1=LEFT, x2=RIGHT, y1=y, y2=y, stroke="currentColor", stroke_opacity="0.3"))
-        group.add(svg.text(f"{value:.3g}", x=LEFT - 6, y=y + 3.5, text_anchor="end"))
-    below = HEIGHT - 5
-    group.add(
-        svg.text(f"{round(epochs[0], 1):g}", x=LEFT, y=below),
-        svg.text("epoch", x=(LEFT + RIGHT) / 2, y=below, text_anchor="middle"),
-        svg.text(f"{round(epochs[1], 1):g}", x=RIGHT, y=below, text_anchor="end"),
-    )
-    return group
-
-
-def _line(across: list[float], down: list[float]) -> svg.g:
-    """A line through the points, in SVG units, and a dot at its end."""
-    corners = [f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True)]
-    x, y = corners[-1].split(",")
-    return svg.g(
-        svg.polyline(points=" ".join(corners), fill="none", stroke="currentColor", stroke_linejoin="round"),
-        svg.circle(cx=x, cy=y, r="2.5", fill="currentColor"),
-        cls="curve",
-    )
-
-
-def _fraction(value: float, low: float, high: float) -> float:
-    """Return where value lies between low and high: 0 to 1, or the middle where they are equal."""
-    span = high / 2 - low / 2  # halves: high - low may be more than a float holds
-    return (value / 2 - low / 2) / span if span > 0 else 0.5
 
 
 def _mix(a: Point, b: Point, weight: float) -> Point:

@@ -1,12 +1,13 @@
-// Extras: a filter over the row names and a slider for the picture width. Without them the page is still complete.
+// For every page: a filter over the names of the rows and a slider for the width of the pictures, remembered.
+// Without scripts the page is still complete.
 const tools = document.querySelector(".tools");
 const { filter, width, shown } = tools.elements;
 const rows = [...document.querySelectorAll(".row")];
-const names = rows.map(row => row.querySelector("h2").textContent.toLowerCase());
+const names = rows.map(row => row.querySelector("h2").textContent);
 
 function showRows() {
   const wanted = filter.value.toLowerCase();
-  rows.forEach((row, i) => { row.hidden = !names[i].includes(wanted); });
+  rows.forEach((row, i) => { row.hidden = !names[i].toLowerCase().includes(wanted); });
   const visible = rows.filter(row => !row.hidden).length;
   const all = `${rows.length} ${rows.length === 1 ? "row" : "rows"}`;
   shown.value = wanted ? `${visible} of ${all}` : all;
@@ -20,11 +21,34 @@ function sharpen(image) {
 const resize = () => document.documentElement.style.setProperty("--width", `${width.value}px`);
 
 // A history entry outlives a reload of the page, so the choices do too.
-const remember = () => history.replaceState({ filter: filter.value, width: width.value }, "");
+const controls = [...tools.elements].filter(control => control.matches("input, select"));
+const keyOf = control => control.type === "checkbox" ? `${control.name} ${control.value}` : control.name;
+const valueOf = control => control.type === "checkbox" ? "checked" : "value";
 
-filter.addEventListener("input", () => { showRows(); remember(); });
-width.addEventListener("input", () => { resize(); remember(); });
+const remember = () => history.replaceState(
+  Object.fromEntries(controls.map(control => [keyOf(control), control[valueOf(control)]])), "");
+
+for (const control of controls) {
+  const before = control.value, value = history.state?.[keyOf(control)];
+  if (value !== undefined) control[valueOf(control)] = value;
+  if (control.value === "") control.value = before;  // a choice that is no longer there
+  control.addEventListener("input", remember);
+}
+
+filter.addEventListener("input", showRows);
+width.addEventListener("input", resize);
 tools.addEventListener("submit", event => event.preventDefault());
+
+// A link to a row leads there, whatever the filter hides; a new history entry remembers nothing yet.
+addEventListener("hashchange", () => {
+  const row = document.getElementById(location.hash.slice(1));
+  if (row?.hidden) {
+    filter.value = "";
+    showRows();
+    row.scrollIntoView();
+  }
+  remember();
+});
 
 const sizes = new ResizeObserver(changes => changes.forEach(change => sharpen(change.target)));
 for (const image of document.images) {
@@ -32,20 +56,6 @@ for (const image of document.images) {
   sizes.observe(image);
 }
 
-if (history.state) {
-  filter.value = history.state.filter;
-  width.value = history.state.width;
-}
-
-// A training that was killed cannot finish its page: one that nobody has written to for an hour stops reloading.
-const status_ = document.querySelector(".status"), saved = new Date(document.lastModified);
-status_?.append(` Last saved: ${saved.toLocaleString()}.`);
-const reload = Number(document.body.dataset.reload);
-if (reload && Date.now() - saved < 3600e3) {
-  setTimeout(() => location.reload(), 1000 * reload);
-} else if (reload) {
-  status_?.append(" Nothing was written for an hour, so it reloads no more: was the training killed? --continue_train goes on.");
-}
 tools.hidden = false;
 showRows();
 resize();

@@ -42,13 +42,19 @@ def first_pictures(visuals: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     return pictures({label: images[:1] for label, images in visuals.items()})[0]
 
 
-def save_picture(path: Path, picture: np.ndarray, aspect_ratio: float = 1.0) -> None:
-    """Write uint8 (H, W, 3) as PNG, stretched so that a square becomes aspect_ratio as wide as high."""
+def stretched(picture: np.ndarray, aspect_ratio: float) -> Image.Image:
+    """uint8 (H, W, 3) as an image in which a square has become aspect_ratio as wide as high."""
     image = Image.fromarray(picture)
     if aspect_ratio > 1:
-        image = image.resize((round(image.width * aspect_ratio), image.height), Image.Resampling.BICUBIC)
-    elif aspect_ratio < 1:
-        image = image.resize((image.width, round(image.height / aspect_ratio)), Image.Resampling.BICUBIC)
+        return image.resize((round(image.width * aspect_ratio), image.height), Image.Resampling.BICUBIC)
+    if aspect_ratio < 1:
+        return image.resize((image.width, round(image.height / aspect_ratio)), Image.Resampling.BICUBIC)
+    return image
+
+
+def save_picture(path: Path, picture: np.ndarray, aspect_ratio: float = 1.0) -> None:
+    """Write uint8 (H, W, 3) as PNG, stretched so that a square becomes aspect_ratio as wide as high."""
+    image = stretched(picture, aspect_ratio)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_type=zlib.Z_RLE)  # photos become smaller than by default, in 2/3 of the time
     write_atomically(path, buffer.getvalue())
@@ -101,8 +107,8 @@ class UniqueNames:
         return unique
 
 
-def facts(model: str, data: str, epoch: str, changed: Mapping[str, object], when: str) -> dict[str, str]:
-    """The header of a page; `changed`: the options that differ from their defaults."""
+def facts(model: str, data: str, epoch: str, changed: Mapping[str, object], when: str = "") -> dict[str, str]:
+    """The header of a page; `changed`: the options that differ from their defaults; when: it is written, if known."""
     shown = {name: value for name, value in changed.items() if name not in ("name", "model", "dataroot")}
     options = "  ".join(f"{name}={value}" for name, value in shown.items()) or "all at their defaults"
-    return {"model": model, "data": data, "epoch": epoch, "options": options, "written": when}
+    return {"model": model, "data": data, "epoch": epoch, "options": options, **({"written": when} if when else {})}

@@ -1,18 +1,85 @@
-"""Which pictures belong to the results of a test: names.json, which evaluate.py reads too."""
+"""The results of a test in their folder: names.json, which says what there is, and the page of it, index.html."""
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from pages.results_page import Column, ResultsPage
+from util.errors import UserError
 from util.files import write_atomically
 
+DEFAULT_WIDTH = 256  # of a picture, where names.json is of a version that did not keep it
 
-def write_names(folder: Path, labels: Sequence[str], names: Sequence[str]) -> None:
-    """Write names.json: the pictures are images/<name>_<label>.png. Those that only an earlier test named are removed.
+__all__ = ["Column", "Results", "add_numbers", "read_results", "write_folder"]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a test has translated. Its pictures are images/<name>_<label>.png, for each name and each label."""
+
+    labels: list[str]
+    names: list[str]
+    titles: list[str]  # of the rows: the names, or more
+    title: str
+    facts: dict[str, str]
+    image_width: int  # on the page, in CSS pixels
+
+
+def write_folder(folder: Path, results: Results) -> Path:
+    """Write the page, without numbers, and names.json; returns the page. Raises OSError.
+
+    Pictures that only an earlier test named are removed.
     """
     earlier = _named(folder)
-    write_atomically(folder / "names.json", json.dumps({"labels": list(labels), "names": list(names)}, indent=0) + "\n")
+    page = _write_page(folder, results, {}, {})
+    write_atomically(folder / "names.json", json.dumps(asdict(results), indent=0) + "\n")
     for path in earlier - _named(folder):
         path.unlink(missing_ok=True)
+    return page
+
+
+def add_numbers(folder: Path, columns: Mapping[str, Column], rows: Mapping[str, Mapping[str, float]]) -> Path:
+    """Write the page again, with the summaries of `columns` on top and in each row its numbers; returns the page.
+
+    columns: metric -> which way is better and what is said of all rows; a metric that no row has is on top only.
+    rows: name of names.json -> metric -> value; where one is missing or not a number the row says so.
+    Raises UserError where names.json cannot be read or does not name one of the rows, OSError.
+    """
+    results = read_results(folder)
+    unknown = [name for name in rows if name not in set(results.names)]
+    if unknown:
+        raise UserError(f"{folder}/names.json names no {unknown[0]!r} ({len(unknown)} of {len(rows)} measured rows are "
+                        "not there): were other results written meanwhile? Measure again")
+    return _write_page(folder, results, columns, rows)
+
+
+def read_results(folder: Path) -> Results:
+    """What names.json says, of any version. UserError when it is missing or damaged."""
+    path = folder / "names.json"
+    try:
+        shown: dict[str, Any] = json.loads(path.read_bytes())
+        labels, names = ([str(text) for text in shown[key]] for key in ("labels", "names"))
+        titles = [str(text) for text in shown.get("titles", names)]
+        facts = {str(term): str(fact) for term, fact in shown.get("facts", {}).items()}
+        if len(titles) != len(names):
+            raise ValueError(f"{len(titles)} titles for {len(names)} names")
+        return Results(labels, names, titles, str(shown.get("title", folder.resolve().name)), facts,
+                       int(shown.get("image_width", DEFAULT_WIDTH)))
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); run test.py again") from None
+    except OSError as error:
+        raise UserError(f"{folder} holds no results (names.json: {error.strerror}); expected a folder that test.py "
+                        "wrote, such as results/NAME/test_latest") from None
+
+
+def _write_page(folder: Path, results: Results, columns: Mapping[str, Column],
+                numbers: Mapping[str, Mapping[str, float]]) -> Path:
+    page = ResultsPage(folder, results.title, results.facts, results.image_width, columns)
+    for name, title in zip(results.names, results.titles, strict=True):
+        files = [(label, f"{name}_{label}.png") for label in results.labels]
+        page.add_row(title, files, anchor=name, numbers=numbers.get(name, {}))
+    return page.save()
 
 
 def _named(folder: Path) -> set[Path]:

@@ -1,5 +1,4 @@
-"""Where numbers and pictures of a training go: logs, bar, training page, live view, wandb."""
-import time
+"""Where numbers and pictures of a training go: logs, bar, training page, live view, wandb, TensorBoard."""
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,10 +12,15 @@ from options.schema import Options
 from pages.live_view import LiveView, open_live_view
 from pages.pictures import facts, first_pictures, save_visuals
 from pages.training_page import TrainingPage
+from runs.followed import Followed
 from runs.loss_log import LossLog
 from runs.moment import Moment
 from runs.pace import Stopwatch
 from runs.progress import Progress
+from runs.run_folder import TENSORBOARD
+from runs.sample_files import made_of_samples, save_samples
+from runs.tensorboard_log import TensorboardLog, open_tensorboard
+from runs.validation import Measured
 from runs.wandb_log import WandbLog, open_wandb
 
 Visuals = Callable[[], Mapping[str, Tensor]]
@@ -24,42 +28,70 @@ Visuals = Callable[[], Mapping[str, Tensor]]
 
 
 class Recorder:
-    """Everything that watches a training; page, live view and wandb are None where switched off."""
+    """Everything that watches a training; page, live view, wandb and TensorBoard are None where switched off."""
 
     def __init__(self, every: LoggingOptions, last_epoch: int, log: LossLog, progress: Progress,
-                 page: TrainingPage | None, live: LiveView | None, wandb: WandbLog | None):
+                 page: TrainingPage | None, live: LiveView | None, wandb: WandbLog | None,
+                 tensorboard: TensorboardLog | None = None):
         """every: how many images lie between two records of each kind."""
         self.every, self.last_epoch, self.log, self.progress, self.clock = every, last_epoch, log, progress, Stopwatch()
-        self.page, self.live, self.wandb = page, live, wandb
+        self.page, self.live, self.wandb, self.tensorboard = page, live, wandb, tensorboard
+        self.boards = [board for board in (wandb, tensorboard) if board]
         self.logged = progress.done  # images up to the newest line
         self.visuals: Visuals | None = None  # of the newest step
         self.finished = False
 
-    def after_step(self, moment: Moment, lr: float, losses: Mapping[str, Tensor], visuals: Visuals, log: bool,
-                   last: bool) -> None:
-        """Record what is due. visuals: makes the images to show; log: the losses; last: the training ends here."""
-        self.skip_step(moment, last)
-        if log:
-            self._losses(moment, lr, {name: loss.item() for name, loss in losses.items()})
+    def after_step(self, moment: Moment, lr: float, losses: Mapping[str, float], visuals: Visuals | None, last: bool
+                   ) -> None:
+        """Record what is due. losses: means to log, empty when that is not due; visuals: makes the images to show,
+        None for a step that has nothing to show; last: the training ends here.
+        """
+        self.progress.advance(moment.count, f"epoch {moment.epoch}/{self.last_epoch}")
+        self.finished = last
+        if losses:
+            self._losses(moment, lr, dict(losses))
+        if not visuals:
+            return
         if moment.due(self.every.display_freq):
             self._show(moment, visuals)
         self.visuals = visuals
         if moment.due(self.every.update_html_freq):
             self.update_page(moment)
 
-    def skip_step(self, moment: Moment, last: bool) -> None:
-        """Only count a step, which has nothing to show."""
-        self.progress.advance(moment.count, f"epoch {moment.epoch}/{self.last_epoch}")
-        self.finished = last
-
     def warn(self, line: str) -> None:
         """Say a line, and keep it in loss_log.txt."""
         self.progress.say(line)
         self.log.note(line)
 
-    def validated(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """What was measured on held-out images after `epoch`."""
-        self.progress.say(self.log.write_validation(epoch, metrics))
+    def validated(self, moment: Moment, measured: Measured, followed: Followed) -> None:
+        """What was measured on held-out images after the epoch of `moment`, and which epoch was best so far."""
+        self.progress.say(self.log.write_validation(moment.epoch, measured.values))
+        if self.live:
+            self.live.plot_validation(moment.position, measured.values)
+        for board in self.boards:
+            board.log_validation(moment.total, measured.values)
+            board.log_images(moment.total, moment.epoch, made_of_samples(measured))
+        if self.page:
+            best = {followed.metric: float(followed.epoch)} if followed.epoch else {}
+            self.page.add_metrics(moment.position, measured.values, best)
+            try:
+                self.page.add_samples(
+                    moment.epoch, save_samples(self.page.web_dir / "images", moment.epoch, measured))
+            except OSError as error:
+                self.progress.say(f"warning: the samples of the training page could not be written ({error}); "
+                                  "training goes on")
+
+    def end_early(self, why: str) -> None:
+        """The training comes to its end before its last epoch."""
+        self.warn(why)
+        self.finished = True
+        if self.page:
+            self.page.remark = f"Training {why}."
+
+    def flush(self) -> None:
+        """Write what is still held back, before the state is saved that a training may go on from."""
+        if self.tensorboard:
+            self.tensorboard.flush()
 
     def update_page(self, moment: Moment) -> None:
         """Write the first sample of the newest batch, and the curves, to the training page.
@@ -83,7 +115,7 @@ class Recorder:
         if self.page:
             with suppress(OSError):  # a full disk has been reported already
                 self.page.save(running=False, finished=self.finished)
-        for view in (self.live, self.wandb):
+        for view in (self.live, *self.boards):
             if view:
                 view.close()
 
@@ -95,27 +127,33 @@ class Recorder:
             self.page.add_losses(moment.position, losses)
         if self.live:
             self.live.plot_losses(moment.position, losses)
-        if self.wandb:
-            self.wandb.log_losses(moment.total, losses)
+        for board in self.boards:
+            board.log_losses(moment.total, losses)
+        if self.tensorboard:
+            self.tensorboard.log_lr(moment.total, lr)
 
     def _show(self, moment: Moment, visuals: Visuals) -> None:
         if self.live:
             self.live.show_images(first_pictures(visuals()))
-        if self.wandb:
-            self.wandb.log_images(moment.total, moment.epoch, first_pictures(visuals()))
+        for board in self.boards:
+            board.log_images(moment.total, moment.epoch, first_pictures(visuals()))
 
 
 def open_recorder(options: Options, schedule: Schedule, folder: Path, progress: Progress,
-                  state: Mapping[str, Any] | None) -> Recorder:
-    """The recorder that the options ask for. state: what the training goes on from, if anything."""
+                  state: Mapping[str, Any] | None, equilibria: Mapping[str, float]) -> Recorder:
+    """The recorder that the options ask for. state: what the training goes on from, if anything; equilibria: see
+    models.contract.Model."""
     opt = options.view(TrainCommandOptions)
     sizes = state["logs"] if state else None
     page = None
     if not opt.no_html:
         epochs = f"{opt.epoch_count} to {schedule.last_epoch}"
-        header = facts(opt.model, opt.dataroot, epochs, options.changed(), time.strftime("%Y-%m-%d %H:%M"))
-        page = TrainingPage(folder / "web", f"{opt.name}: training", header, opt.display_winsize, sizes is not None)
+        header = facts(opt.model, opt.dataroot, epochs, options.changed())
+        page = TrainingPage(folder / "web", f"{opt.name}: training", header, opt.display_winsize, sizes is not None,
+                            equilibria)
     live = open_live_view(opt.display_id, opt.display_server, opt.display_port, opt.display_env, opt.display_ncols,
                           opt.display_winsize, opt.name, progress.say)
     wandb = open_wandb(opt.use_wandb, opt.wandb_project_name, opt.name, options.as_dict())
-    return Recorder(opt, schedule.last_epoch, LossLog(folder, sizes), progress, page, live, wandb)
+    done = state["moment"]["total"] if state else 0
+    tensorboard = open_tensorboard(opt.use_tensorboard, folder / TENSORBOARD, done)
+    return Recorder(opt, schedule.last_epoch, LossLog(folder, sizes), progress, page, live, wandb, tensorboard)

@@ -5,6 +5,8 @@ LATEST, PREVIOUS, NEXT = "latest_state.pth", "previous_state.pth", "next_state.p
 LOGS = ("loss_log.txt", "metrics.jsonl")
 OPTIONS = ("train_opt.json", "train_opt.txt")
 PAGE = "web"
+BEST = "best.json"
+TENSORBOARD = "tensorboard"
 WEIGHTS = "*_net_*.pth"
 
 
@@ -24,12 +26,12 @@ def holds_weights(folder: Path) -> bool:
 
 
 def run_files(folder: Path) -> list[Path]:
-    """Everything that a training wrote here: the latest state first, then the others, weights, options, logs, the page.
+    """Everything that a training wrote here: the latest state first, then the others, weights, logs, options, the page.
 
     [] when there is neither a state nor weights nor a log.
     """
     of_a_run = [folder / LATEST, folder / PREVIOUS, folder / NEXT, *sorted(folder.glob(WEIGHTS)),
                 *(folder / name for name in LOGS)]
     found = [path for path in of_a_run if path.exists() or path.is_symlink()]
-    beside = [path for name in (*OPTIONS, PAGE) if (path := folder / name).exists()]
+    beside = [path for name in (*OPTIONS, PAGE, BEST, TENSORBOARD) if (path := folder / name).exists()]
     return found and found + beside

@@ -76,6 +76,17 @@ class TrainedRun:
             cause = f"\nIt is a run of --model {self.model}, not {model}: leave out --model, it is taken from the run"
         raise UserError(f"{missing[0]} does not exist. {describe_saves(self.folder)}{cause}")
 
+    def require_means(self, saved: str, nets: Iterable[str]) -> None:
+        """UserError when the running means of one of these networks are missing."""
+        missing = [path for net in nets if not (path := weights_file(self.folder, saved, f"{net}_ema")).exists()]
+        if missing:
+            kept = sorted(match[1] for path in self.folder.glob(WEIGHTS)
+                          if (match := re.fullmatch(r"(.+?)_net_G.*_ema\.pth", path.name)))
+            raise UserError(f"--weights ema: {missing[0]} does not exist. "
+                            + (f"Running means were saved of: {', '.join(dict.fromkeys(kept))}; give such an --epoch"
+                               if kept else f"{self.folder} was trained without --ema: leave out --weights ema, or "
+                               "train with --ema 0.999"))
+
 
 def open_run(folder: Path, declared: Mapping[str, Option]) -> TrainedRun:
     """The run in a folder. UserError, with those there are, when there is no such folder."""

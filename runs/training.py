@@ -1,12 +1,12 @@
 """Where a training stands between two steps: its epochs and steps, its saving and its going on."""
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from engine.distributed import everyone, gather, mean, same_everywhere
+from engine.distributed import everyone, gather, same_everywhere
 from engine.engine import Engine
 from engine.feed import groups, prefetched
 from engine.schedule import Schedule
@@ -14,15 +14,18 @@ from engine.step_result import NotFinite, StepResult
 from models.contract import Batch
 from options.groups import TrainCommandOptions
 from options.schema import Options
+from runs.followed import Followed, write_best
 from runs.going_on import Start, State
 from runs.health import Health
+from runs.loss_means import LossMeans
 from runs.moment import Moment
 from runs.pace import Forecast
 from runs.recorder import Recorder
 from runs.state_file import save_state, state_must_fit
 from runs.stop import StopRequest
+from runs.validation import Validation
 from runs.warm_start import init_from
-from runs.weight_files import load_nets, prefix, save_nets
+from runs.weight_files import load_nets, of_means, prefix, save_nets
 from util.errors import MachineError
 from util.files import write_atomically
 from util.torchrun import rank, world_size
@@ -38,26 +41,24 @@ class Loader(Protocol):
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, but for the first `skip` images."""
 
-    def first(self, count: int) -> Iterator[Batch]:
-        """The first `count` images in batches: of several processes, each gets its share."""
-
-
 class Training:
     """A training in its folder. epoch_length: images an epoch.
 
-    validation: what plateau follows, a value for each epoch done; refused: steps of which an update was left out,
+    followed: the metric of the validations; refused: steps of which an update was left out,
     because a loss or a gradient was not finite.
     """
 
-    def __init__(self, engine: Engine, folder: Path, options: Options, schedule: Schedule, epoch_length: int):
+    def __init__(self, engine: Engine, folder: Path, options: Options, schedule: Schedule, epoch_length: int,
+                 followed: Followed | None = None):
         self.engine, self.folder, self.options, self.schedule = engine, folder, options, schedule
         self.opt = options.view(TrainCommandOptions)
         self.moment = Moment(self.opt.epoch_count, epoch_length)
-        self.validation: list[float] = []
+        self.followed = followed or Followed()
         self.refused = 0
         self.fresh = True  # nothing was learned before
         self.logged_epoch = 0  # the newest with a line of losses
         self.unchecked: deque[tuple[StepResult, Moment, list[str]]] = deque()  # a GPU tells of a NaN some steps later
+        self.means = LossMeans(engine.device)
         self.health = Health(engine.model.translations)
         self.forecast = Forecast(engine.device.type)
 
@@ -78,9 +79,13 @@ class Training:
             self.fresh = False
             with state_must_fit(self.folder):
                 self.engine.load_state(state["engine"] | {"model": state["own"]["model"]})
-                notices += self._differences(state) + self._take_place(Moment(**state["moment"]))
-                self.validation, self.refused = list(state["val_losses"]), state["skipped"]
+                saved = Moment(**state["moment"])
+                notices += self._differences(state)
+                notices += self._take_place(saved, state.get("logged_epoch", saved.epoch - 1))
+                notices += self.followed.load_state(state["val_losses"], state.get("followed", {}))
+                self.refused = state["skipped"]
                 self.health.load_state(state["health"])
+                self.means.load_state(state["own"].get("losses", []))  # which an older state lacks
         if rank() == 0:  # not earlier: a start that is refused leaves the run's options as they were
             write_atomically(self.folder / "train_opt.json", self.options.as_json())
             write_atomically(self.folder / "train_opt.txt", self.options.as_classic_text())
@@ -106,10 +111,10 @@ class Training:
                            "sequence: the training learns on from here, but not with the same numbers")
         return notices
 
-    def _take_place(self, saved: Moment) -> list[str]:
+    def _take_place(self, saved: Moment, logged_epoch: int) -> list[str]:
         """Stand at `saved`, or at the beginning of its epoch when the dataset has grown or shrunk since."""
         length, self.moment = self.moment.epoch_length, saved
-        self.logged_epoch = saved.epoch - 1
+        self.logged_epoch = logged_epoch
         if saved.epoch_length == length:
             return []
         self.moment = replace(saved, epoch_length=length, images=0)
@@ -121,23 +126,26 @@ class Training:
         now = self.moment
         return now.total + (self.schedule.last_epoch - now.epoch + 1) * now.epoch_length - now.images
 
-    def run(self, loader: Loader, validation: Loader | None, recorder: Recorder, stop: StopRequest) -> None:
-        """Train until the last epoch is over, or until `stop` has a reason; logs and saves on the way.
-
-        validation: held-out images to measure on after each epoch.
+    def run(self, loader: Loader, validation: Validation | None, recorder: Recorder, stop: StopRequest) -> None:
+        """Train until the last epoch is over, no epoch gets better, or `stop` has a reason; logs and saves on the way.
         """
         if self.fresh:
             self.engine.model.study(lambda: loader.first(STUDIED))
             same_everywhere(dict(self.engine.model.frozen.items()))
         for epoch in range(self.moment.epoch, self.schedule.last_epoch + 1):
-            lr = self.schedule.rate(epoch, self.validation)
+            lr = self.schedule.rate(epoch, self.followed.values)
             self._train_epoch(loader, lr, recorder, stop)
             if not self.moment.in_epoch:
-                if validation:
-                    self._validate(validation, recorder)
+                better = validation is not None and self._validate(validation, recorder)
                 recorder.progress.say(f"End of epoch {epoch} / {self.schedule.last_epoch}, learning rate {lr:.7f}")
-                self.end_epoch(recorder)
+                last = epoch == self.schedule.last_epoch
+                ended = "" if last else self.followed.exhausted(self.opt.early_stop)
+                if ended:
+                    recorder.end_early(f"ended early: {ended}")
+                self.end_epoch(recorder, better, last or bool(ended))
                 stop.check()
+                if ended:
+                    break
             if stop.reason and self.moment.epoch <= self.schedule.last_epoch:
                 self.save(recorder)
                 recorder.progress.say(f"stopped by {stop.reason}; --continue_train goes on from here")
@@ -158,6 +166,7 @@ class Training:
     def step(self, batches: Sequence[Batch], lr: float, recorder: Recorder) -> None:
         """One training step, recorded. A NaN ends the training or, with --on_nan skip, is told."""
         result = self.engine.step(*batches, epoch=self.moment.epoch, images=self.moment.total)
+        self.means.add(result)
         self.moment = now = self.moment.after(sum(batch["asked"] for batch in batches))
         last = now.epoch == self.schedule.last_epoch and not now.in_epoch
         log = now.due(self.opt.print_freq) or (not now.in_epoch and (last or self.logged_epoch < now.epoch))
@@ -169,19 +178,13 @@ class Training:
         shown = now.due(self.opt.display_freq) or now.due(self.opt.update_html_freq)
         for line in self._look_back(unchecked=0 if log or shown else self.engine.ahead):
             recorder.warn(line)
-        if result.refused:
-            recorder.skip_step(now, last)
-            return
-        losses = mean(result.losses) if log else result.losses
-        visuals = partial(self.engine.model.visuals, result.images)
-        recorder.after_step(now, lr, losses, visuals, log, last)
-        if log:
+        losses = self.means.take() if log else {}
+        visuals = None if result.refused else partial(self.engine.model.visuals, result.images)
+        recorder.after_step(now, lr, losses, visuals, last)
+        if losses:
             self.logged_epoch = now.epoch
-            self._look_at_health(losses, result, recorder)
-
-    def _look_at_health(self, losses: Mapping[str, Any], result: StepResult, recorder: Recorder) -> None:
-        if rank() == 0:
-            for warning in self.health.check({name: loss.item() for name, loss in losses.items()}, result.images):
+        if losses and not result.refused and rank() == 0:
+            for warning in self.health.check(losses, result.images):
                 recorder.warn(warning)
 
     def _look_back(self, unchecked: int = 0) -> list[str]:
@@ -202,20 +205,27 @@ class Training:
                 lines.append(f"warning: {named}; the update is left out, {self.refused} so far")
         return lines
 
-    def _validate(self, held_out: Loader, recorder: Recorder) -> None:
-        metrics = self.engine.validate(held_out.first(held_out.images))
-        self.validation.append(next(iter(metrics.values())))
-        recorder.validated(self.moment.epoch, metrics)
+    def _validate(self, validation: Validation, recorder: Recorder) -> bool:
+        """Validate if it is time; returns whether this is the best epoch so far, and is to be kept."""
+        if not validation.due(self.moment.epoch, self.schedule.last_epoch):
+            return False
+        measured = validation.measure()
+        better = self.followed.add(self.moment.epoch, measured.values) and self.followed.kept
+        if better:
+            self._save_weights("best")
+            write_best(self.folder, self.followed)
+        recorder.validated(self.moment, measured, self.followed)
+        return better
 
-    def end_epoch(self, recorder: Recorder) -> None:
-        """Go to the next epoch; save when this one is to be kept, or a save is due."""
+    def end_epoch(self, recorder: Recorder, better: bool, last: bool) -> None:
+        """Go to the next epoch; save when this one is to be kept, or a save is due. better: it is the best so far."""
         epoch, every = self.moment.epoch, self.opt.save_epoch_freq
-        kept = epoch == self.schedule.last_epoch or (every > 0 and epoch % every == 0)
+        kept = last or (every > 0 and epoch % every == 0)
         recorder.update_page(self.moment)
         self.moment = self.moment.next_epoch()
         if kept:
             self._save_weights(str(epoch))
-        if kept or self.moment.due(self.opt.save_latest_freq):
+        if kept or better or self.moment.due(self.opt.save_latest_freq):
             self.save(recorder)
 
     def save(self, recorder: Recorder) -> None:
@@ -223,16 +233,19 @@ class Training:
         for line in self._look_back():
             recorder.warn(line)
         engine = self.engine.state()
-        ranks = gather({"model": engine.pop("model")})  # each process remembers its own
+        ranks = gather({"model": engine.pop("model"), "losses": self.means.state()})  # each process remembers its own
         self._save_weights("latest")
         if self.opt.save_by_iter and self.moment.due(self.opt.save_latest_freq):
             self._save_weights(f"iter_{self.moment.total}")
+        recorder.flush()
         if rank() == 0:
             save_state(self.folder, {
                 "engine": engine,
                 "ranks": ranks,
                 "moment": asdict(self.moment),
-                "val_losses": self.validation,
+                "logged_epoch": self.logged_epoch,
+                "val_losses": self.followed.values,
+                "followed": self.followed.state(),
                 "skipped": self.refused,
                 "health": self.health.state(),
                 "logs": recorder.log.sizes(),
@@ -242,5 +255,4 @@ class Training:
         """The weight files of one save; the running mean of G is G_ema."""
         if rank() == 0:
             model = self.engine.model
-            means = {f"{name}_ema": net for name, net in model.averaged.items()}
-            save_nets(self.folder, prefix, {**dict(model.nets.items()), **means})
+            save_nets(self.folder, prefix, {**dict(model.nets.items()), **of_means(dict(model.averaged.items()))})

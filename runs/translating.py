@@ -2,24 +2,24 @@
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from engine.engine import Engine
-from models.contract import Batch
+from models.contract import Batch, Images
 from options.groups import TestCommandOptions
 from options.schema import Options
+from pages.dates import date
 from pages.picture_writer import PictureWriter
 from pages.pictures import facts, pictures, save_visuals
-from pages.results_folder import write_names
-from pages.results_page import Pictures, ResultsPage
+from pages.results_folder import Results, write_folder
+from runs.followed import describe_best
 from runs.progress import Progress
 from runs.shared_results import SharedNames
 from runs.weight_files import prefix
 from util.files import write_atomically
 from util.torchrun import rank, world_size
-
-Row = tuple[str, Pictures]
-"""Of the page: title and pictures."""
 
 
 class Loader(Protocol):
@@ -32,45 +32,65 @@ class Loader(Protocol):
 def results_folder(opt: TestCommandOptions) -> Path:
     """Where the results of a test lie."""
     iteration = f"_iter{opt.load_iter}" if opt.load_iter > 0 else ""
-    return Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}{iteration}")
+    means = "_ema" if opt.weights == "ema" else ""
+    return Path(opt.results_dir, opt.name, f"{opt.phase}_{opt.epoch}{iteration}{means}")
+
+
+class Translated(NamedTuple):
+    """What a test made of a batch. names: of the results; pictures: of each sample, by label."""
+
+    names: list[str]
+    batch: Batch
+    images: Images
+    pictures: list[dict[str, np.ndarray]]
+
+
+def translate(loader: Loader, count: int, names: SharedNames, engine: Engine) -> Iterator[Translated]:
+    """The first `count` images, translated batch by batch; of several processes, each has its share."""
+    progress = Progress(-(-count // world_size()), silent=rank() > 0)
+    for batch in loader.first(count):
+        images = engine.translate(batch)
+        yield Translated([names(path) for path in batch["A_paths"]], batch, images,
+                         pictures(engine.model.visuals(images)))
+        progress.advance(len(batch["A_paths"]))
+    progress.close()
 
 
 def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engine, folder: Path, aspect_ratio: float
-                  ) -> tuple[list[str], list[tuple[str, Row]]]:
+                  ) -> tuple[list[str], list[tuple[str, str]]]:
     """Translate the first `count` images and write their pictures; of several processes, each its share.
 
     sources: the files of A, after which results are named. Returns the labels of the pictures and, in process 0, the
-    (name, row of the page) of all images in order; nothing in the others.
+    (name, title on the page) of all images in order; nothing in the others.
     """
     labels: list[str] = []
-    rows: list[tuple[str, Row]] = []
+    rows: list[tuple[str, str]] = []
     names = SharedNames(sources, count)
-    progress = Progress(-(-count // world_size()), silent=rank() > 0)
     with PictureWriter() as writer:
-        for batch in loader.first(count):
-            visuals = engine.model.visuals(engine.translate(batch))
-            labels = list(visuals)
-            for index, sample in enumerate(pictures(visuals)):
-                name = names(batch["A_paths"][index])
-                files = save_visuals(folder / "images", name, sample, aspect_ratio, writer.save)
-                rows.append((name, (_title(name, batch, index, engine.model.needs), files)))
-            progress.advance(len(batch["A_paths"]))
-    progress.close()
+        for done in translate(loader, count, names, engine):
+            for index, (name, sample) in enumerate(zip(done.names, done.pictures, strict=True)):
+                labels = list(sample)
+                save_visuals(folder / "images", name, sample, aspect_ratio, writer.save)
+                rows.append((name, _title(name, done.batch, index, engine.model.needs)))
     return labels, names.in_order(rows)
 
 
-def write_results(options: Options, folder: Path, labels: list[str], rows: list[tuple[str, Row]]) -> Path:
-    """The page, the options and the names of a test in its folder; returns the page."""
+def epoch_shown(options: Options) -> str:
+    """Which save is tested: 5, iter_2000, or "best (epoch 7, psnr 21.3400 when it was validated)"."""
     opt = options.view(TestCommandOptions)
-    header = facts(opt.model, opt.dataroot, prefix(opt.epoch, opt.load_iter), options.changed(),
-                   time.strftime("%Y-%m-%d %H:%M"))
-    page = ResultsPage(folder, f"{opt.name}: {opt.phase}", header, opt.display_winsize)
-    for _, row in rows:
-        page.add_row(*row)
+    saved = prefix(opt.epoch, opt.load_iter)
+    known = describe_best(Path(opt.checkpoints_dir, opt.name)) if saved == "best" else ""
+    return f"{saved} ({known})" if known else saved
+
+
+def write_results(options: Options, folder: Path, labels: list[str], rows: list[tuple[str, str]]) -> Path:
+    """The page, the options and the names of a test in its folder; returns the page. rows: (name, title)."""
+    opt = options.view(TestCommandOptions)
+    header = facts(opt.model, opt.dataroot, epoch_shown(options), options.changed(), date(time.time()))
     write_atomically(folder / "test_opt.json", options.as_json())
-    path = page.save()
-    write_names(folder, labels, [name for name, _ in rows])
-    return path
+    names, titles = [name for name, _ in rows], [title for _, title in rows]
+    return write_folder(
+        folder, Results(labels, names, titles, f"{opt.name}: {opt.phase}", header, opt.display_winsize))
 
 
 def _title(name: str, batch: Mapping[str, Any], index: int, needs: tuple[str, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,10 @@ class WandbLog:
     def log_losses(self, total_iters: int, losses: dict[str, float]) -> None:
         """Add one point to each curve `losses/<name>`. total_iters: training images seen so far."""
         self._run.log({f"losses/{name}": value for name, value in losses.items()}, step=total_iters)
+
+    def log_validation(self, total_iters: int, metrics: Mapping[str, float]) -> None:
+        """Add one point to each curve `validation/<name>`."""
+        self._run.log({f"validation/{name}": value for name, value in metrics.items()}, step=total_iters)
 
     def log_images(self, total_iters: int, epoch: int, images: dict[str, np.ndarray]) -> None:
         """Log pictures as `images/<label>`, captioned with their epoch. images: label -> uint8 (H, W, 3)."""

@@ -10,6 +10,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from util.files import write_atomically
 
 EXPECTED = "a state_dict (names to tensors) saved with torch.save"
 MOST_UNPACKED = 4  # times its size: torch.save does not compress at all, and weights can hardly be compressed
+T = TypeVar("T")
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -34,12 +36,19 @@ def weights_file(folder: Path, prefix: str, net_name: str) -> Path:
     return folder / f"{prefix}_net_{net_name}.pth"
 
 
+def of_means(nets: Mapping[str, T]) -> dict[str, T]:
+    """The same under the names with which the running means of networks are saved: G_ema of G."""
+    return {f"{name}_ema": net for name, net in nets.items()}
+
+
 def save_nets(folder: Path, prefix: str, nets: Mapping[str, nn.Module]) -> None:
-    """Write every network's state_dict, on the CPU."""
+    """Write every network's state_dict, on the CPU. Running means of an earlier save of this name do not outlive it."""
     for name, net in nets.items():
         buffer = io.BytesIO()
         torch.save({key: value.cpu().contiguous() for key, value in net.state_dict().items()}, buffer)
         write_atomically(weights_file(folder, prefix, name), buffer.getvalue())
+    for name in of_means(nets).keys() - nets.keys():
+        weights_file(folder, prefix, name).unlink(missing_ok=True)
 
 
 Describe = Callable[[Mapping[str, Tensor]], str]

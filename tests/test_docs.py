@@ -5,16 +5,21 @@ from pathlib import Path
 import pytest
 
 import models
+from evaluation import compare_command, study_command
+from evaluation.command_line import COMMAND as MEASURING
 from helpers.commands import ROOT, load_command
 from options.classic import RENAMED
 from options.command_line import parse
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")}
+COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")} | {"evaluate": MEASURING}
+PARSERS = [study_command.parser(), compare_command.parser()]  # of what evaluate.py does
+FLAG = re.compile(r"--([a-zA-Z]\w+)")
 OLD = (*RENAMED, "no_lsgan")
 NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
             "local_addr", "master_addr",  # torchrun
+            "logdir",  # tensorboard
             "dist")  # pytest
 
 
@@ -26,7 +31,8 @@ def read(phase: str, words: list[str]):
 def test_every_flag_in_the_docs_exists(page: Path):
     known = {name for phase in COMMANDS for model in models.names()
              for name in read(phase, ["--model", model]).declared}
-    used = set(re.findall(r"--([a-zA-Z]\w+)", page.read_text()))
+    known |= {name for parser in PARSERS for name in FLAG.findall(parser.format_help())}
+    used = set(FLAG.findall(page.read_text()))
     assert used - known - set(OLD) - set(NOT_OURS) == set()
 
 
@@ -35,7 +41,7 @@ def test_every_link_and_file_in_the_docs_exists(page: Path):
     text = page.read_text()
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     links = [page.parent / link for link in re.findall(r'\]\(([^)#:"]+)\)', prose)]
-    rooms = "data|datasets|docs|engine|models|networks|options|pages|recipes|runs|tests|util"
+    rooms = "data|datasets|docs|engine|evaluation|metrics|models|networks|options|pages|recipes|runs|tests|util"
     files = re.findall(rf"`((?:{rooms})/[\w/.]+\.\w+)`", text)
     named = [ROOT / name for name in files if not re.search("xyz|percept", name)]
     assert [str(path) for path in links + named if not path.exists()] == []

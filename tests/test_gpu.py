@@ -17,6 +17,7 @@ from engine.step_result import NotFinite
 from helpers.commands import TINY
 from helpers.images import read_pixels
 from options.command_line import parse
+from runs.loss_means import LossMeans
 from train import COMMAND
 from util.errors import MachineError
 
@@ -73,6 +74,19 @@ def test_nothing_is_learned_from_nan_while_the_host_looks_away(record: bool):
         report.require_finite()
     assert all(torch.equal(p, before[name]) for name, p in engine.model.nets.named_parameters())
     engine.step(batch(1), epoch=1, images=0).require_finite()
+
+
+def test_means_of_recorded_steps_leave_out_nan_and_do_not_wait():
+    engine, means = start("--model pix2pix --no_dropout", record=True), LossMeans(torch.device("cuda", 0))
+    single = []
+    for seed in range(9):
+        images = {side: torch.full((1, 3, 32, 32), math.nan) for side in "AB"} if seed == 6 else batch(seed)
+        report = engine.step(images, epoch=1, images=seed)
+        torch.cuda.set_sync_debug_mode("error")
+        means.add(report)
+        torch.cuda.set_sync_debug_mode("default")
+        single += [report.losses["G_L1"].item()] if seed != 6 else []
+    assert math.isclose(means.take()["G_L1"], sum(single) / 8, rel_tol=1e-6)
 
 
 def test_batches_come_in_order_from_the_stream_of_their_own():

@@ -22,9 +22,9 @@ ALLOWED = {  # room: what of ours it may import
     "runs": ("runs", "engine", "metrics", "pages", "models.contract", "util", "options.schema", "options.groups",
              "options.saved", "options.command_line"),
     "evaluation": ("evaluation", "data", "engine", "metrics", "models", "networks", "options", "pages", "runs", "util",
-                   "test"),
+                   "opening"),
 }
-OURS = (*ALLOWED, "train", "test", "evaluate", "bothways_commands")
+OURS = (*ALLOWED, "train", "test", "evaluate", "opening", "bothways_commands")
 
 
 def imports(path: Path) -> Iterator[str]:

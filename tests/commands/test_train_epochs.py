@@ -65,8 +65,9 @@ def test_plateau_reads_the_validation_folder(train, dataroot, failure):
     (dataroot / "val" / "3.png").write_bytes(b"broken")
     code, said = failure(train, line)
     assert code == 2 and f"{dataroot / 'val' / '3.png'} cannot be read as an image" in said
-    for folder in ("val", "valA", "valB"):
-        shutil.rmtree(dataroot / folder)
+    for phase in ("val", "test"):
+        for folder in (phase, f"{phase}A", f"{phase}B"):
+            shutil.rmtree(dataroot / folder)
     code, said = failure(train, line)
     assert code == 2
     assert "--lr_policy plateau measures on held-out images, --val_phase val: no images" in said

@@ -8,7 +8,7 @@ import pytest
 import data
 from data.base_dataset import BaseDataset
 from data.folders import IMAGE_ENDINGS, NoImages, describe_tree, list_images, require_images
-from data.loader import open_validation
+from data.held_out import open_validation
 from data.transforms import Preprocess
 from helpers.loading import open_on
 from options.command_line import parse

@@ -1,5 +1,6 @@
 """Run by torchrun in test_distributed.py: training steps in float64, each process on its part of the batch."""
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
@@ -12,8 +13,13 @@ from engine.distributed import everyone, gather
 from engine.engine import Engine
 from engine.processes import joined_processes
 from engine.step_result import NotFinite
+from engine.validation import validate
+from metrics.base_metric import Tools
+from metrics.mae_metric import MaeMetric
 from networks.losses import gradient_penalty
 from options.command_line import parse
+from runs.loss_means import LossMeans
+from runs.validation import Validation
 from train import COMMAND
 from util.torchrun import rank, world_size
 
@@ -47,13 +53,37 @@ def steps(case: str) -> dict:
     model.nets.double()
     same_everywhere(model.nets)
     with patch("networks.losses.gradient_penalty", lambda *images: gradient_penalty(*images[:3], torch.tensor(0.3))):
-        losses = [mean(engine.step(own_part(batch), epoch=1, images=0).losses) for batch in batches()]
+        results = [engine.step(own_part(batch), epoch=1, images=0) for batch in batches()]
+    means = LossMeans(engine.device)
+    for result in results:
+        means.add(result)
     drawn = everyone(torch.rand(()).item())
     before = {name: value.clone() for name, value in model.nets.state_dict().items()}
-    validation = engine.validate([own_part(batch) for batch in batches()][:2])
-    uneven = engine.validate([own_part(batches()[0])] if rank() == 0 else [])  # fewer images than processes
-    return {"losses": losses, "weights": before, "uneven": uneven, "validation": validation, "nan": nan(engine),
-            "drawn": drawn}
+    validation = validate(engine, [own_part(batch) for batch in batches()][:2])
+    uneven = validate(engine, [own_part(batches()[0])] if rank() == 0 else [])  # fewer images than processes
+    return {"losses": [mean(result.losses) for result in results], "means": means.take(), "weights": before,
+            "uneven": uneven, "validation": validation, "nan": nan(engine), "drawn": drawn,
+            "measured": measured(engine)}
+
+
+class HeldOut:
+    """Five samples: this process has those that its loader would give it, one a batch."""
+
+    images = 5
+
+    def first(self, count: int) -> Iterator[dict]:
+        together = {side: torch.cat([batch[side] for batch in batches()]) for side in "AB"}
+        for index in range(rank(), min(count, self.images), world_size()):
+            yield {side: images[index:index + 1] for side, images in together.items()} | {
+                f"{side}_paths": [f"{index}.png"] for side in "AB"}
+
+
+def measured(engine: Engine) -> dict:
+    """What a validation measures in this process, and the samples that it shows: the mean of each picture by name."""
+    chosen = {t.fake: {f"mae_{t.fake}": MaeMetric(Tools())} for t in engine.model.translations}
+    found = Validation(engine, HeldOut(), chosen, pairs=True, samples=3, every=1).measure()
+    return {"values": found.values, "samples": {name: {label: float(picture.mean()) for label, picture in shown.items()}
+                                                for name, shown in found.samples.items()}}
 
 
 def nan(engine: Engine) -> list[str]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 import models
+from engine import validation
 from engine.engine import Engine
 from engine.schedule import lr_factor
 from engine.step_result import StepResult
@@ -46,7 +47,7 @@ def take_step(engine: Engine, *batches: Mapping[str, Any], epoch: int = 1, image
 
 def validate(engine: Engine, batches: Iterable[Mapping[str, Any]]) -> float:
     """The mean over all images of what --lr_policy plateau looks at."""
-    return next(iter(engine.validate(batches).values()))
+    return next(iter(validation.validate(engine, batches).values()))
 
 
 class _Scripted:

@@ -12,7 +12,8 @@ from metrics.palette import Palette
 from metrics.pixel_acc_metric import PixelAccMetric
 from util.errors import UserError
 
-PALETTE = Palette(["wall", "door", "roof", "tree"], torch.tensor([[0, 0, 200], [0, 0, 255], [255, 0, 0], [0, 99, 0]]) / 255)
+COLOURS = torch.tensor([[0, 0, 200], [0, 0, 255], [255, 0, 0], [0, 99, 0]]) / 255
+PALETTE = Palette(["wall", "door", "roof", "tree"], COLOURS)
 TOOLS = Tools(palette=PALETTE)
 # pixels by the class of the truth (row) and of the answer (column)
 FIRST = [[3, 1, 0, 0],

@@ -11,7 +11,8 @@ from torch import Tensor
 from metrics.palette import Palette, find_palette, read_palette, write_palette
 from util.errors import UserError
 
-COLOURS = [(0, 0, 222), (0, 48, 255), (0, 128, 255), (255, 80, 0), (174, 0, 0), (192, 255, 63), (0, 0, 142), (20, 0, 142)]
+COLOURS = [(0, 0, 222), (0, 48, 255), (0, 128, 255), (255, 80, 0), (174, 0, 0), (192, 255, 63), (0, 0, 142),
+           (20, 0, 142)]  # the last two are not told apart in a JPEG
 
 
 def labels(seed: int, quality: int | None, smooth: bool = False, colours: list = COLOURS, side: int = 128) -> Tensor:
@@ -24,7 +25,8 @@ def labels(seed: int, quality: int | None, smooth: bool = False, colours: list =
         x, y = rng.integers(0, side * fine, 2).tolist()
         w, h = (rng.integers(8, 50, 2) * fine).tolist()
         lean = int(rng.integers(0, 20)) * fine
-        draw.polygon([(x, y), (x + w, y + lean), (x + w, y + h + lean), (x, y + h)], fill=colours[number % len(colours)])
+        corners = [(x, y), (x + w, y + lean), (x + w, y + h + lean), (x, y + h)]
+        draw.polygon(corners, fill=colours[number % len(colours)])
     return developed(image.reduce(fine), quality)
 
 

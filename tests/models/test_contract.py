@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 
 import models
 from engine.engine import Engine
+from engine.validation import validate
 from helpers.commands import TINY
 from models.contract import Batch, Images, Losses, Model, Update
 from networks.generators import GENERATORS
@@ -114,7 +115,7 @@ def test_frozen_networks_never_learn_never_train_and_are_never_saved():
     before = copy.deepcopy(features.state_dict())
     for number in range(3):
         engine.step(batch(number), epoch=1, images=2 * number)
-    engine.validate([batch()])
+    validate(engine, [batch()])
     assert not features.training and all(not module.training for module in features.modules())
     assert all(torch.equal(value, before[name]) for name, value in features.state_dict().items())  # statistics as well
     state = engine.state()
@@ -260,7 +261,7 @@ def test_metrics_are_weighted_by_samples_and_leave_modes_as_they_were():
     engine.model.nets["G"][1].eval()  # as someone may want it
     of_one, of_three = {"A": torch.ones(1, 3, 8, 8), "B": torch.ones(1, 3, 8, 8)}, {
         "A": torch.zeros(3, 3, 8, 8), "B": torch.ones(3, 3, 8, 8)}
-    assert engine.validate([of_one, of_three]) == {"error": 0.25, "one": 1.0}
+    assert validate(engine, [of_one, of_three]) == {"error": 0.25, "one": 1.0}
     G = engine.model.nets["G"]
     assert G.training and G[0].training and not G[1].training
     assert engine.model.measures and not Perceptual().measures

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import data
 import models
+from evaluation.command_line import COMMAND as MEASURING
 from helpers.commands import ROOT, load_command
 from options.command_line import parse
 
-COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")}
+COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")} | {"evaluate": MEASURING}
 
 
 def declared() -> set[str]:
@@ -32,7 +33,7 @@ def texts(path: Path) -> Iterator[str]:
 
 def named(text: str) -> set[str]:
     """The options of a command line: words of which each is --option or stands behind one. Nothing for other texts."""
-    words = re.sub(r"^(train|test) ", "", text).split()
+    words = re.sub(r"^(train|test|evaluate) ", "", text).split()
     values = [not word.startswith("--") for word in words]
     if not words or (values[0] and not words[0].startswith("@")) or any(map(all, pairwise(values))):
         return set()

@@ -64,7 +64,7 @@ def assert_shows(browser: Browser, page: Path, title: str, rows: list[str]) -> N
     browser.open(page)
     assert browser.load_images() == []
     assert browser.texts("h1") == [title.replace("\r", "\n")]  # a browser reads \r as the end of a line
-    assert browser.texts("h2") == [row.replace("\r", "\n") for row in rows]
+    assert browser.texts(".row h2") == [row.replace("\r", "\n") for row in rows]
     counts = "return ['script', 'body img:not([width])', '[onerror]'].map(s => document.querySelectorAll(s).length)"
     assert browser.js(counts) == [1, 0, 0]
     assert browser.driver.title != "injected"

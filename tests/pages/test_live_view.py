@@ -12,7 +12,8 @@ from PIL import Image
 
 from helpers.images import read_pixels
 from helpers.live_server import HOST, colour, finish, free_port, running, view_threads
-from pages.live_view import GAP, open_live_view
+from pages.live_view import open_live_view
+from pages.picture_grid import GAP
 
 pytest.importorskip("visdom")
 pytestmark = [pytest.mark.slow,
@@ -52,6 +53,16 @@ def test_server_holds_the_curves(server, capsys):
     assert window["content"]["layout"]["showlegend"] is True
     assert not view_threads()
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_is_measured_has_a_window_of_its_own(server):
+    view = server.open("validation")
+    view.plot_losses(1.0, {"L1": 2.0})
+    view.plot_validation(1.0, {"L1": 0.5})
+    view.close(timeout=30)
+    assert server.curves("validation") == {"L1": ([1.0], [2.0])}
+    assert server.curves("validation", "3") == {"L1": ([1.0], [0.5])}
+    assert server.window("3", "validation")["title"] == "maps validation"
 
 
 def test_server_holds_the_newest_pictures_and_their_labels(server):

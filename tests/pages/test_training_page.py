@@ -1,12 +1,16 @@
 """The training page on disk: bounded in size, chained, going on after a stop, and whole whatever fails."""
+import json
 import math
 import os
 import random
+import re
+import time
 
 import numpy as np
 import pytest
 
 from helpers.pages import train, training_page
+from pages.dates import duration
 from pages.loss_curves import POINTS, Curve
 from pages.training_page import MOST_ROWS
 from util.files import write_atomically
@@ -68,9 +72,17 @@ def test_a_row_is_replaced_and_a_run_that_goes_back_keeps_the_chain(tmp_path):
     assert 'href="epochs_' not in (tmp_path / "epochs_0001-0020.html").read_text()
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """What the page takes for now, in seconds; to be set."""
+    now = {"time": 1_000_000_000.0}
+    monkeypatch.setattr("pages.training_page.time", lambda: now["time"])
+    return now
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [3, 45, 110])
-def test_resume_goes_on_as_if_never_stopped(tmp_path, stop):
+def test_resume_goes_on_as_if_never_stopped(tmp_path, clock, stop):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(training_page(whole), range(1, 131), save_every=10)
     train(training_page(parts, resume=True), range(1, stop + 1), save_every=10)  # from nothing: silent
@@ -80,6 +92,58 @@ def test_resume_goes_on_as_if_never_stopped(tmp_path, stop):
     assert training_page(parts, resume=False).rows == {}
 
 
+def times(page, **how):
+    """The rows of the header that tell of time, as the written page shows them."""
+    found = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", page.save(**how).read_text()))
+    return {term: fact for term, fact in found.items() if term in ("started", "last saved", "ended", "trained for")}
+
+
+def test_start_end_and_duration_are_told_apart_also_after_a_stop(tmp_path, clock):
+    def at(hours):
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(1_000_000_000 + 3600 * hours))
+
+    page = training_page(tmp_path)
+    assert times(page) == {"started": at(0), "last saved": at(0), "trained for": "0 s"}
+    clock["time"] += 3600
+    assert times(page) == {"started": at(0), "last saved": at(1), "trained for": "1 h 0 min"}
+    clock["time"] += 24 * 3600  # it was killed, and goes on a day later
+    page = training_page(tmp_path, resume=True)
+    clock["time"] += 1800
+    assert times(page) == {"started": at(0), "last saved": at(25.5), "trained for": "1 h 30 min"}
+    clock["time"] += 60
+    assert times(page, running=False) == {"started": at(0), "ended": at(25.5 + 1 / 60), "trained for": "1 h 31 min"}
+
+
+@pytest.mark.parametrize("seconds, said", [
+    (0, "0 s"), (59.4, "59 s"), (59.7, "1 min"), (90 * 60, "1 h 30 min"), (3599, "1 h 0 min"), (26 * 3600, "1 d 2 h")])
+def test_durations(seconds, said):
+    assert duration(seconds) == said
+
+
+def test_a_page_of_an_earlier_version_goes_on(tmp_path):
+    curve = {"points": [[0.5, 2.0]], "stride": 1, "mean": [0.5, 2.0], "count": 0, "last": "2", "not_finite": 0}
+    (tmp_path / "page.json").write_text(json.dumps({"curves": {"G": curve}, "rows": [], "older": None}))
+    page = training_page(tmp_path, resume=True)
+    page.add_losses(1.5, {"G": 4.0})
+    assert page.curves["G"].points == [(0.5, 2.0), (1.5, 4.0)]
+    assert times(page).keys() == {"last saved", "trained for"}, "when it started is not known"
+
+
+def test_curves_of_validation_have_a_section_and_a_mark_at_the_best(tmp_path):
+    page = training_page(tmp_path)
+    for epoch, value in enumerate((0.5, 0.25, 0.75), 1):
+        page.add_metrics(epoch, {"mae": value, "fid": 100 * value}, best={"mae": min(epoch, 2)})
+    page.save()
+    resumed = training_page(tmp_path, resume=True)
+    for each in (page, resumed):
+        html = each.save().read_text().split("<h2>Validation</h2>")[1]
+        assert re.findall(r"<b>(\w+)</b><output>([^<]*)</output>", html) == [("mae", "0.75"), ("fid", "75")]
+        assert html.count('class="best"') == 2 and "best: 0.25, epoch 2" in html  # in words, and a ring
+    resumed.add_metrics(2, {"mae": 0.125, "fid": 9.0}, best={"mae": 2})  # from an earlier state
+    assert resumed.validation["mae"].points == [(1.0, 0.5), (2.0, 0.125)]
+    assert "best: 0.125, epoch 2" in resumed.save().read_text()
+
+
 @pytest.mark.parametrize("text", [
     "", "{", "[]", "3", "\xff", pytest.param("[" * 100_000, id="deep"), '{"curves": {}, "rows": []}',
     '{"curves": {"a": 2}, "rows": [], "older": null}',
@@ -87,6 +151,10 @@ def test_resume_goes_on_as_if_never_stopped(tmp_path, stop):
     '{"curves": {}, "rows": [], "older": "../x"}',
     '{"curves": {"a": {"points": [[0, NaN]], "stride": 1, "mean": [0, 0], "count": 0, "last": "", "not_finite": 0}},'
     ' "rows": [], "older": null}',
+    '{"curves": {}, "rows": [], "older": null, "strip": {"stride": 1, "lines": [["a", [], []]]}}',
+    '{"curves": {}, "rows": [], "older": null, "started": 1e300}',
+    '{"curves": {}, "rows": [], "older": null, "trained": NaN}',
+    '{"curves": {}, "rows": [], "older": null, "best": {"mae": [1, "low"]}}',
 ])
 def test_a_damaged_state_starts_anew(tmp_path, text):
     (tmp_path / "page.json").write_text(text, encoding="latin-1")

@@ -1,4 +1,5 @@
 """Which numbers and pictures reach the page, the live view and wandb, and at which image of the training."""
+import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from helpers.images import read_pixels
+from helpers.trainings import validations
 from pages.training_page import TrainingPage
 
 IN_ORDER = "--model template --serial_batches --no_flip --load_size 32 --n_epochs 2"  # 8 images: 1 2 3 4 1 2 3 4
@@ -25,7 +27,10 @@ class View:
     def show_images(self, *what: object) -> None:
         self.told.append(("images", *what))
 
-    log_losses, log_images = plot_losses, show_images
+    def plot_validation(self, *what: object) -> None:
+        self.told.append(("validation", *what))
+
+    log_losses, log_images, log_validation = plot_losses, show_images, plot_validation
 
     def of(self, kind: str) -> list[tuple]:
         return [what for word, *what in self.told if word == kind]
@@ -83,6 +88,20 @@ def test_wandb_is_told_at_the_image_where_it_happens(train: Callable[..., Path],
     told = [(total, epoch, which(images["real_A"], pairs)) for total, epoch, images in wandb.of("images")]
     assert told == [(3, 1, 3), (6, 2, 2)]
     assert wandb.closed
+
+
+def test_what_is_measured_reaches_every_viewer(train: Callable[..., Path], live: View, wandb: View):
+    run = train("--model template --n_epochs 4 --val_freq 2 --val_samples 1")
+    logged = [row["validation"] for row in validations(run)]
+    assert live.of("validation") == [[2.0, logged[0]], [4.0, logged[1]]]
+    assert wandb.of("validation") == [[8, logged[0]], [16, logged[1]]]
+    samples = [(total, epoch, images["sample 1: 1"]) for total, epoch, images in wandb.of("images")
+               if "sample 1: 1" in images]
+    assert [where for *where, _ in samples] == [[8, 2], [16, 4]]
+    for _, epoch, made in samples:
+        np.testing.assert_array_equal(made, read_pixels(run / f"web/images/val_0001_epoch{epoch:03d}_fake_B.png"))
+    curve = json.loads((run / "web/page.json").read_text())["validation"]["L1"]
+    assert str(logged[0]["L1"]) in json.dumps(curve) and str(logged[1]["L1"]) in json.dumps(curve)
 
 
 @pytest.mark.parametrize("frequency, expected", [

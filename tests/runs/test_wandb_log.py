@@ -79,6 +79,11 @@ def test_losses_and_images_of_one_name_do_not_collide(wandb):
     assert images["images/idt_A"].caption == "epoch 3"
 
 
+def test_what_is_measured_is_told_from_losses(wandb):
+    open_wandb(True, "project", "maps", {}).log_validation(800, {"L1": 0.5})
+    assert wandb.run.logged == [(800, {"validation/L1": 0.5})]
+
+
 def test_close_finishes_the_run(wandb):
     log = open_wandb(True, "project", "maps", {})
     assert not wandb.run.finished

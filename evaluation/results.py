@@ -1,0 +1,76 @@
+"""Measuring what test.py left in a results folder, without the networks."""
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import data
+from data.readers import BadImage, read_image
+from evaluation.choice import Choice
+from evaluation.measuring import measure
+from evaluation.samples import Direction, Sample, Source, directions
+from metrics.measuring import Report
+from pages.results_folder import read_results
+from util.errors import UserError
+
+
+@dataclass(frozen=True)
+class StoredResults:
+    """The results in a folder, by its test_opt.json and names.json. result: the name of their run."""
+
+    folder: Path
+    result: str
+    names: Sequence[str]
+    directions: Sequence[Direction]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """The samples in the order of the page. UserError when a picture cannot be read."""
+        labels = {label for direction in self.directions for label in direction.labels.values()}
+        for name in self.names:
+            yield name, {label: _read(self.folder / "images" / f"{name}_{label}.png") for label in sorted(labels)}
+
+
+def measure_results(folder: Path, metrics: Sequence[str] = (), choice: Choice | None = None) -> dict[str, Report]:
+    """The numbers of results by direction of translation, such as fake_B.
+
+    metrics: their names, () for those that need nothing but pictures; choice: in their place, what else metrics are
+    made with. UserError when the folder holds no results, or none of the metrics fits them.
+    """
+    measured = measure(results(folder), choice or Choice(metrics))
+    return {one.direction.name: one.report for one in measured}
+
+
+def results(folder: Path) -> Source:
+    """The results in a folder, to be measured. UserError as in `open_results`."""
+    stored = open_results(folder)
+    return Source(stored.result, str(folder), stored.directions, stored, folder=folder)
+
+
+def open_results(folder: Path) -> StoredResults:
+    """The results that a test left in `folder`. UserError when there are none, or their files are damaged."""
+    path = folder / "test_opt.json"
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        mode, name, way = (str(rows[key]["value"]) for key in ("dataset_mode", "name", "direction"))
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); run test.py again") from None
+    except OSError as error:
+        raise UserError(f"{folder} holds no results ({path.name}: {error.strerror}); expected a folder that test.py "
+                        "wrote, such as results/NAME/test_latest") from None
+    shown = read_results(folder)
+    found = directions(shown.labels, way, data.find(mode).paired)
+    if not found or not shown.names:
+        raise UserError(f"{folder}/images holds no fake_B; run test.py again")
+    return StoredResults(folder, name, shown.names, found)
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        return np.asarray(read_image(path, channels=3))
+    except BadImage as error:
+        raise UserError(f"{path} cannot be read ({error.reason}); run test.py again") from None

@@ -1,0 +1,60 @@
+"""What is measured: samples, each several pictures, and the directions of translation that they show."""
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+Sample = tuple[str, Mapping[str, np.ndarray]]
+"""Its name, and its pictures by label, such as real_A and fake_B: uint8 (H, W, 3)."""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One direction of translation. name: the label of its fakes, such as fake_B; arrow: such as A->B; labels: of its
+    pictures by role (see metrics/base_metric.py); paired: whether the real picture is the truth of the fake."""
+
+    name: str
+    arrow: str
+    labels: Mapping[str, str]
+    paired: bool
+
+    def roles(self, pictures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The pictures of a sample that belong to this direction, by role."""
+        return {role: pictures[label] for role, label in self.labels.items() if label in pictures}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is measured. result: its name; where: it was found, in words; samples: an iterator where they can be gone
+    through only once; notices: what the user should know before; afterwards: what when all samples were seen; folder:
+    of results, to which the numbers are added."""
+
+    result: str
+    where: str
+    directions: Sequence[Direction]
+    samples: Iterable[Sample]
+    notices: Sequence[str] = ()
+    afterwards: Callable[[], list[str]] = list
+    folder: Path | None = None
+
+
+def directions(labels: Sequence[str], way: str, paired: bool) -> list[Direction]:
+    """The directions that pictures of these labels show; none when there is no translation among them.
+
+    way: the --direction of the test, AtoB or BtoA, which says what its real_A is.
+    """
+    there, back = ("A", "B") if way == "AtoB" else ("B", "A")
+    wanted = [
+        (f"{there}->{back}", {"source": "real_A", "fake": "fake_B", "real": "real_B", "rec": "rec_A"}),
+        (f"{back}->{there}", {"source": "real_B", "fake": "fake_A", "real": "real_A", "rec": "rec_B"}),
+        (f"{there}->{back}", {"source": "real", "fake": "fake"}),  # of --model test
+    ]
+    return [Direction(by_role["fake"], arrow, found, paired) for arrow, by_role in wanted
+            if "fake" in (found := dict(_found(by_role, labels)))]
+
+
+def _found(wanted: Mapping[str, str], labels: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The roles whose pictures there are, with their labels; a picture made for the eye has one with _rgb behind."""
+    for role, label in wanted.items():
+        yield from ((role, shown) for shown in (label, f"{label}_rgb") if shown in labels)

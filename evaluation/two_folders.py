@@ -1,0 +1,84 @@
+"""Measuring a folder of translations against a folder of real images, whoever made them."""
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data.matching import Matched, Named, by_name, match_by_name
+from data.readers import read_image
+from evaluation.choice import Choice
+from evaluation.results import open_results
+from evaluation.samples import Direction, Sample, Source
+from util.errors import UserError
+
+ROLES = {"fake": "fake", "real": "real"}
+
+
+@dataclass(frozen=True)
+class Pile:
+    """Translations and real images, matched by name. names: of the files of translations."""
+
+    matched: Matched
+    names: dict[Path, str]
+
+    def __len__(self) -> int:
+        return len(self.matched.pairs) + len(self.matched.alone_A) + len(self.matched.alone_B)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """The pairs, then what has no partner, of which metrics of two sets make use."""
+        for fake, real in self.matched.pairs:
+            yield self.names[fake], {"fake": _read(fake), "real": _read(real)}
+        for fake in self.matched.alone_A:
+            yield self.names[fake], {"fake": _read(fake)}
+        for real in self.matched.alone_B:
+            yield str(real), {"real": _read(real)}
+
+
+def two_folders(real: Path, fake: Path, choice: Choice) -> Source:
+    """The images in `fake`, which may also be results of a test, to be measured by those in `real`.
+
+    Pairs are images of the same name, subfolders included and endings aside. UserError when a folder holds no images,
+    or when a metric needs pairs and there is none.
+    """
+    real_images, fake_images = _images(real, "--real"), _images(fake, "--fake")
+    needy = [name for name, kind in choice.kinds.items() if kind.paired and "real" in kind.needs]
+    matched = (match_by_name(fake_images, real_images) if needy else
+               Matched([], _all(fake_images), _all(real_images), ""))
+    if needy and not matched.pairs:
+        raise UserError(f"{matched.lonely}\nNo pair is left for {', '.join(needy)}. Give both files of a pair the same "
+                        "name (endings may differ), or measure distances between sets: --metrics fid,kid")
+    names = {path: name.as_posix() if len(paths) == 1 else path.relative_to(fake_images.folder).as_posix()
+             for name, paths in fake_images.images.items() for path in paths}
+    direction = Direction("fake", "", ROLES, paired=bool(needy))
+    said = [*real_images.notices, *fake_images.notices, *([f"note: {matched.lonely}"] if matched.lonely else [])]
+    return Source(str(fake), str(real), [direction], Pile(matched, names), said)
+
+
+def _all(images: Named) -> list[Path]:
+    return [path for paths in images.images.values() for path in paths]
+
+
+def _images(folder: Path, flag: str) -> Named:
+    """The images in a folder; where it holds results of a test, the translations among them."""
+    if (folder / "names.json").is_file():
+        return _translations(folder, flag)
+    found = by_name(folder)
+    if not found.images:
+        there = "holds no images" if folder.is_dir() else "is no folder"
+        raise UserError(f"{flag} {folder} {there}; expected a folder of images, of any kind that test.py reads")
+    return found
+
+
+def _translations(folder: Path, flag: str) -> Named:
+    stored = open_results(folder)
+    fakes = [direction.labels["fake"] for direction in stored.directions]
+    if len(fakes) > 1:
+        raise UserError(f"{flag} {folder} holds results of two directions, {' and '.join(fakes)}; translate with "
+                        "--model test, which has one, or copy the pictures that you mean into a folder")
+    return Named(folder / "images", {Path(name): [folder / "images" / f"{name}_{fakes[0]}.png"]
+                                     for name in stored.names})
+
+
+def _read(path: Path) -> np.ndarray:
+    return np.asarray(read_image(path, channels=3))
