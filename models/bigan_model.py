@@ -63,8 +63,8 @@ class BiganModel(BaseModel):
     @property
     def equilibria(self) -> dict[str, float]:
         """Generator and encoder minimise the same terms as D, with the labels swapped."""
-        of_D = equilibria(self.translations, self.opt.gan_mode)
-        return {name: of_D["D_real"] for name in of_D}
+        values = equilibria(self.translations, self.opt.gan_mode)
+        return dict.fromkeys(values, values.get("D_real", 0.0))
 
     def metrics(self, images: Images) -> dict[str, Tensor]:
         """How far F is from G's inverse, which it is at the optimum (Donahue et al. section 3.3)."""

@@ -41,6 +41,10 @@ class Loader(Protocol):
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, but for the first `skip` images."""
 
+    def first(self, count: int) -> Iterator[Batch]:
+        """The first `count` images in batches: of several processes, each gets its share."""
+
+
 class Training:
     """A training in its folder. epoch_length: images an epoch.
 
