@@ -1,6 +1,8 @@
 """Datasets and generators from a server on this machine: resumed, verified, unpacked safely."""
 import http.server
 import io
+import os
+import subprocess
 import sys
 import tarfile
 import threading
@@ -111,6 +113,29 @@ def test_a_released_generator_becomes_a_run(server, tmp_path, capsys):
     command(tmp_path, address, "style_monet")
     assert (tmp_path / "runs/style_monet_pretrained/latest_net_G.pth").read_bytes() == b"weights"
     assert "--model test --name style_monet_pretrained" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("script, name, place, arrives", [
+    ("datasets/download_cyclegan_dataset.sh", "maps", "cyclegan/datasets/maps.zip", "sets/maps/trainA/1.jpg"),
+    ("datasets/download_pix2pix_dataset.sh", "maps", "pix2pix/datasets/maps.tar.gz", "sets/maps/trainA/1.jpg"),
+    ("scripts/download_cyclegan_model.sh", "map2sat", "cyclegan/pretrained_models/map2sat.pth",
+     "runs/map2sat_pretrained/latest_net_G.pth"),
+    ("scripts/download_pix2pix_model.sh", "map2sat", "pix2pix/models-pytorch/map2sat.pth",
+     "runs/map2sat_pretrained/latest_net_G.pth")])
+def test_the_classic_scripts(server, tmp_path, script, name, place, arrives):
+    address, folder = server
+    content = publish(folder, place, {f"{name}/trainA/1.jpg": b"weights"})
+    if place.endswith(".pth"):
+        content.write_bytes(b"weights")
+    python = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+    def run(*words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(["bash", ROOT / script, *words], env=python, cwd=tmp_path, capture_output=True, text=True)
+    done = run(name, "--out", "sets", "--checkpoints_dir", "runs", "--server", address)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / arrives).read_bytes() == b"weights"
+    without = run()
+    assert without.returncode == 2 and "is not known. Known:" in without.stderr
 
 
 def test_what_was_cut_off_goes_on_where_it_stopped(server, tmp_path):
