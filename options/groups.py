@@ -185,3 +185,10 @@ class TrainCommandOptions(TrainRunOptions, DataOptions, TrainingOptions, TrainSp
 
 class TestCommandOptions(TestRunOptions, TestDataOptions, TestSpeedOptions):
     """test.py"""
+
+
+class SampleOptions(Group):
+    """samples"""
+
+    samples: int = option(1, "translations of each input, with another dropout noise each; from 2 on also a map of how "
+                          "far they differ, fake_B_std", least=1)

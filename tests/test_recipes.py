@@ -65,6 +65,7 @@ def test_each_application_of_the_papers_has_the_papers_numbers():
     identity = {path.stem: read(path)["lambda_identity"] for path in RECIPES if read(path)["model"] == "cycle_gan"}
     for name in ("horse2zebra", "apple2orange", "summer2winter", "facades"):
         assert found[f"{name}_cyclegan"][2:5] == (100, 100, 1) and identity[f"{name}_cyclegan"] == 0
-    for name in ("style_monet", "style_cezanne", "style_ukiyoe", "style_vangogh", "painting2photo", "photo_enhancement"):
+    painters = [f"style_{name}" for name in ("monet", "cezanne", "ukiyoe", "vangogh")]
+    for name in (*painters, "painting2photo", "photo_enhancement"):
         assert found[f"{name}_cyclegan"][2:5] == (100, 100, 1) and identity[f"{name}_cyclegan"] == 0.5
-    assert all(found[f"style_{name}_cyclegan"][1] == "BtoA" for name in ("monet", "cezanne", "ukiyoe", "vangogh"))
+    assert all(found[f"{name}_cyclegan"][1] == "BtoA" for name in painters)
