@@ -11,7 +11,7 @@ from models.contract import Batch
 from pages.pictures import pictures
 from util.errors import UserError
 
-BRIGHTER = 8  # gray levels of the map for one level of standard deviation: white stands for 32 of 255 and more
+BRIGHTER = 16  # gray levels of the map for one level of standard deviation: white stands for 16 of 255 and more
 
 
 def require_noise(nets: Iterable[nn.Module], count: int, frozen: bool) -> None:
@@ -71,5 +71,5 @@ def describe_samples(count: int) -> dict[str, str]:
     """What a page says of the samples; nothing where there is one of each input."""
     if count < 2:
         return {}
-    return {"samples": f"{count} of each input, by dropout; fake_B_std: their standard deviation at each pixel, "
+    return {"samples": f"{count} of each input, by dropout; _std is their standard deviation at each pixel, "
                        f"black 0, white {256 // BRIGHTER} or more of 255 gray levels"}

@@ -21,9 +21,9 @@ def flat(*colour: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("samples, level", [
-    ([flat(10, 10, 10), flat(20, 20, 20)], 57),  # sqrt((5^2 + 5^2) / 1) = 7.071, times 8
-    ([flat(10, 0, 0), flat(20, 0, 0)], 33),  # sqrt(50 / 3) = 4.082
-    ([flat(1, 1, 1), flat(2, 2, 2), flat(3, 3, 3)], 8),  # sqrt((1 + 0 + 1) / 2) = 1
+    ([flat(10, 10, 10), flat(20, 20, 20)], 113),  # sqrt((5^2 + 5^2) / 1) = 7.071, times 16
+    ([flat(10, 0, 0), flat(20, 0, 0)], 65),  # sqrt(50 / 3) = 4.082
+    ([flat(1, 1, 1), flat(2, 2, 2), flat(3, 3, 3)], 16),  # sqrt((1 + 0 + 1) / 2) = 1
     ([flat(0, 0, 0), flat(255, 255, 255)], 255), ([flat(7, 8, 9)] * 4, 0),
 ])
 def test_the_spread_by_hand(samples, level):
@@ -32,7 +32,7 @@ def test_the_spread_by_hand(samples, level):
 
 def test_the_spread_of_a_pixel_is_its_own():
     first, second = np.zeros((1, 2, 3), np.uint8), np.array([[[0, 0, 0], [4, 4, 4]]], np.uint8)
-    assert spread([first, second])[0, :, 0].tolist() == [0, 23]  # sqrt(2^2 + 2^2) = 2.828
+    assert spread([first, second])[0, :, 0].tolist() == [0, 45]  # sqrt(2^2 + 2^2) = 2.828
 
 
 def test_the_map_of_a_generator_whose_noise_is_known():
@@ -50,7 +50,7 @@ def test_the_map_of_a_generator_whose_noise_is_known():
     assert list(made) == ["real_A", "fake_B", "fake_B_2", "fake_B_3", "fake_B_std"]
     assert set(np.unique([made["fake_B_2"], made["fake_B_3"]])) == {128, 153}
     twos = (made["fake_B_2"] == 153).astype(int) + (made["fake_B_3"] == 153)  # of 3 samples that are 25 levels higher
-    expected = np.where(twos == 0, 0, 115)  # both 1 and 2 of 3: sqrt(25^2 * (2 / 3) / 2) = 14.43
+    expected = np.where(twos == 0, 0, 231)  # both 1 and 2 of 3: sqrt(25^2 * (2 / 3) / 2) = 14.43
     np.testing.assert_array_equal(made["fake_B_std"], expected)
 
 
@@ -78,10 +78,10 @@ def test_samples_and_their_map_stand_beside_an_unchanged_translation(trained, tr
         assert all((a != b).any() for a, b in zip(samples, samples[1:] + samples[:1], strict=True))
         mean = sum(samples) / 3
         deviation = np.sqrt((sum((sample - mean)**2 for sample in samples) / 2).mean(axis=2))
-        np.testing.assert_allclose(found[f"{name}_fake_B_std"][:, :, 1], np.minimum(8 * deviation, 255), atol=0.51)
+        np.testing.assert_allclose(found[f"{name}_fake_B_std"][:, :, 1], np.minimum(16 * deviation, 255), atol=0.51)
     page = (folder / "index.html").read_text()
     assert page.count('src="images/1_fake_B_std.png"') == 1
-    assert "standard deviation at each pixel, black 0, white 32 or more of 255 gray levels" in page
+    assert "standard deviation at each pixel, black 0, white 16 or more of 255 gray levels" in page
     assert mae(folder, tmp_path) == numbers
     translate("")
     assert set(shown(folder)) == set(alone)
