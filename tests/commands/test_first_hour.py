@@ -175,4 +175,4 @@ def test_a_wrong_model_lists_them_all(command, failure, request):
     code, said = failure(request.getfixturevalue(command), "--model cyclegan")
     assert code == 2
     assert ("--model 'cyclegan' is not known (did you mean cycle_gan?). "
-            "Known: colorization, cycle_gan, pix2pix, template, test") in said
+            "Known: bigan, cogan, colorization, cycle_gan, feature_gan, pix2pix, simgan, template, test") in said
