@@ -10,7 +10,7 @@ import models
 from engine.processes import joined_processes
 from opening import MEMORY_ADVICE, adopt_run, left_out, make_engine, open_images, unreadable
 from options.command_line import Command, parse
-from options.groups import TestCommandOptions
+from options.groups import SampleOptions, TestCommandOptions
 from options.parser import HelpAsked
 from options.schema import OptionError, Options
 from util.errors import UserError, exit_on
@@ -20,8 +20,8 @@ from util.torchrun import rank
 
 COMMAND = Command(
     program="test.py", phase="test", description="Translate images with a trained model and write a page of them.",
-    groups=(TestCommandOptions,), find_model=models.find, find_dataset=data.find, model_names=models.names,
-    dataset_names=data.names)
+    groups=(TestCommandOptions, SampleOptions), find_model=models.find, find_dataset=data.find,
+    model_names=models.names, dataset_names=data.names)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -56,7 +56,7 @@ def test(options: Options) -> None:
         print(f"epoch: {epoch_shown(options)}")
     say(left_out(loader, options))
 
-    labels, rows = translate_all(loader, count, loader.dataset.sources(), engine, folder, opt.aspect_ratio)
+    labels, rows = translate_all(loader, count, loader.dataset.sources(), engine, folder, options)
     say(unreadable([said for own in gather(loader.skipped) for said in own]))
     if rank() == 0:
         print(f"page: {write_results(options, folder, labels, rows)}")

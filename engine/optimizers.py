@@ -27,8 +27,9 @@ class Optimizers:
             if update.nets not in self.of:
                 rate = lr * update.lr_factor
                 self.factors[update.nets] = update.lr_factor
+                parameters = [parameter for name in update.nets for parameter in nets[name].parameters()]
                 self.of[update.nets] = Adam(
-                    [parameter for name in update.nets for parameter in nets[name].parameters()],
+                    list(dict.fromkeys(parameters)),  # networks may share layers
                     rate if rate_on is None else torch.tensor(rate, device=rate_on),
                     (beta1 if update.beta1 is None else update.beta1, update.beta2),
                     fused=fused or None, capturable=rate_on is not None)

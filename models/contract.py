@@ -4,9 +4,9 @@ The engine and the runs know models by this file alone; `models/base_model.py` a
 begins there.
 """
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -60,6 +60,11 @@ class Translation:
     remedies: Mapping[str, str] | None = None
 
 
+def without_gan(translations: Iterable[Translation]) -> tuple[Translation, ...]:
+    """The same directions of a model that trains without adversarial losses."""
+    return tuple(replace(translation, G="", D=()) for translation in translations)
+
+
 class Clock:
     """Where the training is, as whole numbers on the device, which a recorded step reads anew each time."""
 
@@ -108,6 +113,12 @@ class Model(ABC):
         self.nets.update(self.training_nets())
         self.frozen.update(self.frozen_nets())
         self.frozen.requires_grad_(False).eval()
+
+    def study(self, batches: Callable[[], Iterable[Batch]]) -> None:  # noqa: B027  most need no preparation
+        """Learn from the training data what the frozen networks need, once, before the first step.
+
+        batches: gives the training images, from the first on. What was learned belongs into `extra_state`.
+        """
 
     def draw(self, batch: Batch, generator: Generator) -> Mapping[str, Tensor]:
         """What a step decides at random on the host, as tensors that join the batch: places, angles, coins.

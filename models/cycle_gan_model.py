@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from models.base_model import BaseModel
-from models.contract import Batch, Images, Losses, Translation, Update
+from models.contract import Batch, Images, Losses, Translation, Update, without_gan
 from models.equilibria import equilibria
 from models.image_pool import ImagePool
 from models.network_options import TrainedModelOptions, define_D, define_G
-from networks.losses import GAN_MODES, discriminator_losses, generator_loss, l1_of_each, passes
+from networks.losses import discriminator_losses, generator_loss, l1_of_each, passes
 from options.schema import Options, option
 from util.errors import UserError
 
@@ -31,15 +31,18 @@ class CycleGANModel(BaseModel):
     class TrainOptions(TrainedModelOptions):
         """CycleGAN"""
 
-        lambda_A: float = option(10.0, "weight of the cycle loss A -> B -> A (eq. 2)")
-        lambda_B: float = option(10.0, "weight of the cycle loss B -> A -> B (eq. 2)")
+        lambda_A: float = option(10.0, "weight of the cycle loss A -> B -> A (eq. 2); 0 leaves it out", least=0)
+        lambda_B: float = option(10.0, "weight of the cycle loss B -> A -> B (eq. 2); 0 leaves it out", least=0)
+        lambda_gan: float = option(1.0, "weight of the adversarial losses; 0 trains without discriminators", least=0,
+                                   structure=True)
         lambda_identity: float = option(0.5, "weight of the identity loss, relative to the cycle losses (section 5.2); "
                                              "0 switches it off; it needs input_nc = output_nc")
 
     opt: TrainOptions
     shared_defaults = {"no_dropout": True, "dataset_mode": "unaligned"}
-    translations = (Translation("real_A", "fake_B", "real_B", paired=False, G="G_A", D=("D_A",), remedies=REMEDIES),
-                    Translation("real_B", "fake_A", "real_A", paired=False, G="G_B", D=("D_B",), remedies=REMEDIES))
+    translations: tuple[Translation, ...] = (
+        Translation("real_A", "fake_B", "real_B", paired=False, G="G_A", D=("D_A",), remedies=REMEDIES),
+        Translation("real_B", "fake_A", "real_A", paired=False, G="G_B", D=("D_B",), remedies=REMEDIES))
     visual_names = ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A")
 
     def __init__(self, options: Options):
@@ -51,10 +54,17 @@ class CycleGANModel(BaseModel):
         return {"G_A": define_G(opt, opt.input_nc, opt.output_nc), "G_B": define_G(opt, opt.output_nc, opt.input_nc)}
 
     def training_nets(self) -> dict[str, nn.Module]:
+        """UserError when the options leave nothing to learn from, or ask for an identity loss of unlike domains."""
         opt = self.opt
         if opt.lambda_identity > 0 and opt.input_nc != opt.output_nc:
             raise UserError(f"the identity loss needs the same number of channels on both sides, found --input_nc "
                             f"{opt.input_nc} and --output_nc {opt.output_nc}; give --lambda_identity 0")
+        if opt.lambda_gan <= 0:
+            if opt.lambda_A <= 0 and opt.lambda_B <= 0:
+                raise UserError("--lambda_gan 0 with --lambda_A 0 and --lambda_B 0 leaves nothing to learn from; give "
+                                "one of them a weight")
+            self.translations = without_gan(self.translations)
+            return {}
         self.pools = {"fake_A": ImagePool(opt.pool_size), "fake_B": ImagePool(opt.pool_size)}
         return {"D_A": define_D(opt, opt.output_nc), "D_B": define_D(opt, opt.input_nc)}
 
@@ -77,8 +87,8 @@ class CycleGANModel(BaseModel):
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        return (Update("G", ("G_A", "G_B"), self.losses_G),
-                Update("D", ("D_A", "D_B"), self.losses_D, recall=self.recall))
+        of_D = (Update("D", ("D_A", "D_B"), self.losses_D, recall=self.recall),) if self.opt.lambda_gan > 0 else ()
+        return (Update("G", ("G_A", "G_B"), self.losses_G), *of_D)
 
     def recall(self, images: Images, generator: Generator) -> Images:
         """The fakes to show to the discriminators: half of the time earlier ones (section 4)."""
@@ -86,13 +96,14 @@ class CycleGANModel(BaseModel):
 
     def losses_G(self, images: Images) -> Losses:
         """Fool the discriminators (eq. 1), close the cycles (eq. 2), leave the target domain alone (section 5.2)."""
-        opt, D_A, D_B = self.opt, self.nets["D_A"], self.nets["D_B"]
-        losses = {
-            "G_A": generator_loss(D_A, images["fake_B"], images["real_B"], opt.gan_mode),
-            "G_B": generator_loss(D_B, images["fake_A"], images["real_A"], opt.gan_mode),
-            "cycle_A": opt.lambda_A * F.l1_loss(images["rec_A"], images["real_A"]),
-            "cycle_B": opt.lambda_B * F.l1_loss(images["rec_B"], images["real_B"]),
-        }
+        opt, losses = self.opt, {}
+        if opt.lambda_gan > 0:
+            for name, fake, real in (("G_A", "fake_B", "real_B"), ("G_B", "fake_A", "real_A")):
+                netD = self.nets[name.replace("G", "D")]
+                losses[name] = opt.lambda_gan * generator_loss(netD, images[fake], images[real], opt.gan_mode)
+        for side, weight in (("A", opt.lambda_A), ("B", opt.lambda_B)):
+            if weight > 0:
+                losses[f"cycle_{side}"] = weight * F.l1_loss(images[f"rec_{side}"], images[f"real_{side}"])
         if opt.lambda_identity > 0:
             losses["idt_A"] = opt.lambda_identity * opt.lambda_B * F.l1_loss(images["idt_A"], images["real_B"])
             losses["idt_B"] = opt.lambda_identity * opt.lambda_A * F.l1_loss(images["idt_B"], images["real_A"])
@@ -106,10 +117,6 @@ class CycleGANModel(BaseModel):
         }
 
     def _loss_D(self, name: str, real: Tensor, fake: Tensor) -> Tensor:
-        if GAN_MODES[self.opt.gan_mode].penalised:  # pixel by pixel of both, and unpaired images differ in size
-            from torchvision.transforms.v2.functional import center_crop  # torchvision costs a second to import
-            size = [min(real.shape[side], fake.shape[side]) for side in (2, 3)]
-            real, fake = center_crop(real, size), center_crop(fake, size)
         terms = discriminator_losses(self.nets[name], real, fake, self.opt.gan_mode, self.merge)
         return 0.5 * torch.stack(list(terms.values())).sum()
 
@@ -122,7 +129,7 @@ class CycleGANModel(BaseModel):
 
     @property
     def equilibria(self) -> dict[str, float]:
-        return equilibria(self.translations, self.opt.gan_mode)
+        return equilibria(self.translations, self.opt.gan_mode, self.opt.lambda_gan)
 
     def metrics(self, images: Images) -> dict[str, Tensor]:
         """How far both cycles are from closing (eq. 2)."""

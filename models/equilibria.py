@@ -5,13 +5,14 @@ from models.contract import Translation
 from networks.losses import at_equilibrium
 
 
-def equilibria(translations: Sequence[Translation], gan_mode: str) -> dict[str, float]:
+def equilibria(translations: Sequence[Translation], gan_mode: str, weight: float = 1.0) -> dict[str, float]:
     """The value of each adversarial loss at the equilibrium, by name; none where theory does not tell.
 
-    The losses are unweighted: a discriminator's are its terms, or their mean.
+    weight: of the generators' terms. A discriminator's are unweighted: its terms, or their mean.
     """
     values = at_equilibrium(gan_mode)
     if values is None:
         return {}
     of_D, of_G = values
-    return {name: value for t in translations for name, value in ((t.G, of_G), *((D, of_D) for D in t.D)) if name}
+    return {name: value for t in translations for name, value in ((t.G, weight * of_G), *((D, of_D) for D in t.D))
+            if name}

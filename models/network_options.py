@@ -42,15 +42,16 @@ class TrainedModelOptions(ModelOptions, LossOptions, TrainingOptions, TrainSpeed
 
 def define_G(opt: ModelOptions, input_nc: int, output_nc: int) -> nn.Module:
     """The generator of `opt`, initialised. Shapes: (B, input_nc, H, W) -> (B, output_nc, H, W) in (-1, 1)."""
-    return _finished(GENERATORS[opt.netG].build(input_nc, output_nc, opt.ngf, opt.norm, not opt.no_dropout), opt)
+    return finished(GENERATORS[opt.netG].build(input_nc, output_nc, opt.ngf, opt.norm, not opt.no_dropout), opt)
 
 
 def define_D(opt: ModelOptions, input_nc: int) -> nn.Module:
     """The discriminator of `opt`, initialised. Shapes: (B, input_nc, H, W) -> (B, 1, h, w) logits."""
-    return _finished(DISCRIMINATORS[opt.netD](input_nc, opt.ndf, opt.n_layers_D, opt.norm), opt)
+    return finished(DISCRIMINATORS[opt.netD](input_nc, opt.ndf, opt.n_layers_D, opt.norm), opt)
 
 
-def _finished(net: nn.Module, opt: ModelOptions) -> nn.Module:
+def finished(net: nn.Module, opt: ModelOptions) -> nn.Module:
+    """The network as the options want it: its initial weights, and its layers replaced by faster ones."""
     net = init_weights(net, opt.init_type, opt.init_gain)
     return net if opt.plain else accelerate(net)
 

@@ -69,16 +69,19 @@ class ResnetGenerator(nn.Module):
 
 
 class UnetBlock(Block):
-    """One level of a U-Net: down, whatever lies deeper, up; its input is concatenated to its output (the skip).
+    """One level of a U-Net: down, whatever lies deeper, up; its input is concatenated to its output, unless `skip` is
+    off.
 
-    Shapes: (B, outer_nc, H, W) -> (B, 2 * outer_nc, H, W).
+    Shapes: (B, outer_nc, H, W) -> (B, 2 * outer_nc, H, W), without skip (B, outer_nc, H, W).
     """
 
-    def __init__(self, outer_nc: int, inner_nc: int, deeper: nn.Module | None, norm: str, use_dropout: bool = False):
+    def __init__(self, outer_nc: int, inner_nc: int, deeper: nn.Module | None, norm: str, use_dropout: bool = False,
+                 skip: bool = True):
         super().__init__()
+        self.skip = skip
         bias = needs_bias(norm)
         down = nn.Conv2d(outer_nc, inner_nc, kernel_size=4, stride=2, padding=1, bias=bias)
-        up_in = inner_nc if deeper is None else 2 * inner_nc
+        up_in = inner_nc if deeper is None or not skip else 2 * inner_nc
         up = nn.ConvTranspose2d(up_in, outer_nc, kernel_size=4, stride=2, padding=1, bias=bias)
         inner = [] if deeper is None else [NORMS[norm](inner_nc), deeper]
         self.model = nn.Sequential(
@@ -93,26 +96,27 @@ class UnetBlock(Block):
         self.halves = (2, 3) if deeper is None else (3, 5)  # where in `model` the way down ends and the way up begins
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.recompute:
-            return torch.cat([x, self.model(x)], 1)
-        down, up = self.halves  # between them the deeper levels, and the ReLU that works in place
-        y = self.model[down:up](self.run(self.model[:down], x))
-        return torch.cat([x, self.run(self.model[up:], y)], 1)
+        if self.recompute:
+            down, up = self.halves  # between them the deeper levels, and the ReLU that works in place
+            y = self.run(self.model[up:], self.model[down:up](self.run(self.model[:down], x)))
+        else:
+            y = self.model(x)
+        return torch.cat([x, y], 1) if self.skip else y
 
 
 class UnetOuterBlock(nn.Module):
-    """The outermost level: no norm on the first layer, no skip around it, Tanh at the end.
+    """The outermost level: no norm on the first layer, no skip around it, Tanh at the end. skip: of the level below.
 
     Shapes: (B, input_nc, H, W) -> (B, output_nc, H, W) in (-1, 1).
     """
 
-    def __init__(self, input_nc: int, output_nc: int, ngf: int, deeper: nn.Module, norm: str):
+    def __init__(self, input_nc: int, output_nc: int, ngf: int, deeper: nn.Module, norm: str, skip: bool):
         super().__init__()
         self.model = nn.Sequential(
             nn.Conv2d(input_nc, ngf, kernel_size=4, stride=2, padding=1, bias=needs_bias(norm)),
             deeper,
             nn.ReLU(True),
-            nn.ConvTranspose2d(2 * ngf, output_nc, kernel_size=4, stride=2, padding=1),
+            nn.ConvTranspose2d(2 * ngf if skip else ngf, output_nc, kernel_size=4, stride=2, padding=1),
             nn.Tanh(),
         )
 
@@ -124,17 +128,19 @@ class UnetGenerator(nn.Module):
     """C64-C128-C256-C512-...-C512 with skips, dropout in the inner decoder levels (pix2pix, section 6.1.1).
 
     The paper's decoder begins CD512-CD1024-CD1024: three levels behind the innermost one in unet_256, two in unet_128.
+    Without skips it is the paper's encoder-decoder (section 4.3).
     Shapes: (B, input_nc, H, W) -> (B, output_nc, H, W) in (-1, 1); H and W multiples of 2 ** num_downs.
     """
 
-    def __init__(self, input_nc: int, output_nc: int, ngf: int, norm: str, use_dropout: bool, num_downs: int):
+    def __init__(self, input_nc: int, output_nc: int, ngf: int, norm: str, use_dropout: bool, num_downs: int,
+                 skip: bool = True):
         super().__init__()
-        block = UnetBlock(8 * ngf, 8 * ngf, None, norm)  # innermost
+        block = UnetBlock(8 * ngf, 8 * ngf, None, norm, skip=skip)  # innermost
         for _ in range(num_downs - 5):
-            block = UnetBlock(8 * ngf, 8 * ngf, block, norm, use_dropout)
+            block = UnetBlock(8 * ngf, 8 * ngf, block, norm, use_dropout, skip)
         for channels in (4 * ngf, 2 * ngf, ngf):
-            block = UnetBlock(channels, 2 * channels, block, norm)
-        self.model = UnetOuterBlock(input_nc, output_nc, ngf, block, norm)
+            block = UnetBlock(channels, 2 * channels, block, norm, skip=skip)
+        self.model = UnetOuterBlock(input_nc, output_nc, ngf, block, norm, skip)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)
@@ -157,4 +163,8 @@ GENERATORS: dict[str, GeneratorSpec] = {
     "resnet_6blocks": GeneratorSpec(partial(ResnetGenerator, n_blocks=6), size_multiple=4, min_size=8),
     "unet_256": GeneratorSpec(partial(UnetGenerator, num_downs=8), size_multiple=256, min_size=256),
     "unet_128": GeneratorSpec(partial(UnetGenerator, num_downs=7), size_multiple=128, min_size=128),
+    "encoder_decoder_256": GeneratorSpec(partial(UnetGenerator, num_downs=8, skip=False), size_multiple=256,
+                                         min_size=256),
+    "encoder_decoder_128": GeneratorSpec(partial(UnetGenerator, num_downs=7, skip=False), size_multiple=128,
+                                         min_size=128),
 }

@@ -92,9 +92,22 @@ def discriminator_losses(netD: nn.Module, real: Tensor, fake: Tensor, gan_mode: 
     of_real, of_fake = map(_listed, passes(netD, real, fake, merge=merge))
     terms = {"real": _mean(mode.real, of_real, of_fake), "fake": _mean(mode.fake, of_real, of_fake)}
     if mode.penalised:
+        real, fake = _of_one_size(real, fake)  # pixel by pixel of both, and unpaired images differ in size
         mix = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
         terms["penalty"] = gradient_penalty(netD, real, fake, mix)
     return terms
+
+
+def swapped_losses(netD: nn.Module, real: Tensor, fake: Tensor, gan_mode: str, merge: bool = False
+                   ) -> dict[str, Tensor]:
+    """The terms 'real' and 'fake' of what those minimise who want real taken for fake, and fake for real. Scalars.
+
+    real, fake: (B, C, H, W), of any origin: gradients flow to both (Donahue et al. 2017, section 3.4). merge: see
+    `passes`.
+    """
+    mode = GAN_MODES[gan_mode]
+    of_real, of_fake = map(_listed, passes(netD, real, fake, merge=merge))
+    return {"real": _mean(mode.fake, of_fake, of_real), "fake": _mean(mode.real, of_fake, of_real)}
 
 
 def gradient_penalty(netD: nn.Module, real: Tensor, fake: Tensor, mix: Tensor, weight: float = 10.0) -> Tensor:
@@ -108,6 +121,13 @@ def gradient_penalty(netD: nn.Module, real: Tensor, fake: Tensor, mix: Tensor, w
     (gradient,) = torch.autograd.grad(predictions, x, ones, create_graph=True)
     norm = (gradient.flatten(1) + 1e-16).norm(2, dim=1)  # the shift keeps the derivative finite at zero
     return weight * ((norm - 1) ** 2).mean()
+
+
+def _of_one_size(*images: Tensor) -> list[Tensor]:
+    """The middle of each, (B, C, H, W), in the smallest height and width among them."""
+    from torchvision.transforms.v2.functional import center_crop  # torchvision costs a second to import
+
+    return [center_crop(image, [min(other.shape[side] for other in images) for side in (2, 3)]) for image in images]
 
 
 def l1_of_each(some: Tensor, others: Tensor) -> Tensor:

@@ -52,8 +52,9 @@ def _resnet(state: Mapping[str, Tensor]) -> dict[str, object]:
 def _unet(state: Mapping[str, Tensor]) -> dict[str, object]:
     first, last = state["model.model.0.weight"], state["model.model.3.weight"]
     depth = 1 + sum(key.endswith(".model.1.weight") for key in state)  # each level but the outermost goes down there
+    kind = "unet" if last.shape[0] == 2 * first.shape[0] else "encoder_decoder"  # which has no skips
     return {
-        "netG": f"unet_{2 ** depth}",
+        "netG": f"{kind}_{2 ** depth}",
         "ngf": first.shape[0],
         "input_nc": first.shape[1],
         "output_nc": last.shape[1],

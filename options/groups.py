@@ -189,6 +189,13 @@ class TestCommandOptions(TestRunOptions, TestDataOptions, TestSpeedOptions):
     """test.py"""
 
 
+class SampleOptions(Group):
+    """samples"""
+
+    samples: int = option(1, "translations of each input, with another dropout noise each; from 2 on also a map of how "
+                          "far they differ, fake_B_std", least=1)
+
+
 def validated_every(opt: TrainCommandOptions) -> int:
     """How many epochs lie between two validations; 0: there are none."""
     return 1 if opt.lr_policy == "plateau" else opt.val_freq

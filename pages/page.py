@@ -14,7 +14,6 @@ from dominate.util import raw
 
 Pictures = list[tuple[str, str]]  # (label, file relative to the folder "images" beside the page)
 
-TWO_DIRECTIONS = (6, 8)  # pictures in a row: those of A to B and back, then those of B to A and back
 MOST_ACROSS = 4  # pictures beside each other that a narrow window still shows in one line
 
 
@@ -59,17 +58,26 @@ def picture_row(title: str, pictures: Pictures, image_width: int, anchor: str | 
                     cls="head")
     if numbers:
         head.add(tags.p([_number(name, value) for name, value in numbers.items()], cls="numbers"))
-    across = pictures_across(len(pictures))
-    step = across if len(pictures) in TWO_DIRECTIONS else max(1, len(pictures))
+    labels = [label for label, _ in pictures]
+    across, step = pictures_across(labels), _of_one_direction(labels)
     directions = [tags.div(map(_figure, pictures[start:start + step], [image_width] * step), cls="direction")
                   for start in range(0, len(pictures), step)]
     shown = tags.div(directions, cls="pictures", style=f"--across: {across}")
     return tags.section(head, shown, cls="row", id=place).render(pretty=False) + "\n"
 
 
-def pictures_across(count: int) -> int:
-    """How many of a row's pictures belong in one line: those of one direction."""
-    return count // 2 if count in TWO_DIRECTIONS else max(1, min(count, MOST_ACROSS))
+def pictures_across(labels: Sequence[str]) -> int:
+    """How many of a row's pictures, which have these labels, stand in one line: at most those of one direction."""
+    return min(_of_one_direction(labels), MOST_ACROSS)
+
+
+def _of_one_direction(labels: Sequence[str]) -> int:
+    """How many of a row's pictures belong to one direction: half of them where A to B and back comes before B to A and
+    back, else all; at least 1.
+    """
+    half = len(labels) // 2
+    two = len(labels) % 2 == 0 and "fake_B" in labels[:half] and "fake_A" in labels[half:]
+    return half if two else max(1, len(labels))
 
 
 def _figure(picture: tuple[str, str], width: int) -> tags.figure:

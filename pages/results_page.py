@@ -62,7 +62,7 @@ class ResultsPage:
             self.title, self.facts, body, self.image_width, parts=("page", "results", "zoom"),
             top=_summaries(self.columns),
             tools=[_order(metrics, self.columns), *_view(labels), _chosen(labels, metrics)],
-            across=pictures_across(len(labels))))
+            across=pictures_across(labels)))
         return path
 
 

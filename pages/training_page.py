@@ -206,7 +206,7 @@ def _epochs(name: str) -> tuple[int, int]:
 
 def _across(rows: dict[int, Pictures]) -> int:
     """How many pictures of a row belong in one line; of the widest row."""
-    return max((pictures_across(len(pictures)) for pictures in rows.values()), default=1)
+    return max((pictures_across([label for label, _ in pictures]) for pictures in rows.values()), default=1)
 
 
 def _span(first: int, last: int) -> str:

@@ -35,6 +35,8 @@ class Health:
         """Warnings that are new. losses: as logged; images: (B, C, H, W) in [-1, 1] by name."""
         warnings = []
         for t in self.translations:
+            if t.fake not in images:  # a model that does not translate while it trains
+                continue
             checks = self.checks[t.fake] = [*self.checks[t.fake], _look(t, losses, images)][-CHECKS:]
             if len(checks) == CHECKS:
                 warnings += [self._warn(disease, t) for disease in _diagnose(t, checks)]

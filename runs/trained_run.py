@@ -57,7 +57,8 @@ class TrainedRun:
                 except ValueError as error:
                     raise UserError(f"{path} is not a generator of this toolkit: {error}") from None
         raise UserError(f"no generator of epoch {saved} to load. {describe_saves(self.folder)}. "
-                        f"Give --epoch, --load_iter or --model_suffix, or put latest_net_G.pth into {self.folder}")
+                        f"Give --epoch, --load_iter or --model_suffix, or put latest_net_G.pth into {self.folder}"
+                        f"{where_released(self.folder)}")
 
     def require_weights(self, saved: str, nets: Iterable[str], model: str) -> None:
         """UserError, with the likely cause, when the weights of one of these networks are missing.
@@ -74,7 +75,8 @@ class TrainedRun:
                      "them out")
         elif self.model not in (None, model):
             cause = f"\nIt is a run of --model {self.model}, not {model}: leave out --model, it is taken from the run"
-        raise UserError(f"{missing[0]} does not exist. {describe_saves(self.folder)}{cause}")
+        raise UserError(f"{missing[0]} does not exist. {describe_saves(self.folder)}{cause}"
+                        f"{where_released(self.folder)}")
 
     def require_means(self, saved: str, nets: Iterable[str]) -> None:
         """UserError when the running means of one of these networks are missing."""
@@ -92,7 +94,7 @@ def open_run(folder: Path, declared: Mapping[str, Option]) -> TrainedRun:
     """The run in a folder. UserError, with those there are, when there is no such folder."""
     if not folder.is_dir():
         raise UserError(f"there is no run {folder}; {runs_beside(folder)}. Give --name and --checkpoints_dir as in "
-                        "training")
+                        f"training{where_released(folder)}")
     return TrainedRun(folder, *read_saved(folder, declared))
 
 
@@ -100,6 +102,18 @@ def runs_beside(folder: Path) -> str:
     """The runs in the folder above, in words."""
     runs = sorted(path.name for path in folder.parent.glob("*/")) if folder.parent.is_dir() else []
     return f"runs in {folder.parent}: {', '.join(runs) or 'none'}"
+
+
+def where_released(folder: Path) -> str:
+    """Of a run that is called like a released generator, NAME_pretrained: where its file comes from and goes, in a line
+    to put behind a message. '' for others.
+    """
+    name = folder.name.removesuffix("_pretrained")
+    if name == folder.name:
+        return ""
+    return (f"\nThe generator that was released as {name} comes with: python datasets/download.py "
+            f"cyclegan-models/{name} --checkpoints_dir {folder.parent} (or pix2pix-models/{name}; without a name it "
+            f"lists all). A file that you have already goes to {folder / 'latest_net_G.pth'}; then add --model test")
 
 
 def saved_prefixes(folder: Path) -> list[str]:

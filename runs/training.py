@@ -30,6 +30,8 @@ from util.errors import MachineError
 from util.files import write_atomically
 from util.torchrun import rank, world_size
 
+STUDIED = 200  # images that a model may look at before the first step
+
 
 class Loader(Protocol):
     """What gives the batches; `images`: how many an epoch has."""
@@ -38,6 +40,9 @@ class Loader(Protocol):
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, but for the first `skip` images."""
+
+    def first(self, count: int) -> Iterator[Batch]:
+        """The first `count` images in batches: of several processes, each gets its share."""
 
 
 class Training:
@@ -54,6 +59,7 @@ class Training:
         self.moment = Moment(self.opt.epoch_count, epoch_length)
         self.followed = followed or Followed()
         self.refused = 0
+        self.fresh = True  # nothing was learned before
         self.logged_epoch = 0  # the newest with a line of losses
         self.unchecked: deque[tuple[StepResult, Moment, list[str]]] = deque()  # a GPU tells of a NaN some steps later
         self.means = LossMeans(engine.device)
@@ -74,6 +80,7 @@ class Training:
         same_everywhere(dict(self.engine.model.nets.items()))
         self.engine.restart_means()
         if state:
+            self.fresh = False
             with state_must_fit(self.folder):
                 self.engine.load_state(state["engine"] | {"model": state["own"]["model"]})
                 saved = Moment(**state["moment"])
@@ -126,6 +133,9 @@ class Training:
     def run(self, loader: Loader, validation: Validation | None, recorder: Recorder, stop: StopRequest) -> None:
         """Train until the last epoch is over, no epoch gets better, or `stop` has a reason; logs and saves on the way.
         """
+        if self.fresh:
+            self.engine.model.study(lambda: loader.first(STUDIED))
+            same_everywhere(dict(self.engine.model.frozen.items()))
         for epoch in range(self.moment.epoch, self.schedule.last_epoch + 1):
             lr = self.schedule.rate(epoch, self.followed.values)
             self._train_epoch(loader, lr, recorder, stop)

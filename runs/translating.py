@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.engine import Engine
 from models.contract import Batch, Images
-from options.groups import TestCommandOptions
+from options.groups import SampleOptions, TestCommandOptions
 from options.schema import Options
 from pages.dates import date
 from pages.picture_writer import PictureWriter
@@ -16,6 +16,7 @@ from pages.pictures import facts, pictures, save_visuals
 from pages.results_folder import Results, write_folder
 from runs.followed import describe_best
 from runs.progress import Progress
+from runs.sampling import describe_samples, require_noise, with_samples
 from runs.shared_results import SharedNames
 from runs.weight_files import prefix
 from util.files import write_atomically
@@ -56,21 +57,25 @@ def translate(loader: Loader, count: int, names: SharedNames, engine: Engine) ->
     progress.close()
 
 
-def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engine, folder: Path, aspect_ratio: float
+def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engine, folder: Path, options: Options
                   ) -> tuple[list[str], list[tuple[str, str]]]:
     """Translate the first `count` images and write their pictures; of several processes, each its share.
 
     sources: the files of A, after which results are named. Returns the labels of the pictures and, in process 0, the
     (name, title on the page) of all images in order; nothing in the others.
+    UserError when several samples of each are asked for, and would all be the same.
     """
+    opt, samples = options.view(TestCommandOptions), options.view(SampleOptions).samples
+    require_noise(engine.model.nets.values(), samples, opt.eval)
     labels: list[str] = []
     rows: list[tuple[str, str]] = []
     names = SharedNames(sources, count)
     with PictureWriter() as writer:
         for done in translate(loader, count, names, engine):
-            for index, (name, sample) in enumerate(zip(done.names, done.pictures, strict=True)):
+            shown = with_samples(done.pictures, done.batch, engine, samples, opt.seed, done.names[0])
+            for index, (name, sample) in enumerate(zip(done.names, shown, strict=True)):
                 labels = list(sample)
-                save_visuals(folder / "images", name, sample, aspect_ratio, writer.save)
+                save_visuals(folder / "images", name, sample, opt.aspect_ratio, writer.save)
                 rows.append((name, _title(name, done.batch, index, engine.model.needs)))
     return labels, names.in_order(rows)
 
@@ -87,6 +92,7 @@ def write_results(options: Options, folder: Path, labels: list[str], rows: list[
     """The page, the options and the names of a test in its folder; returns the page. rows: (name, title)."""
     opt = options.view(TestCommandOptions)
     header = facts(opt.model, opt.dataroot, epoch_shown(options), options.changed(), date(time.time()))
+    header |= describe_samples(options.view(SampleOptions).samples)
     write_atomically(folder / "test_opt.json", options.as_json())
     names, titles = [name for name, _ in rows], [title for _, title in rows]
     return write_folder(

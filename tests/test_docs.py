@@ -1,5 +1,6 @@
-"""What the README, the docs, the Makefile and the recipes say exists."""
+"""What the README, the docs and the Makefile say exists."""
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -41,15 +42,32 @@ def test_every_link_and_file_in_the_docs_exists(page: Path):
     text = page.read_text()
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     links = [page.parent / link for link in re.findall(r'\]\(([^)#:"]+)\)', prose)]
-    rooms = "data|datasets|docs|engine|evaluation|metrics|models|networks|options|pages|recipes|runs|tests|util"
+    rooms = ("data|datasets|docs|engine|evaluation|metrics|models|networks|options|pages|recipes|runs|scripts|tests|"
+             "util")
     files = re.findall(rf"`((?:{rooms})/[\w/.]+\.\w+)`", text)
     named = [ROOT / name for name in files if not re.search("xyz|percept", name)]
     assert [str(path) for path in links + named if not path.exists()] == []
 
 
-@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.txt")), ids=lambda path: path.stem)
-def test_recipes_are_accepted(recipe: Path):
-    assert read("train", [f"@{recipe}"]).sources["model"] == f"@{recipe}"
+def test_what_replaces_the_classic_scripts_is_accepted():
+    page = (ROOT / "docs" / "compatibility.md").read_text()
+    lines = re.findall(r"\| `(\w+)\.sh` \| `(?:python|bash) ([^`]+)` \|", page)
+    assert {name for name, _ in lines} >= {f"{what}_{model}" for what in ("train", "test")
+                                           for model in ("cyclegan", "pix2pix", "colorization")}
+    for name, line in lines:
+        command, *words = shlex.split(line)
+        if command.endswith(".sh"):
+            assert (ROOT / command).exists()
+            continue
+        opt = read(command.removesuffix(".py"), words).as_dict()
+        assert name.startswith(command.removesuffix(".py")) and opt["name"] != "experiment_name"
+
+
+def test_each_baseline_and_ablation_is_accepted():
+    lines = re.findall(r"`(--model [^`]+)`", (ROOT / "docs" / "baselines.md").read_text())
+    assert len(lines) > 20 and {line.split()[1] for line in lines} >= {"cogan", "bigan", "simgan", "feature_gan"}
+    for line in lines:
+        assert read("train", line.split()).given("model")
 
 
 def test_the_plain_commands_of_the_readme_are_those_of_the_makefile():

@@ -27,6 +27,16 @@ def test_only_the_extra_live_needs_visdom():
     assert "pip install --quiet --editable .[live,metrics,tensorboard,test,lint]" in (ROOT / "Makefile").read_text()
 
 
+def test_requirements_and_environment_say_what_setup_cfg_says():
+    needs = SETUP["options"]["install_requires"].split()
+    listed = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    assert listed == needs
+    environment = (ROOT / "environment.yml").read_text()
+    by_conda, by_pip = environment.partition("dependencies:\n")[2].split("  - pip:\n")
+    assert by_conda.split() == ["-", f"python{SETUP['options']['python_requires']}", "-", "pip"]
+    assert by_pip.replace("      - ", "").splitlines() == needs
+
+
 def test_without_visdom_its_tests_are_skipped_out_loud():
     code = ("import sys, pytest; sys.modules['visdom'] = None\n"
             "sys.exit(pytest.main(['-n', '0', '-p', 'no:cacheprovider', 'tests/pages/test_live_view.py', "

@@ -1,6 +1,7 @@
 """What goes wrong in the first hour: each time a message that says what to do, and the right exit code."""
 import shutil
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,6 +131,29 @@ def test_a_missing_run_names_those_there_are(trained, translate, failure):
     assert code == 2 and "there is no run elsewhere/run; runs in elsewhere: none. " in said
 
 
+def test_a_missing_released_generator_says_where_it_comes_from_and_goes(
+        translate, dataroot, failure, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = f"--model test --dataroot {dataroot / 'testA'} --name horse2zebra_pretrained"
+    file = Path("checkpoints", "horse2zebra_pretrained", "latest_net_G.pth")
+
+    def refused(line: str = line) -> str:
+        code, said = failure(translate, line)
+        assert code == 2
+        return said
+    missing = refused()
+    assert "there is no run checkpoints/horse2zebra_pretrained" in missing
+    file.parent.mkdir(parents=True)
+    empty = refused()
+    assert "no generator of epoch latest to load" in empty
+    (file.parent / "train_opt.txt").write_text("                    ngf: 64\n")
+    for said in (missing, empty, refused()):
+        assert ("comes with: python datasets/download.py cyclegan-models/horse2zebra --checkpoints_dir checkpoints "
+                "(or pix2pix-models/horse2zebra;") in said
+        assert f"goes to {file}; then add --model test" in said
+    assert "download.py" not in refused("--model test --name horse2zebra")
+
+
 @pytest.mark.parametrize("model, first", [("pix2pix", "7_net_G.pth"), ("cycle_gan", "7_net_G_A.pth")])
 def test_a_missing_epoch_names_the_weights_there_are(trained, translate, failure, model, first):
     trained(f"--model {model}")
@@ -151,4 +175,4 @@ def test_a_wrong_model_lists_them_all(command, failure, request):
     code, said = failure(request.getfixturevalue(command), "--model cyclegan")
     assert code == 2
     assert ("--model 'cyclegan' is not known (did you mean cycle_gan?). "
-            "Known: colorization, cycle_gan, pix2pix, template, test") in said
+            "Known: bigan, cogan, colorization, cycle_gan, feature_gan, pix2pix, simgan, template, test") in said

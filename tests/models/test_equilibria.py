@@ -10,7 +10,8 @@ from networks.losses import GAN_MODES
 from options.command_line import parse
 from train import COMMAND
 
-IMAGES = ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A", "pool_A", "pool_B")
+IMAGES = ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A", "pool_A", "pool_B",
+          "sample_A", "sample_B")
 
 
 class Undecided(nn.Module):
@@ -24,17 +25,21 @@ class Undecided(nn.Module):
         return images.new_full((len(images), 1, 4, 4), self.says)
 
 
-def open_model(name: str, gan_mode: str) -> Model:
-    model = models.find(name)(parse(COMMAND, f"--dataroot x {TINY} --model {name} --gan_mode {gan_mode}".split()))
+def open_model(line: str, gan_mode: str) -> Model:
+    opt = parse(COMMAND, f"--dataroot x {TINY} --model {line} --gan_mode {gan_mode}".split())
+    model = models.find(opt.model)(opt)
     model.prepare_training()
     return model
 
 
 @pytest.mark.parametrize("gan_mode", ["vanilla", "lsgan", "relativistic"])
-@pytest.mark.parametrize("name, adversarial", [
-    ("pix2pix", {"G_GAN", "D_real", "D_fake"}), ("cycle_gan", {"G_A", "G_B", "D_A", "D_B"})])
-def test_equilibria_are_the_losses_of_an_undecided_discriminator(name: str, adversarial: set[str], gan_mode: str):
-    model = open_model(name, gan_mode)
+@pytest.mark.parametrize("line, adversarial", [
+    ("pix2pix --lambda_gan 3", {"G_GAN", "D_real", "D_fake"}), ("cycle_gan", {"G_A", "G_B", "D_A", "D_B"}),
+    ("pix2pix --lambda_gan 0", set()), ("simgan", {"G_GAN", "D_real", "D_fake"}),
+    ("bigan", {"G_A", "G_B", "D_real", "D_fake"}),
+    ("cogan", {"G_A", "G_B", "D_A_real", "D_A_fake", "D_B_real", "D_B_fake"})])
+def test_equilibria_are_the_losses_of_an_undecided_discriminator(line: str, adversarial: set[str], gan_mode: str):
+    model = open_model(line, gan_mode)
     for net in [net for net in model.nets if net.startswith("D")]:
         model.nets[net] = Undecided(GAN_MODES[gan_mode].undecided)
     images = {image: torch.rand(1, 3, 32, 32) for image in IMAGES}

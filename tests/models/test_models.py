@@ -11,7 +11,8 @@ import data
 import models
 from data.transforms import Preprocess
 from engine.engine import Engine
-from helpers.commands import TINY
+from helpers.commands import OFFLINE, TINY
+from models.base_model import BaseModel
 from models.colorization_model import to_rgb
 from models.network_options import image_sizes
 from networks.discriminators import DISCRIMINATORS, NLayerDiscriminator, min_size
@@ -27,7 +28,8 @@ TRAINABLE = [name for name in models.names() if name != "test"]
 
 
 def options(dataroot: Path, line: str) -> Options:
-    return parse(COMMAND, f"--dataroot {dataroot} {TINY} {line}".split())
+    offline = OFFLINE.get(line.split()[1], "")
+    return parse(COMMAND, f"--dataroot {dataroot} {TINY} {line} {offline}".split())
 
 
 def start(opt: Options) -> tuple[Engine, dict]:
@@ -61,7 +63,10 @@ def test_a_model_keeps_the_contract(name: str, dataroot: Path):
     for label, image in model.visuals(images).items():
         assert image.shape[0] == 2 and image.shape[1] in (1, 3) and image.abs().max() <= 1, label
     translated = engine.translate(batch)
-    assert list(model.visuals(translated)) == [label for label in model.visuals(images) if not label.startswith("idt")]
+    shown = [list(model.visuals(some)) for some in (images, translated)]
+    names = model.visual_names if type(model).visuals is BaseModel.visuals else shown[0]
+    assert set().union(*shown) == set(names)  # some only in training, some only in testing
+    assert all(labels == [label for label in names if label in labels] for labels in shown)
     metrics = model.metrics(translated)
     assert metrics and all(values.shape == (2,) and (values > 0).all() for values in metrics.values())
 
@@ -71,8 +76,9 @@ def error(engine: Engine, batch: dict) -> float:
     return next(iter(engine.model.metrics(engine.translate(batch)).values())).mean().item()
 
 
+# of the others losses are purely adversarial, or measured by features that nothing was taught
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TRAINABLE)
+@pytest.mark.parametrize("name", [name for name in TRAINABLE if name not in ("bigan", "cogan", "feature_gan")])
 def test_losses_fall_on_one_batch(name: str, dataroot: Path):
     engine, batch = start(options(dataroot, f"--model {name} --lr 0.002 --no_dropout --ngf 8"))
     first = error(engine, batch)
@@ -98,7 +104,8 @@ def test_generators_make_images_of_the_size_they_accept(netG: str, norm: str):
         assert out.shape == (1, 3, kind.min_size, side)
         assert out.abs().max() <= 1
     assert sum(isinstance(module, nn.Dropout) for module in net.modules()) == {
-        "resnet_9blocks": 9, "resnet_6blocks": 6, "unet_256": 3, "unet_128": 2}[netG]
+        "resnet_9blocks": 9, "resnet_6blocks": 6, "unet_256": 3, "unet_128": 2, "encoder_decoder_256": 3,
+        "encoder_decoder_128": 2}[netG]
 
 
 @pytest.mark.parametrize("norm", NORMS)

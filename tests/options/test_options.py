@@ -122,7 +122,8 @@ def test_flags_take_an_optional_value():
     ("--lambda_identiti 4", "did you mean --lambda_identity?"),
     ("--n_epoch 4", "did you mean --n_epochs or --n_epochs_decay?"),
     ("--hepl", "did you mean --help?"),
-    ("--netG --ngf 4", "--netG needs a value: resnet_9blocks, resnet_6blocks, unet_256, unet_128"),
+    ("--netG --ngf 4", "--netG needs a value: resnet_9blocks, resnet_6blocks, unet_256, unet_128, encoder_decoder_256, "
+     "encoder_decoder_128"),
     ("--resume", "--resume needs a value: auto"),
     ("--lr", "--lr needs a value: initial learning rate of Adam"),
     ("--ngf many", "'many' is not a whole number"),

@@ -87,13 +87,18 @@ def test_filter_and_width(browser, tmp_path):
     assert browser.js(shape)[0] == 200, "the choice outlives a reload"
 
 
+CYCLE = "real_A fake_B rec_A real_B fake_A rec_B"
+IDENTITY = "real_A fake_B rec_A idt_B real_B fake_A rec_B idt_A"
+SAMPLES = "real_A fake_B fake_B_2 fake_B_3 fake_B_std real_B"
+
+
 @pytest.mark.parametrize("labels, window, lines", [
-    (6, 1700, [6]), (6, 1200, [3, 3]), (6, 900, [3, 3]), (6, 600, [3, 3]),
-    (8, 1200, [4, 4]), (8, 2300, [8]), (7, 1200, [4, 3]),
+    (CYCLE, 1700, [6]), (CYCLE, 1200, [3, 3]), (CYCLE, 900, [3, 3]), (CYCLE, 600, [3, 3]),
+    (IDENTITY, 1200, [4, 4]), (IDENTITY, 2300, [8]), ("a b c d e f g", 1200, [4, 3]), (SAMPLES, 1200, [4, 2]),
 ])
 def test_the_two_directions_of_a_row_lie_below_each_other(browser, tmp_path, labels, window, lines):
     page = ResultsPage(tmp_path, "rows", {}, 256)
-    page.add_row("row", [(f"label_{k}", f"{k}.png") for k in range(labels)])
+    page.add_row("row", [(label, f"{label}.png") for label in labels.split()])
     browser.view(window, 900)
     browser.open(page.save())
     tops = browser.js("return [...document.querySelectorAll('figure')].map(f => f.offsetTop)")

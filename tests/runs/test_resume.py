@@ -8,6 +8,7 @@ import torch
 
 import models
 import train as command
+from helpers.commands import OFFLINE
 from helpers.trainings import (
     equal,
     exit_code,
@@ -28,7 +29,7 @@ MODELS = [name if name == "template" else pytest.param(name, marks=pytest.mark.s
 
 @pytest.mark.parametrize("model", MODELS)
 def test_stopped_in_the_middle_and_resumed_is_bit_identical(model: str, line, tmp_path: Path):
-    options = f"--model {model} --num_threads 2 --pool_size 3 --no_dropout false"
+    options = f"--model {model} {OFFLINE.get(model, '')} --num_threads 2 --pool_size 3 --no_dropout false"
     command.main(line("whole", options))
     with pytest.raises(SystemExit), stop_after(5):
         command.main(line("parts", options))

@@ -1,0 +1,103 @@
+"""Put two folders of images of the same names side by side, as pairs A|B for pix2pix.
+
+    python datasets/combine_A_and_B.py --fold_A photos --fold_B labels --fold_AB datasets/facades
+
+Each of fold_A and fold_B holds a folder for each split (train, val, test). With --use_AB the names are 1_A.jpg in
+fold_A and 1_B.jpg in fold_B. Folders train/A and train/B are read as they are: pairs need not be put together.
+"""
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from data.folders import list_images
+from data.readers import read_image
+from util.errors import UserError, exit_on
+
+Job = tuple[Path, Path, Path]
+"""The files of A, of B and of the pair."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The command, with the flags of the classic one. Exit code 0 when pairs were written, 2 when there are none."""
+    parser = argparse.ArgumentParser("combine_A_and_B.py", description=__doc__.splitlines()[0],
+                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--fold_A", type=Path, required=True, help="folder of A, with a folder for each split")
+    parser.add_argument("--fold_B", type=Path, required=True, help="the same of B")
+    parser.add_argument("--fold_AB", type=Path, required=True, help="folder of the pairs")
+    parser.add_argument("--num_imgs", type=int, default=1_000_000, help="at most so many pairs a split")
+    parser.add_argument("--use_AB", action="store_true", help="the names are NAME_A.jpg and NAME_B.jpg")
+    parser.add_argument("--no_multiprocessing", action="store_true", help="one process, not one a core")
+    args = parser.parse_args(argv)
+    with exit_on(UserError):
+        jobs = [job for split in splits(args.fold_A, args.fold_B)
+                for job in pairs_of(split, args.fold_A, args.fold_B, args.fold_AB, args.num_imgs, args.use_AB)]
+        if args.no_multiprocessing:
+            for job in tqdm(jobs, unit=" pairs"):
+                combine(job)
+        else:
+            with ProcessPoolExecutor(os.cpu_count()) as pool:
+                list(tqdm(pool.map(combine, jobs, chunksize=8), total=len(jobs), unit=" pairs"))
+        print(f"{args.fold_AB}: {len(jobs)} pairs; train with --dataroot {args.fold_AB}")
+
+
+def splits(fold_A: Path, fold_B: Path) -> list[str]:
+    """The folders that both have. UserError when there are none."""
+    inside = [{path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
+              for folder in (fold_A, fold_B)]
+    if both := sorted(inside[0] & inside[1]):
+        return both
+    raise UserError(f"{fold_A} and {fold_B} have no folder in common; found {_listed(inside[0])} and "
+                    f"{_listed(inside[1])}, expected train, val or test in each")
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def pairs_of(split: str, fold_A: Path, fold_B: Path, fold_AB: Path, most: int, use_AB: bool) -> Iterator[Job]:
+    """What is to be done for a split; those without a partner are said. UserError when no pair is left."""
+    images_A, partners = list_images(fold_A / split), list_images(fold_B / split)
+    named_B = {path.relative_to(fold_B / split).with_suffix(""): path for path in partners}
+    jobs: list[Job] = []
+    for path in images_A:
+        name = path.relative_to(fold_A / split)
+        stem = name.stem
+        if use_AB and not stem.endswith("_A"):
+            continue
+        stem = stem.removesuffix("_A") if use_AB else stem
+        partner = named_B.get(name.with_name(f"{stem}_B" if use_AB else stem))
+        if partner:
+            jobs.append((path, partner, fold_AB / split / name.with_name(stem + name.suffix)))
+    if not jobs:
+        names = "NAME_A and NAME_B" if use_AB else "equal names; --use_AB takes NAME_A and NAME_B"
+        raise UserError(f"no image in {fold_A / split} has a partner in {fold_B / split}; expected {names}")
+    if len(jobs) < len(images_A):
+        print(f"note: {len(images_A) - len(jobs)} of {len(images_A)} images in {fold_A / split} have no partner in "
+              f"{fold_B / split} and are left out")
+    return iter(jobs[:most])
+
+
+def combine(job: Job) -> None:
+    """Write one pair. UserError when a file cannot be read or the two differ in size."""
+    path_A, path_B, path_AB = job
+    A, B = read_image(path_A, 3), read_image(path_B, 3)
+    if A.size != B.size:
+        raise UserError(f"a pair must have one size, found {path_A} with {A.width}x{A.height} and {path_B} with "
+                        f"{B.width}x{B.height}; bring them to one size")
+    pair = Image.new("RGB", (A.width + B.width, A.height))
+    pair.paste(A, (0, 0))
+    pair.paste(B, (A.width, 0))
+    path_AB.parent.mkdir(parents=True, exist_ok=True)
+    pair.save(path_AB, quality=100)  # which PNG ignores
+
+
+if __name__ == "__main__":
+    main()
