@@ -9,7 +9,7 @@ from pathlib import Path
 from evaluation.compared_numbers import above_columns
 from evaluation.comparing import Method, read_picture
 from evaluation.measuring import Measured
-from evaluation.tables import number
+from evaluation.tables import meaning, number
 from pages.compare_page import ComparePage, Heading
 from pages.picture_grid import figure, save_figure
 from pages.pictures import UniqueNames
@@ -98,8 +98,8 @@ class Comparison:
         facts = {"inputs": f"{len(self.names)}, the same for all methods"}
         metrics = {name: metric for one in measured if one for name, metric in one.metrics.items()}
         if metrics:
-            facts["numbers"] = "\n".join(f"{name}: {metric.about}{f' ({metric.unit})' if metric.unit else ''}, "
-                                         f"{metric.better} is better" for name, metric in metrics.items())
+            facts["numbers"] = "\n".join(f"{meaning(name, metric)}, {metric.better} is better"
+                                         for name, metric in metrics.items())
             facts["intervals"] = "95%, by resampling the inputs; the best number is bold"
         notes = [f"{one.result}: {notice}" for one in measured if one for notice in one.notices]
         if notes:

@@ -44,7 +44,8 @@ def measure(source: Source, choice: Choice) -> list[Measured]:
     samples = list(source.samples) if choice.looks_first and isinstance(source.samples, Iterator) else source.samples
     choice.require_one_network(source.directions)
     fitted = [choice.fit(direction, partial(_reals, samples, direction)) for direction in source.directions]
-    misfits = [misfit for fit in fitted for misfit in fit.misfits]
+    labels = any(fit.of_labels for fit in fitted)
+    misfits = [misfit.said if labels else str(misfit) for fit in fitted for misfit in fit.misfits]
     if not any(fit.metrics for fit in fitted):
         raise UserError("\n  ".join([f"there is nothing to measure in {source.where}:", *misfits]) + f"\n{ADVICE}")
     parts = [_Part(direction, fit, choice.device) for direction, fit in zip(source.directions, fitted, strict=True)

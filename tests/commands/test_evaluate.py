@@ -42,7 +42,7 @@ def test_each_metric_is_told_with_interval_direction_numbers_and_reference(tmp_p
     assert head == f"maps A->B: fake_B, references: real_B of {folder}"
     assert columns.split() == ["metric", "value", "95%", "interval", "better", "images", "references"]
     assert mae.split() == ["mae", "4.000", "[3.000,", "5.000]", "lower", "2", "2"]
-    assert legend[0] == "mae: mean absolute difference to the truth, in gray levels of 255" and len(legend) == 2
+    assert legend[0] == "mae: mean absolute difference to the truth (gray levels of 255)" and len(legend) == 2
     assert psnr.split()[0] == "psnr" and "higher" in psnr.split()
     assert note == "  note: rec: not measured of fake_B, as there are no pictures of rec"
     assert page == f"page: {folder}/index.html"
@@ -175,6 +175,7 @@ def test_folders_that_are_no_results_are_refused(tmp_path, failure):
     ("x --metrcs mae", "--metrcs is not an option here (did you mean --metrics?)"),
     ("x --features incept", "'incept' is not known (did you mean inception?)"),
     ("--real x", "--real and --fake belong together"),
+    ("x --metrics mae,pixel_acc --palette none.txt", "none.txt cannot be read as a palette (No such file or directory)"),
     ("x --real y --fake z", "found both folders of results and --real, --fake; expected one of these"),
     ("--name maps --dataroot x --metrcs mae --checkpoints_dir nowhere", "nowhere/maps"),
 ])

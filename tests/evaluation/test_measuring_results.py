@@ -157,7 +157,17 @@ def test_labels_are_measured_in_the_direction_that_has_them(tmp_path):
            "fake_A": photo, "rec_B": labels(RED, GREEN)}
     forth, = measured(write_results(tmp_path, {"1": row}, model="cycle_gan"), "pixel_acc")
     assert forth.direction.name == "fake_B" and forth.report.values["pixel_acc"].value == 1
-    assert any("pixel_acc: not measured of fake_A, as real_A shows no labels" in notice for notice in forth.notices)
+    assert "pixel_acc: not measured of fake_A, as real_A shows no labels" in forth.notices
+
+
+def test_why_pictures_are_no_labels_is_told_where_none_are(tmp_path):
+    photo = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    one, = measured(write_results(tmp_path, {"1": {"real_A": photo, "fake_B": photo, "real_B": photo}}),
+                    "mae", "pixel_acc", "class_acc")
+    assert list(one.report.values) == ["mae"] and len(one.notices) == 1
+    assert one.notices[0].startswith("pixel_acc, class_acc: not measured of fake_B, as real_B shows no labels: the "
+                                     "pictures do not look like labels painted with a few colours")
+    assert "--palette FILE" in one.notices[0]
 
 
 def test_pictures_made_for_the_eye_are_measured(tmp_path):
