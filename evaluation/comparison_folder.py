@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from evaluation.compared_numbers import above_columns
-from evaluation.comparing import Method, read_picture
+from evaluation.comparing import Method
 from evaluation.measuring import Measured
+from evaluation.results import read_picture
 from evaluation.tables import meaning, number
 from pages.compare_page import ComparePage, Heading
 from pages.picture_grid import figure, save_figure

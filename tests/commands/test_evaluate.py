@@ -154,6 +154,28 @@ def test_files_of_another_shape_are_refused(tmp_path, failure, file, content):
     assert code == 2 and f"{folder}/{file} is damaged" in said and "Traceback" not in said
 
 
+@pytest.mark.parametrize("name, said", [
+    ("../../1", "'../../1' is no file in images/"),
+    ("/1", "'/1' is no file in images/"),
+    ("1", "a name stands there twice"),
+])
+def test_pictures_elsewhere_and_pictures_twice_are_refused(tmp_path, failure, name, said):
+    folder = write_results(tmp_path / "a", PAIRS)
+    for label, gray in PAIRS["1"].items():
+        write_picture(tmp_path / f"1_{label}.png", gray)
+    (folder / "names.json").write_text(json.dumps({"names": ["1", name], "labels": list(PAIRS["1"])}))
+    for line in (f"{folder}", f"study --fake {folder} --output {tmp_path}/study.html"):
+        code, error = failure(run, line)
+        assert code == 2 and f"{folder}/names.json is damaged (ValueError: {said}); run test.py again" in error
+    assert not (tmp_path / "study.html").exists()
+
+
+def test_a_dataset_mode_of_nobody_is_told_with_its_file(tmp_path, failure):
+    folder = write_results(tmp_path, PAIRS, dataset_mode="aligne")
+    code, said = failure(run, str(folder))
+    assert code == 2 and f"{folder}/test_opt.json cannot be used: --dataset_mode 'aligne' is not known" in said
+
+
 def test_folders_that_are_no_results_are_refused(tmp_path, failure):
     def evaluated(folder: Path) -> tuple[int, str]:
         return failure(run, str(folder))
@@ -175,7 +197,7 @@ def test_folders_that_are_no_results_are_refused(tmp_path, failure):
     ("x --metrcs mae", "--metrcs is not an option here (did you mean --metrics?)"),
     ("x --features incept", "'incept' is not known (did you mean inception?)"),
     ("--real x", "--real and --fake belong together"),
-    ("x --metrics mae,pixel_acc --palette none.txt", "none.txt cannot be read as a palette (No such file or directory)"),
+    ("x --metrics mae,pixel_acc --palette none.txt", "none.txt cannot be read as a palette (No such file"),
     ("x --real y --fake z", "found both folders of results and --real, --fake; expected one of these"),
     ("--name maps --dataroot x --metrcs mae --checkpoints_dir nowhere", "nowhere/maps"),
 ])
