@@ -24,7 +24,7 @@ THREADS = 8  # flushing a file to disk takes longer than copying it
 IMAGE_WIDTH = 256  # on the page, in CSS pixels
 
 
-def require_place(folder: Path, inputs: Iterable[Path], overwrite: bool) -> None:
+def require_folder(folder: Path, inputs: Iterable[Path], overwrite: bool) -> None:
     """UserError when the folder holds something else than an earlier comparison, which is replaced; with `overwrite`
     only where it is one of the inputs."""
     if any(folder.resolve() == path.resolve() for path in inputs):

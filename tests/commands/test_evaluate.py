@@ -176,6 +176,38 @@ def test_a_dataset_mode_of_nobody_is_told_with_its_file(tmp_path, failure):
     assert code == 2 and f"{folder}/test_opt.json cannot be used: --dataset_mode 'aligne' is not known" in said
 
 
+@pytest.mark.parametrize("line, said", [
+    ("a --json images", "--json images is a folder; give a file"),
+    ("a --csv numbers.txt/x.csv", "numbers.txt is a file, where a folder is expected"),
+    ("a --json x --csv ./x", "--json and --csv both say x; give each a file of its own"),
+    ("fcn --dataroot none a --json images", "--json images is a folder"),
+    ("compare a b --json images", "--json images is a folder"),
+    ("study --fake a --output images", "--output images is a folder"),
+    ("study --score x.json --json images", "--json images is a folder"),
+])
+def test_files_that_cannot_be_written_are_told_before_anything_is_done(tmp_path, monkeypatch, failure, line, said):
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        write_results(Path(name), PAIRS)
+    Path("images").mkdir()
+    Path("numbers.txt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    code, error = failure(run, line)
+    assert code == 2 and error.startswith("error: ") and said in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("line, said", [
+    ("fcn --dataroot x a --steps x", "argument --steps: 'x' is no whole number of 1 or more"),
+    ("fcn --dataroot x a --size 31", "argument --size: '31' is no whole number of 32 or more"),
+    ("compare a b --rows 0", "argument --rows: '0' is no whole number of 1 or more"),
+    ("study --fake a --practice 1001", "argument --practice: '1001' is no whole number from 0 to 1000"),
+])
+def test_whole_numbers(failure, line, said):
+    code, error = failure(run, line)
+    assert code == 2 and said in error
+
+
 def test_folders_that_are_no_results_are_refused(tmp_path, failure):
     def evaluated(folder: Path) -> tuple[int, str]:
         return failure(run, str(folder))
