@@ -62,7 +62,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="train anew, and replace the network that is there")
     parser.add_argument("--size", type=whole_number(32), metavar="PIXELS", help="side of the squares in which it sees "
                         f"photos (default: {SIZE})")
-    parser.add_argument("--steps", type=whole_number(1), metavar="N", help=f"training steps of 8 images (default: {STEPS})")
+    parser.add_argument("--steps", type=whole_number(1), metavar="N",
+                        help=f"training steps of 8 images (default: {STEPS})")
     parser.add_argument("--seed", type=whole_number(0), metavar="N", help=f"same seed, same network (default: {SEED})")
     parser.add_argument("--gpu_ids", help="one GPU number, or -1 for the CPU (default: the best device there is)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")

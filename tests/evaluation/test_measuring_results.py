@@ -203,6 +203,15 @@ def test_one_network_of_two_domains_is_refused(tmp_path):
         measured(unpaired(tmp_path), "kid", features="self", feature_weights=tmp_path / "self.pth")
 
 
+def test_which_results_cannot_be_measured_is_told(tmp_path):
+    folder = write_results(tmp_path / "b", PAIRS)
+    write_picture(folder / "images" / "1_fake_B.png", np.zeros((5, 4, 3), np.uint8))
+    with pytest.raises(UserError, match=rf"^{folder}: 1: mae compares pictures pixel by pixel"):
+        measure_results(folder)
+    with pytest.raises(UserError, match=rf"^{tmp_path}/c: ssim needs pictures of at least 11 pixels a side"):
+        measured(write_results(tmp_path / "c", PAIRS), "ssim")
+
+
 def test_a_broken_picture_is_named(tmp_path):
     folder = write_results(tmp_path, PAIRS)
     write_picture(folder / "images" / "1_real_B.png", 7).write_bytes(b"\x89PNG")
