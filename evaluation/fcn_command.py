@@ -5,7 +5,7 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,7 @@ def _score(args: argparse.Namespace) -> None:
     from engine.device import choose_device
     from evaluation.fcn_score import fcn_score, open_photos
     from evaluation.label_pairs import find_labels, open_pairs
+    from evaluation.samples import told_apart
     from metrics.palette import read_palette
     from runs.progress import Progress
 
@@ -91,6 +92,8 @@ def _score(args: argparse.Namespace) -> None:
     progress = Progress(sum(rows))
     scores = [fcn_score(folder, scoring, args.dataroot, progress.advance) for folder in args.results]
     progress.close()
+    names = told_apart([score.result for score in scores], args.results)
+    scores = [replace(score, result=name) for score, name in zip(scores, names, strict=True)]
     print(table(scores))
     if args.json:
         write_atomically(args.json, json.dumps(_numbers(scores, scoring), indent=1) + "\n")

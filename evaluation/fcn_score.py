@@ -15,6 +15,7 @@ import metrics
 from evaluation.choice import to_tensor
 from evaluation.fcn_command import METRICS
 from evaluation.label_pairs import LabelPairs, other_side
+from evaluation.measuring import naming
 from evaluation.results import StoredResults, open_results
 from evaluation.samples import Direction
 from evaluation.scoring_net import MadeOf, ScoringNet
@@ -70,7 +71,8 @@ def fcn_score(folder: Path, scoring: ScoringNet, dataroot: Path, advance: Advanc
     for name, pictures in stored:
         roles = {role: to_tensor(picture)[None] for role, picture in direction.roles(pictures).items()}
         for measuring, photo in ((fakes, roles["fake"]), (reals, roles["real"])):
-            measuring.add([name], {"fake": scoring.painted(photo), "real": roles["source"]})
+            with naming(folder):
+                measuring.add([name], {"fake": scoring.painted(photo), "real": roles["source"]})
         advance(1, "scoring")
     return FcnScore(stored.result, direction.arrow, fakes.report(), reals.report())
 

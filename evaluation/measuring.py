@@ -68,7 +68,7 @@ def _reals(samples: Iterable[Sample], direction: Direction) -> Iterator[np.ndarr
 
 
 @contextmanager
-def _naming(where: str) -> Iterator[None]:
+def naming(where: object) -> Iterator[None]:
     """Says in a UserError where the pictures lie, as several places may be measured at once."""
     try:
         yield
@@ -126,14 +126,14 @@ class _Part:
                 names = [name for name, _ in alike]
                 batch = {role: torch.stack([to_tensor(pictures[role]) for _, pictures in alike]).to(self.device)
                          for role in alike[0][1]}
-                with _naming(self.source.where):
+                with naming(self.source.where):
                     self.measuring.add(names, batch)
         self.waiting.clear()
 
     def measured(self, said: Sequence[str]) -> Measured:
         """The numbers of all that was added."""
         self._take_in()
-        with _naming(self.source.where):
+        with naming(self.source.where):
             report = self.measuring.report()
         rows = {name: report.rows[name] for name in dict.fromkeys(self.names) if name in report.rows}
         label = self.direction.labels.get("real")

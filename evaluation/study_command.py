@@ -43,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
                       help="width and height of all pictures; default: %(default)s")
     page.add_argument("--show_ms", metavar="MS", type=whole_number(1, 60_000), default=1000,
                       help="how long a picture is shown, in milliseconds; default: %(default)s")
-    page.add_argument("--seed", type=int, default=0, help="other pictures, other pairs; default: %(default)s")
+    page.add_argument("--seed", metavar="N", type=whole_number(0), default=0,
+                      help="other pictures, other pairs; default: %(default)s")
     scoring = result.add_argument_group("the score")
     scoring.add_argument("--score", metavar="FILE", nargs="+", type=Path, help="files of answers that the page saved")
     scoring.add_argument("--json", metavar="FILE", type=Path, help="also write the score to this file")
