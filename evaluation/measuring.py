@@ -45,10 +45,11 @@ def measure(source: Source, choice: Choice) -> list[Measured]:
     samples = list(source.samples) if choice.looks_first and isinstance(source.samples, Iterator) else source.samples
     choice.require_one_network(source.directions)
     fitted = [choice.fit(direction, partial(_reals, samples, direction)) for direction in source.directions]
-    labels = any(fit.of_labels for fit in fitted)
-    misfits = [misfit.said if labels else str(misfit) for fit in fitted for misfit in fit.misfits]
+    labels, found = any(fit.of_labels for fit in fitted), [misfit for fit in fitted for misfit in fit.misfits]
+    misfits = [misfit.said if labels else str(misfit) for misfit in found]
     if not any(fit.metrics for fit in fitted):
-        raise UserError("\n  ".join([f"there is nothing to measure in {source.where}:", *misfits]) + f"\n{ADVICE}")
+        advice = "" if any(misfit.more for misfit in found) else f"\n{ADVICE}"
+        raise UserError("\n  ".join([f"there is nothing to measure in {source.where}:", *misfits]) + advice)
     parts = [_Part(source, direction, fit, choice.device)
              for direction, fit in zip(source.directions, fitted, strict=True) if fit.metrics]
     said = misfits if choice.names else []  # metrics that nobody asked for are not missed

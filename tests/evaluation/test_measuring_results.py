@@ -168,6 +168,9 @@ def test_why_pictures_are_no_labels_is_told_where_none_are(tmp_path):
     assert one.notices[0].startswith("pixel_acc, class_acc: not measured of fake_B, as real_B shows no labels: the "
                                      "pictures do not look like labels painted with a few colours")
     assert "--palette FILE" in one.notices[0]
+    with pytest.raises(UserError, match="there is nothing to measure") as error:
+        measured(tmp_path, "pixel_acc")
+    assert "--palette FILE" in str(error.value) and "--metrics fid,kid" not in str(error.value)
 
 
 def test_pictures_made_for_the_eye_are_measured(tmp_path):
