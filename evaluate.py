@@ -12,6 +12,7 @@ from evaluation.command_line import Asked, read_line
 from options.parser import HelpAsked
 from options.schema import OptionError
 from util.errors import UserError, exit_on
+from util.files import require_places
 from util.notices import say
 
 COMMANDS = {  # of evaluation/NAME_command.py, each with a main(argv)
@@ -44,6 +45,7 @@ def evaluate(asked: Asked) -> None:
     from evaluation.sources import sources
     from evaluation.tables import table
 
+    require_places({"--json": asked.opt.json, "--csv": asked.opt.csv})
     choice, measured = choose(asked), []
     for source in sources(asked, choice):
         say(source.notices)

@@ -28,12 +28,29 @@ Reals = Callable[[], Iterable[np.ndarray]]
 
 
 @dataclass(frozen=True)
+class Misfit:
+    """Metrics that do not fit a direction. said: which, and why; more: what was found in pictures that should show
+    labels, and what to do, which is of no use where another direction is that of the labels."""
+
+    said: str
+    more: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.said}: {self.more}" if self.more else self.said
+
+
+@dataclass(frozen=True)
 class Fitted:
-    """The metrics of a direction by name; notices: what was found for them; misfits: why others do not fit."""
+    """The metrics of a direction by name; notices: what was found for them; misfits: those that do not fit."""
 
     metrics: dict[str, Metric]
     notices: list[str]
-    misfits: list[str]
+    misfits: list[Misfit]
+
+    @property
+    def of_labels(self) -> bool:
+        """Whether the direction is one of labels."""
+        return any(isinstance(metric, ConfusionMetric) for metric in self.metrics.values())
 
 
 @dataclass(frozen=True)
@@ -56,6 +73,11 @@ class Choice:
             listed = "".join(f"\n  {name:<10} {metrics.find(name).about}" for name in metrics.names())
             raise UserError(f"{error}{listed}") from None
 
+    @cached_property
+    def classes(self) -> Palette | None:
+        """Those of the palette's file. UserError when it cannot be read."""
+        return read_palette(self.palette) if self.palette else None
+
     @property
     def looks_first(self) -> bool:
         """Whether metrics are made with what the real pictures show: classes of labels, features of their own."""
@@ -77,31 +99,31 @@ class Choice:
 
     def fit(self, direction: Direction, reals: Reals) -> Fitted:
         """The metrics that fit a direction. UserError when something is missing that they are made with."""
-        misfits = {name: reason for name, kind in self.kinds.items() if (reason := _misfit(kind, direction))}
-        fitting = {name: kind for name, kind in self.kinds.items() if name not in misfits}
+        reasons = {name: reason for name, kind in self.kinds.items() if (reason := _misfit(kind, direction))}
+        fitting = {name: kind for name, kind in self.kinds.items() if name not in reasons}
+        misfits = [_told([name for name in reasons if reasons[name] == reason], direction, reason)
+                   for reason in dict.fromkeys(reasons.values())]
         palette, notices = None, list[str]()
         if of_labels := [name for name, kind in fitting.items() if issubclass(kind, ConfusionMetric)]:
             try:
                 palette, notices = self._palette(reals, direction.labels["real"])
             except UserError as error:  # the other direction may be the one of labels
-                misfits |= dict.fromkeys(of_labels, f"{direction.labels['real']} shows no labels: {error}")
+                misfits.append(_told(of_labels, direction, f"{direction.labels['real']} shows no labels", str(error)))
+                fitting = {name: kind for name, kind in fitting.items() if name not in of_labels}
         features = (self.inception if self.features == "inception" else
                     choose_features("self", self.feature_weights, lambda: map(to_tensor, reals())))
         tools = Tools(features=lambda: features().to(self.device), palette=palette, weights=self.feature_weights)
-        return Fitted({name: kind(tools) for name, kind in fitting.items() if name not in misfits}, notices,
-                      [f"{', '.join(name for name in misfits if misfits[name] == reason)}: not measured of "
-                       f"{direction.name}, as {reason}" for reason in dict.fromkeys(misfits.values())])
+        return Fitted({name: kind(tools) for name, kind in fitting.items()}, notices, misfits)
 
     def _palette(self, reals: Reals, label: str) -> tuple[Palette, list[str]]:
         """The classes of the real pictures. UserError when these are no labels, or not those of --palette."""
         pictures = map(to_tensor, reals())
-        if self.palette:
-            palette = read_palette(self.palette)
-            share = _share_near(palette, islice(pictures, LOOKED_AT))
+        if self.classes:
+            share = _share_near(self.classes, islice(pictures, LOOKED_AT))
             if share < NEAR_SHARE:
                 raise UserError(f"only {share:.0%} of their pixels are near a colour of {self.palette}, expected at "
                                 f"least {NEAR_SHARE:.0%}; leave out --palette to find the colours in the pictures")
-            return palette, []
+            return self.classes, []
         palette = find_palette(pictures)
         colours = ", ".join(" ".join(map(str, colour)) for colour in (palette.colours * 255).round().int().tolist())
         return palette, [f"{len(palette.names)} classes were found in {label}: {colours}; --palette FILE names them"]
@@ -121,6 +143,10 @@ def _share_near(palette: Palette, pictures: Iterable[Tensor]) -> float:
     return near / max(total, 1)
 
 
+def _told(names: Sequence[str], direction: Direction, reason: str, more: str = "") -> Misfit:
+    return Misfit(f"{', '.join(names)}: not measured of {direction.name}, as {reason}", more)
+
+
 def _misfit(kind: type[Metric], direction: Direction) -> str:
     """Why a metric cannot be measured in a direction; '' when it can."""
     missing = [role for role in kind.needs if role not in direction.labels]
@@ -132,7 +158,7 @@ def _misfit(kind: type[Metric], direction: Direction) -> str:
 
 
 def choose(asked: Asked) -> Choice:
-    """The choice that the options name. UserError when a metric, or a GPU, is not there."""
+    """The choice that the options name. UserError when a metric, the palette, or a GPU is not there."""
     opt = asked.opt
     names = list(dict.fromkeys(name for word in opt.metrics.split(",") if (name := word.strip())))
     gpu = ("0", False) if asked.run is None else (asked.run.view(TestCommandOptions).gpu_ids,
@@ -141,5 +167,5 @@ def choose(asked: Asked) -> Choice:
     choice = Choice(names, Path(opt.palette) if opt.palette else None, opt.features,
                     Path(opt.feature_weights) if opt.feature_weights else None,
                     device if device.type == "cuda" else CPU)  # others lack operations
-    choice.kinds  # a wrong name is told before anything is read  # noqa: B018
+    choice.kinds, choice.classes  # what is wrong with them is told before anything is read  # noqa: B018
     return choice

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.options import MeasureOptions
+from evaluation.whole_numbers import whole_number
 from options.parser import HelpAsked
 from options.schema import OptionError, Options, assemble, did_you_mean
 from util.errors import UserError, exit_on
+from util.files import require_places
 from util.notices import say
 
 if TYPE_CHECKING:  # --help answers without torch
@@ -44,11 +46,11 @@ def parser() -> argparse.ArgumentParser:
     for name in MEASURING:
         option = declared[name]
         result.add_argument(f"--{name}", type=option.read, default=option.default, metavar="X", help=option.help)
-    result.add_argument("--rows", type=_positive, default=6, metavar="N",
+    result.add_argument("--rows", type=whole_number(1), default=6, metavar="N",
                         help="how many inputs the figure shows, from the first (6); the page shows all")
     result.add_argument("--names", action="append", metavar="a,b,c", help="or which ones, in this order")
     result.add_argument("--row_names", action="store_true", help="write their names at the left of the figure")
-    result.add_argument("--cell", type=_positive, default=256, metavar="PIXELS",
+    result.add_argument("--cell", type=whole_number(1), default=256, metavar="PIXELS",
                         help="the width of each picture in the figure (256)")
     result.add_argument("--output", type=Path, default=Path("results/comparison"), metavar="FOLDER",
                         help="where the comparison goes (results/comparison); an earlier one there is replaced")
@@ -64,15 +66,16 @@ def compare(args: argparse.Namespace, words: Sequence[str]) -> None:
     from evaluation.command_line import Asked
     from evaluation.compared_numbers import measure_all
     from evaluation.comparing import shared_rows
-    from evaluation.comparison_folder import Comparison, require_place
+    from evaluation.comparison_folder import Comparison, require_folder
     from evaluation.files import write_json
     from evaluation.tables import table
 
     refuse(args, words)
+    require_places({"--json": args.json})
     choice = choose(Asked(_measuring(args)))
-    require_place(args.output, args.folders, args.overwrite)
+    require_folder(args.output, args.folders, args.overwrite)
     methods = open_methods(args, words)
-    require_place(args.output, [method.folder for method in methods], args.overwrite)
+    require_folder(args.output, [method.folder for method in methods], args.overwrite)
     names, notices = shared_rows(methods)
     say(notices)
     in_figure = require_known(args.names, names) if args.names else names[:args.rows]
@@ -146,10 +149,3 @@ def _measuring(args: argparse.Namespace) -> MeasureOptions:
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not positive")
-    return value

@@ -6,8 +6,9 @@ from math import isnan
 import numpy as np
 
 from evaluation.choice import Choice
-from evaluation.comparing import Method, read_picture
+from evaluation.comparing import Method
 from evaluation.measuring import Measured, measure
+from evaluation.results import read_picture
 from evaluation.samples import Sample, Source
 from evaluation.tables import interval, number
 from pages.compare_page import Number

@@ -2,12 +2,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 
-from data.readers import BadImage, read_image
-from evaluation.results import StoredResults, open_results
+from evaluation.results import StoredResults, open_results, read_picture
 from evaluation.samples import Direction
 from pages.pictures import UniqueNames
 from util.errors import UserError
@@ -52,10 +51,6 @@ def open_method(folder: Path, fake: str) -> Method:
         raise UserError(f"{folder} is neither a folder of results nor a run; expected such as results/NAME/test_latest"
                         ", which test.py writes, or checkpoints/NAME; flags of test.py stand behind the folders")
     results = open_results(folder)
-    strange = [name for name in results.names
-               if PurePath(name).is_absolute() or ".." in PurePath(name).parts or "\0" in name]
-    if strange:
-        raise UserError(f"{folder}/names.json names {strange[0]!r}, which is no file in images/; run test.py again")
     found = {direction.name: direction for direction in results.directions if "source" in direction.labels}
     direction = next((found[name] for name in FAKES[fake] if name in found), None)
     if direction is None:
@@ -75,14 +70,6 @@ def with_titles(methods: Sequence[Method], titles: Sequence[str] | None) -> list
                         "with commas between")
     unique = UniqueNames()
     return [replace(method, title=unique(title)) for method, title in zip(methods, titles, strict=True)]
-
-
-def read_picture(path: Path) -> np.ndarray:
-    """uint8 (H, W, 3). UserError when it cannot be read."""
-    try:
-        return np.asarray(read_image(path, channels=3))
-    except BadImage as error:
-        raise UserError(f"{path} cannot be read ({error.reason}); run test.py again") from None
 
 
 def shared_rows(methods: Sequence[Method]) -> tuple[list[str], list[str]]:

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from evaluation.compared_numbers import above_columns
-from evaluation.comparing import Method, read_picture
+from evaluation.comparing import Method
 from evaluation.measuring import Measured
-from evaluation.tables import number
+from evaluation.results import read_picture
+from evaluation.tables import meaning, number
 from pages.compare_page import ComparePage, Heading
 from pages.picture_grid import figure, save_figure
 from pages.pictures import UniqueNames
@@ -23,7 +24,7 @@ THREADS = 8  # flushing a file to disk takes longer than copying it
 IMAGE_WIDTH = 256  # on the page, in CSS pixels
 
 
-def require_place(folder: Path, inputs: Iterable[Path], overwrite: bool) -> None:
+def require_folder(folder: Path, inputs: Iterable[Path], overwrite: bool) -> None:
     """UserError when the folder holds something else than an earlier comparison, which is replaced; with `overwrite`
     only where it is one of the inputs."""
     if any(folder.resolve() == path.resolve() for path in inputs):
@@ -98,8 +99,8 @@ class Comparison:
         facts = {"inputs": f"{len(self.names)}, the same for all methods"}
         metrics = {name: metric for one in measured if one for name, metric in one.metrics.items()}
         if metrics:
-            facts["numbers"] = "\n".join(f"{name}: {metric.about}{f' ({metric.unit})' if metric.unit else ''}, "
-                                         f"{metric.better} is better" for name, metric in metrics.items())
+            facts["numbers"] = "\n".join(f"{meaning(name, metric)}, {metric.better} is better"
+                                         for name, metric in metrics.items())
             facts["intervals"] = "95%, by resampling the inputs; the best number is bold"
         notes = [f"{one.result}: {notice}" for one in measured if one for notice in one.notices]
         if notes:

@@ -4,13 +4,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evaluation.whole_numbers import whole_number
 from util.errors import UserError, exit_on
-from util.files import write_atomically
+from util.files import require_places, write_atomically
 from util.notices import say
 
 if TYPE_CHECKING:  # --help answers without torch
@@ -59,30 +60,25 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--net", type=Path, metavar="FILE", help="where the network is kept (default: fcn_score.pth in "
                         "the dataset)")
     parser.add_argument("--overwrite", action="store_true", help="train anew, and replace the network that is there")
-    parser.add_argument("--size", type=_whole(32), help=f"side in pixels at which it sees photos (default: {SIZE})")
-    parser.add_argument("--steps", type=_whole(1), help=f"training steps of 8 images (default: {STEPS})")
-    parser.add_argument("--seed", type=_whole(0), help=f"same seed, same network (default: {SEED})")
+    parser.add_argument("--size", type=whole_number(32), metavar="PIXELS", help="side of the squares in which it sees "
+                        f"photos (default: {SIZE})")
+    parser.add_argument("--steps", type=whole_number(1), metavar="N",
+                        help=f"training steps of 8 images (default: {STEPS})")
+    parser.add_argument("--seed", type=whole_number(0), metavar="N", help=f"same seed, same network (default: {SEED})")
     parser.add_argument("--gpu_ids", help="one GPU number, or -1 for the CPU (default: the best device there is)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
     return parser
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    """The type of a whole number that is at least so large."""
-    def whole_number(text: str) -> int:
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text} is too small, expected at least {least}")
-        return int(text)
-    return whole_number
 
 
 def _score(args: argparse.Namespace) -> None:
     from engine.device import choose_device
     from evaluation.fcn_score import fcn_score, open_photos
     from evaluation.label_pairs import find_labels, open_pairs
+    from evaluation.samples import told_apart
     from metrics.palette import read_palette
     from runs.progress import Progress
 
+    require_places({"--json": args.json})
     device = choose_device(args.gpu_ids or "0", args.gpu_ids is not None)
     palette = read_palette(args.palette) if args.palette else None
     pairs = open_pairs(str(args.dataroot), args.phase)
@@ -96,6 +92,8 @@ def _score(args: argparse.Namespace) -> None:
     progress = Progress(sum(rows))
     scores = [fcn_score(folder, scoring, args.dataroot, progress.advance) for folder in args.results]
     progress.close()
+    names = told_apart([score.result for score in scores], args.results)
+    scores = [replace(score, result=name) for score, name in zip(scores, names, strict=True)]
     print(table(scores))
     if args.json:
         write_atomically(args.json, json.dumps(_numbers(scores, scoring), indent=1) + "\n")

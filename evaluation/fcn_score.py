@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 import metrics
+from evaluation.choice import to_tensor
 from evaluation.fcn_command import METRICS
 from evaluation.label_pairs import LabelPairs, other_side
+from evaluation.measuring import naming
 from evaluation.results import StoredResults, open_results
 from evaluation.samples import Direction
 from evaluation.scoring_net import MadeOf, ScoringNet
@@ -69,9 +69,10 @@ def fcn_score(folder: Path, scoring: ScoringNet, dataroot: Path, advance: Advanc
     made = {name: metrics.find(name)(Tools(palette=scoring.palette)) for name in METRICS}
     fakes, reals = Measuring(made), Measuring(made)
     for name, pictures in stored:
-        roles = {role: _tensor(picture) for role, picture in direction.roles(pictures).items()}
+        roles = {role: to_tensor(picture)[None] for role, picture in direction.roles(pictures).items()}
         for measuring, photo in ((fakes, roles["fake"]), (reals, roles["real"])):
-            measuring.add([name], {"fake": scoring.painted(photo), "real": roles["source"]})
+            with naming(folder):
+                measuring.add([name], {"fake": scoring.painted(photo), "real": roles["source"]})
         advance(1, "scoring")
     return FcnScore(stored.result, direction.arrow, fakes.report(), reals.report())
 
@@ -105,8 +106,3 @@ def _dataroot(folder: Path) -> str:
     except (LookupError, TypeError) as error:
         raise UserError(f"{folder}/test_opt.json names no dataroot ({type(error).__name__}: {error}); run test.py "
                         "again") from None
-
-
-def _tensor(picture: np.ndarray) -> Tensor:
-    """uint8 (H, W, 3) to (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255

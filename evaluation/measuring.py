@@ -2,6 +2,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -44,11 +45,13 @@ def measure(source: Source, choice: Choice) -> list[Measured]:
     samples = list(source.samples) if choice.looks_first and isinstance(source.samples, Iterator) else source.samples
     choice.require_one_network(source.directions)
     fitted = [choice.fit(direction, partial(_reals, samples, direction)) for direction in source.directions]
-    misfits = [misfit for fit in fitted for misfit in fit.misfits]
+    labels, found = any(fit.of_labels for fit in fitted), [misfit for fit in fitted for misfit in fit.misfits]
+    misfits = [misfit.said if labels else str(misfit) for misfit in found]
     if not any(fit.metrics for fit in fitted):
-        raise UserError("\n  ".join([f"there is nothing to measure in {source.where}:", *misfits]) + f"\n{ADVICE}")
-    parts = [_Part(direction, fit, choice.device) for direction, fit in zip(source.directions, fitted, strict=True)
-             if fit.metrics]
+        advice = "" if any(misfit.more for misfit in found) else f"\n{ADVICE}"
+        raise UserError("\n  ".join([f"there is nothing to measure in {source.where}:", *misfits]) + advice)
+    parts = [_Part(source, direction, fit, choice.device)
+             for direction, fit in zip(source.directions, fitted, strict=True) if fit.metrics]
     said = misfits if choice.names else []  # metrics that nobody asked for are not missed
     count = len(samples) if isinstance(samples, Sized) else 0  # a run that translates meanwhile has a bar of its own
     progress = Progress(count, silent=count < MANY)
@@ -58,18 +61,27 @@ def measure(source: Source, choice: Choice) -> list[Measured]:
         progress.advance(1)
     progress.close()
     said += source.afterwards()
-    return [part.measured(source, said if part is parts[0] else []) for part in parts]
+    return [part.measured(said if part is parts[0] else []) for part in parts]
 
 
 def _reals(samples: Iterable[Sample], direction: Direction) -> Iterator[np.ndarray]:
     return (roles["real"] for _, pictures in samples if "real" in (roles := direction.roles(pictures)))
 
 
+@contextmanager
+def naming(where: object) -> Iterator[None]:
+    """Says in a UserError where the pictures lie, as several places may be measured at once."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
 class _Part:
     """What is measured of one direction."""
 
-    def __init__(self, direction: Direction, fitted: Fitted, device: torch.device):
-        self.direction, self.fitted, self.device = direction, fitted, device
+    def __init__(self, source: Source, direction: Direction, fitted: Fitted, device: torch.device):
+        self.source, self.direction, self.fitted, self.device = source, direction, fitted, device
         self.measuring = Measuring(fitted.metrics)
         compared = direction.paired and {"source", "fake", "real"} <= direction.labels.keys()
         self.answers = SimpleAnswers() if compared else None
@@ -113,20 +125,23 @@ class _Part:
         for alike in self.waiting.values():
             if alike:
                 names = [name for name, _ in alike]
-                self.measuring.add(names, {
-                    role: torch.stack([to_tensor(pictures[role]) for _, pictures in alike]).to(self.device)
-                    for role in alike[0][1]})
+                batch = {role: torch.stack([to_tensor(pictures[role]) for _, pictures in alike]).to(self.device)
+                         for role in alike[0][1]}
+                with naming(self.source.where):
+                    self.measuring.add(names, batch)
         self.waiting.clear()
 
-    def measured(self, source: Source, said: Sequence[str]) -> Measured:
+    def measured(self, said: Sequence[str]) -> Measured:
         """The numbers of all that was added."""
         self._take_in()
-        report = self.measuring.report()
+        with naming(self.source.where):
+            report = self.measuring.report()
         rows = {name: report.rows[name] for name in dict.fromkeys(self.names) if name in report.rows}
         label = self.direction.labels.get("real")
         repeated = [f"{self.again} pictures are there again and count once: the shorter of two piles begins anew at "
                     "its end"] if self.again else []
-        return Measured(source.result, self.direction, f"{label} of {source.where}" if label else "none",
-                        self.translations, self.fitted.metrics, Report(report.values, rows, report.notes),
+        reference = f"{label} of {self.source.where}" if label else "none"
+        return Measured(self.source.result, self.direction, reference, self.translations, self.fitted.metrics,
+                        Report(report.values, rows, report.notes),
                         self.answers.answers() if self.answers else None,
                         [*self.fitted.notices, *repeated, *report.notes, *said])

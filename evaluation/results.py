@@ -30,9 +30,9 @@ class StoredResults:
 
     def __iter__(self) -> Iterator[Sample]:
         """The samples in the order of the page. UserError when a picture cannot be read."""
-        labels = {label for direction in self.directions for label in direction.labels.values()}
+        labels = sorted({label for direction in self.directions for label in direction.labels.values()})
         for name in self.names:
-            yield name, {label: _read(self.folder / "images" / f"{name}_{label}.png") for label in sorted(labels)}
+            yield name, {label: read_picture(self.folder / "images" / f"{name}_{label}.png") for label in labels}
 
 
 def measure_results(folder: Path, metrics: Sequence[str] = (), choice: Choice | None = None) -> dict[str, Report]:
@@ -63,13 +63,18 @@ def open_results(folder: Path) -> StoredResults:
         raise UserError(f"{folder} holds no results ({path.name}: {error.strerror}); expected a folder that test.py "
                         "wrote, such as results/NAME/test_latest") from None
     shown = read_results(folder)
-    found = directions(shown.labels, way, data.find(mode).paired)
+    try:
+        paired = data.find(mode).paired
+    except UserError as error:
+        raise UserError(f"{path} cannot be used: {error}") from None
+    found = directions(shown.labels, way, paired)
     if not found or not shown.names:
         raise UserError(f"{folder}/images holds no fake_B; run test.py again")
     return StoredResults(folder, name, shown.names, found)
 
 
-def _read(path: Path) -> np.ndarray:
+def read_picture(path: Path) -> np.ndarray:
+    """A picture of results, uint8 (H, W, 3). UserError when it cannot be read."""
     try:
         return np.asarray(read_image(path, channels=3))
     except BadImage as error:

@@ -1,4 +1,5 @@
 """What is measured: samples, each several pictures, and the directions of translation that they show."""
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,12 @@ class Source:
     notices: Sequence[str] = ()
     afterwards: Callable[[], list[str]] = list
     folder: Path | None = None
+
+
+def told_apart(names: Sequence[str], places: Sequence[object]) -> list[str]:
+    """The names of results; where several have the same one, the place of each in its stead."""
+    uses = Counter(names)
+    return [name if uses[name] == 1 else str(place) for name, place in zip(names, places, strict=True)]
 
 
 def directions(labels: Sequence[str], way: str, paired: bool) -> list[Direction]:

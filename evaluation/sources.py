@@ -1,5 +1,4 @@
 """What evaluate.py was asked to measure."""
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from evaluation.a_run import a_run
 from evaluation.choice import Choice
 from evaluation.command_line import Asked
 from evaluation.results import results
-from evaluation.samples import Source
+from evaluation.samples import Source, told_apart
 from evaluation.two_folders import two_folders
 
 
@@ -23,5 +22,5 @@ def sources(asked: Asked, choice: Choice) -> Iterator[Source]:
         yield two_folders(Path(asked.opt.real), Path(asked.opt.fake), choice)
     else:
         found = [results(folder) for folder in dict.fromkeys(asked.results)]
-        uses = Counter(source.result for source in found)
-        yield from (source if uses[source.result] == 1 else replace(source, result=source.where) for source in found)
+        names = told_apart([source.result for source in found], [source.where for source in found])
+        yield from (replace(source, result=name) for source, name in zip(found, names, strict=True))

@@ -1,16 +1,17 @@
 """Ask people which picture is real, as the papers do: write the page of a study, or score the answers to it."""
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from evaluation.study_pairs import Pair, Pairs, draw_pairs, shortage
 from evaluation.study_pictures import as_results, find_pictures, giveaways, is_results, prepare
 from evaluation.study_score import score, table
+from evaluation.whole_numbers import whole_number
 from pages.study_page import Study, StudyMethod, StudyPicture, write_study
 from util.errors import UserError, exit_on
-from util.files import write_atomically
+from util.files import require_places, write_atomically
 from util.notices import say
 
 LARGE = 50  # megabytes
@@ -34,28 +35,20 @@ def parser() -> argparse.ArgumentParser:
                       help="which pictures of a results folder; default: %(default)s")
     page.add_argument("--same_input", action="store_true",
                       help="pairs of equal names, as for colorization in the papers; else never, which is harder")
-    page.add_argument("--trials", metavar="N", type=_count(1, 1000), default=40,
+    page.add_argument("--trials", metavar="N", type=whole_number(1, 1000), default=40,
                       help="pairs that count; default: %(default)s")
-    page.add_argument("--practice", metavar="N", type=_count(0, 1000), default=10,
+    page.add_argument("--practice", metavar="N", type=whole_number(0, 1000), default=10,
                       help="pairs before them, with feedback; default: %(default)s")
-    page.add_argument("--size", metavar="PIXELS", type=_count(16, 2048), default=256,
+    page.add_argument("--size", metavar="PIXELS", type=whole_number(16, 2048), default=256,
                       help="width and height of all pictures; default: %(default)s")
-    page.add_argument("--show_ms", metavar="MS", type=_count(1, 60_000), default=1000,
+    page.add_argument("--show_ms", metavar="MS", type=whole_number(1, 60_000), default=1000,
                       help="how long a picture is shown, in milliseconds; default: %(default)s")
-    page.add_argument("--seed", type=int, default=0, help="other pictures, other pairs; default: %(default)s")
+    page.add_argument("--seed", metavar="N", type=whole_number(0), default=0,
+                      help="other pictures, other pairs; default: %(default)s")
     scoring = result.add_argument_group("the score")
     scoring.add_argument("--score", metavar="FILE", nargs="+", type=Path, help="files of answers that the page saved")
     scoring.add_argument("--json", metavar="FILE", type=Path, help="also write the score to this file")
     return result
-
-
-def _count(least: int, most: int) -> Callable[[str], int]:
-    """Reads a whole number from `least` to `most`, for argparse."""
-    def read(word: str) -> int:
-        if not (word.isdecimal() and len(word) < 10 and least <= int(word) <= most):
-            raise argparse.ArgumentTypeError(f"{word!r} is no whole number from {least} to {most}")
-        return int(word)
-    return read
 
 
 def main(argv: Sequence[str]) -> None:
@@ -67,8 +60,10 @@ def main(argv: Sequence[str]) -> None:
         if args.json and not args.score:
             raise UserError("--json goes with --score; a page goes to --output FILE")
         if args.score:
+            require_places({"--json": args.json})
             _print_score(args.score, args.json)
         else:
+            require_places({"--output": args.output})
             _make_page(args)
 
 

@@ -1,6 +1,5 @@
 """The pictures of a study: where they lie, and how real and fake ones are prepared alike."""
 import io
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from PIL import Image
 
 from data.folders import IMAGE_ENDINGS, describe_tree, list_images
 from data.readers import open_image, read_image
+from pages.results_folder import read_results
 from util.errors import UserError
 
 
@@ -51,16 +51,11 @@ def find_pictures(folder: Path, label: str) -> list[Picture]:
 
 
 def _labelled(folder: Path, label: str) -> list[Picture]:
-    path = folder / "names.json"
-    try:
-        shown = json.loads(path.read_text(encoding="utf-8"))
-        names, labels = list(shown["names"]), list(shown["labels"])
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); run test.py again") from None
-    if label not in labels or not names:
-        raise UserError(f"{folder} holds no {label}, only {', '.join(map(str, labels)) or 'no pictures'}; give a "
-                        "folder of images instead, or another --translation")
-    files = [(f"{name}_{label}.png", str(name)) for name in names]
+    shown = read_results(folder)
+    if label not in shown.labels or not shown.names:
+        raise UserError(f"{folder} holds no {label}, only {', '.join(shown.labels) or 'no pictures'}; give a folder of "
+                        "images instead, or another --translation")
+    files = [(f"{name}_{label}.png", name) for name in shown.names]
     return [Picture(folder / "images" / file, file, name) for file, name in files]
 
 

@@ -2,6 +2,7 @@
 from collections.abc import Sequence
 
 from evaluation.measuring import Measured
+from metrics.base_metric import Metric
 from metrics.measuring import Value
 
 HEAD = """\
@@ -29,6 +30,11 @@ def with_interval(value: Value) -> str:
 def interval(value: Value) -> str:
     """'[23.90, 24.70]', or '' where there is none."""
     return "" if value.low is None or value.high is None else f"[{number(value.low)}, {number(value.high)}]"
+
+
+def meaning(name: str, metric: Metric) -> str:
+    """What a metric says, with its unit: 'psnr: peak signal-to-noise ratio to the truth (dB)'."""
+    return f"{name}: {metric.about}" + (f" ({metric.unit})" if metric.unit else "")
 
 
 def _simple_answers(measured: Sequence[Measured]) -> str:
@@ -64,5 +70,4 @@ def _block(measured: Measured) -> str:
 
 def _legend(measured: Sequence[Measured]) -> str:
     kinds = {name: metric for one in measured for name, metric in one.metrics.items()}
-    return "\n".join(f"{name}: {metric.about}{f', in {metric.unit}' if metric.unit else ''}"
-                     for name, metric in kinds.items())
+    return "\n".join(meaning(name, metric) for name, metric in kinds.items())

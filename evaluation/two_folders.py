@@ -36,12 +36,13 @@ class Pile:
 
 
 def two_folders(real: Path, fake: Path, choice: Choice) -> Source:
-    """The images in `fake`, which may also be results of a test, to be measured by those in `real`.
+    """The images in `fake` to be measured by those in `real`. Of results of a test those are the translations, and the
+    real images of their target domain.
 
     Pairs are images of the same name, subfolders included and endings aside. UserError when a folder holds no images,
     or when a metric needs pairs and there is none.
     """
-    real_images, fake_images = _images(real, "--real"), _images(fake, "--fake")
+    real_images, fake_images = _images(real, "real"), _images(fake, "fake")
     needy = [name for name, kind in choice.kinds.items() if kind.paired and "real" in kind.needs]
     matched = (match_by_name(fake_images, real_images) if needy else
                Matched([], _all(fake_images), _all(real_images), ""))
@@ -59,24 +60,28 @@ def _all(images: Named) -> list[Path]:
     return [path for paths in images.images.values() for path in paths]
 
 
-def _images(folder: Path, flag: str) -> Named:
-    """The images in a folder; where it holds results of a test, the translations among them."""
+def _images(folder: Path, role: str) -> Named:
+    """The images in a folder; where it holds results of a test, those of this role among them."""
     if (folder / "names.json").is_file():
-        return _translations(folder, flag)
+        return _of_results(folder, role)
     found = by_name(folder)
     if not found.images:
         there = "holds no images" if folder.is_dir() else "is no folder"
-        raise UserError(f"{flag} {folder} {there}; expected a folder of images, of any kind that test.py reads")
+        raise UserError(f"--{role} {folder} {there}; expected a folder of images, of any kind that test.py reads")
     return found
 
 
-def _translations(folder: Path, flag: str) -> Named:
+def _of_results(folder: Path, role: str) -> Named:
     stored = open_results(folder)
-    fakes = [direction.labels["fake"] for direction in stored.directions]
-    if len(fakes) > 1:
-        raise UserError(f"{flag} {folder} holds results of two directions, {' and '.join(fakes)}; translate with "
-                        "--model test, which has one, or copy the pictures that you mean into a folder")
-    return Named(folder / "images", {Path(name): [folder / "images" / f"{name}_{fakes[0]}.png"]
+    labels = [direction.labels[role] for direction in stored.directions
+              if role in direction.labels and (role == "fake" or direction.paired)]
+    if not labels:
+        raise UserError(f"--{role} {folder} holds results without pairs, in which no real image belongs to a name; "
+                        "give a folder of real images")
+    if len(labels) > 1:
+        raise UserError(f"--{role} {folder} holds results of two directions, {' and '.join(labels)}; copy the pictures "
+                        "that you mean into a folder, or translate with --model test, which has one direction")
+    return Named(folder / "images", {Path(name): [folder / "images" / f"{name}_{labels[0]}.png"]
                                      for name in stored.names})
 
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from util.errors import UserError
-from util.files import write_atomically
 
+AT_ONCE = 2 ** 20  # pixels: their distances to 64 colours take 256 MB
 EXAMPLE = "a class is a line of a name and its red, green and blue, 0 to 255, as in: wall 0 48 255"
 
 
@@ -24,7 +24,8 @@ class Palette:
     def classes(self, pictures: Tensor) -> Tensor:
         """(B, H, W), int64: the class whose colour is nearest to each pixel. pictures: (B, 3, H, W) in [0, 1]."""
         pixels = pictures.permute(0, 2, 3, 1).reshape(-1, 3)
-        nearest = torch.cdist(pixels, self.colours.to(pixels)).argmin(1)
+        colours = self.colours.to(pixels)
+        nearest = torch.cat([torch.cdist(some, colours).argmin(1) for some in pixels.split(AT_ONCE)])
         return nearest.view(len(pictures), *pictures.shape[2:])
 
 
@@ -65,13 +66,6 @@ def _colour(words: Sequence[str]) -> tuple[int, ...] | None:
         return None
     colour = tuple(map(int, words))
     return colour if max(colour) <= 255 else None
-
-
-def write_palette(path: Path, palette: Palette) -> None:
-    """Write what read_palette reads, to be kept or edited. OSError, with the path, when it cannot be written."""
-    rows = [(name, *map(str, colour)) for name, colour in
-            zip(palette.names, (palette.colours * 255).round().int().tolist(), strict=True)]
-    write_atomically(path, "".join(f"{' '.join(row)}\n" for row in [("# name red green blue",), *rows]))
 
 
 # What follows was chosen on drawn maps (exact colours with smoothed edges) and JPEGs of labels at quality 50 to 95,

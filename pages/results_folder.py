@@ -2,7 +2,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pages.results_page import Column, ResultsPage
@@ -56,7 +56,8 @@ def add_numbers(folder: Path, columns: Mapping[str, Column], rows: Mapping[str, 
 
 
 def read_results(folder: Path) -> Results:
-    """What names.json says, of any version. UserError when it is missing or damaged."""
+    """What names.json says, of any version. UserError when it is missing or damaged, or names a picture twice, or one
+    that does not lie in images/."""
     path = folder / "names.json"
     try:
         shown: dict[str, Any] = json.loads(path.read_bytes())
@@ -65,6 +66,11 @@ def read_results(folder: Path) -> Results:
         facts = {str(term): str(fact) for term, fact in shown.get("facts", {}).items()}
         if len(titles) != len(names):
             raise ValueError(f"{len(titles)} titles for {len(names)} names")
+        if len(set(names)) < len(names):
+            raise ValueError("a name stands there twice")
+        for name in (*names, *labels):
+            if PurePath(name).is_absolute() or ".." in PurePath(name).parts or "\0" in name:
+                raise ValueError(f"{name!r} is no file in images/")
         return Results(labels, names, titles, str(shown.get("title", folder.resolve().name)), facts,
                        int(shown.get("image_width", DEFAULT_WIDTH)))
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:

@@ -3,7 +3,10 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+
+from util.errors import UserError
 
 TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
@@ -11,6 +14,25 @@ TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 def temporary_beside(path: Path) -> Path:
     """A new name in the folder of `path`, hidden, which `remove_leftovers` knows as ours."""
     return path.parent / f".{secrets.token_hex(8)}.tmp"
+
+
+def require_places(files: Mapping[str, Path | str | None]) -> None:
+    """To be asked before long work: UserError when a file cannot be written where a flag says, or two flags say the
+    same place.
+
+    files: flag -> path; None or '' where the flag is left out.
+    """
+    taken: dict[Path, str] = {}
+    for flag, path in ((flag, Path(file)) for flag, file in files.items() if file):
+        if path.is_dir():
+            raise UserError(f"{flag} {path} is a folder; give a file, such as one in it")
+        there = next(folder for folder in path.absolute().parents if folder.exists())
+        if not there.is_dir():
+            raise UserError(f"{flag} {path}: {there} is a file, where a folder is expected; give another place")
+        if not os.access(there, os.W_OK):
+            raise UserError(f"{flag} {path} cannot be written (no permission in {there}); give another place")
+        if taken.setdefault(path.resolve(), flag) != flag:
+            raise UserError(f"{taken[path.resolve()]} and {flag} both say {path}; give each a file of its own")
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:

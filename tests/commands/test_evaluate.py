@@ -42,7 +42,7 @@ def test_each_metric_is_told_with_interval_direction_numbers_and_reference(tmp_p
     assert head == f"maps A->B: fake_B, references: real_B of {folder}"
     assert columns.split() == ["metric", "value", "95%", "interval", "better", "images", "references"]
     assert mae.split() == ["mae", "4.000", "[3.000,", "5.000]", "lower", "2", "2"]
-    assert legend[0] == "mae: mean absolute difference to the truth, in gray levels of 255" and len(legend) == 2
+    assert legend[0] == "mae: mean absolute difference to the truth (gray levels of 255)" and len(legend) == 2
     assert psnr.split()[0] == "psnr" and "higher" in psnr.split()
     assert note == "  note: rec: not measured of fake_B, as there are no pictures of rec"
     assert page == f"page: {folder}/index.html"
@@ -154,6 +154,60 @@ def test_files_of_another_shape_are_refused(tmp_path, failure, file, content):
     assert code == 2 and f"{folder}/{file} is damaged" in said and "Traceback" not in said
 
 
+@pytest.mark.parametrize("name, said", [
+    ("../../1", "'../../1' is no file in images/"),
+    ("/1", "'/1' is no file in images/"),
+    ("1", "a name stands there twice"),
+])
+def test_pictures_elsewhere_and_pictures_twice_are_refused(tmp_path, failure, name, said):
+    folder = write_results(tmp_path / "a", PAIRS)
+    for label, gray in PAIRS["1"].items():
+        write_picture(tmp_path / f"1_{label}.png", gray)
+    (folder / "names.json").write_text(json.dumps({"names": ["1", name], "labels": list(PAIRS["1"])}))
+    for line in (f"{folder}", f"study --fake {folder} --output {tmp_path}/study.html"):
+        code, error = failure(run, line)
+        assert code == 2 and f"{folder}/names.json is damaged (ValueError: {said}); run test.py again" in error
+    assert not (tmp_path / "study.html").exists()
+
+
+def test_a_dataset_mode_of_nobody_is_told_with_its_file(tmp_path, failure):
+    folder = write_results(tmp_path, PAIRS, dataset_mode="aligne")
+    code, said = failure(run, str(folder))
+    assert code == 2 and f"{folder}/test_opt.json cannot be used: --dataset_mode 'aligne' is not known" in said
+
+
+@pytest.mark.parametrize("line, said", [
+    ("a --json images", "--json images is a folder; give a file"),
+    ("a --csv numbers.txt/x.csv", "numbers.txt is a file, where a folder is expected"),
+    ("a --json x --csv ./x", "--json and --csv both say x; give each a file of its own"),
+    ("fcn --dataroot none a --json images", "--json images is a folder"),
+    ("compare a b --json images", "--json images is a folder"),
+    ("study --fake a --output images", "--output images is a folder"),
+    ("study --score x.json --json images", "--json images is a folder"),
+])
+def test_files_that_cannot_be_written_are_told_before_anything_is_done(tmp_path, monkeypatch, failure, line, said):
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        write_results(Path(name), PAIRS)
+    Path("images").mkdir()
+    Path("numbers.txt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    code, error = failure(run, line)
+    assert code == 2 and error.startswith("error: ") and said in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("line, said", [
+    ("fcn --dataroot x a --steps x", "argument --steps: 'x' is no whole number of 1 or more"),
+    ("fcn --dataroot x a --size 31", "argument --size: '31' is no whole number of 32 or more"),
+    ("compare a b --rows 0", "argument --rows: '0' is no whole number of 1 or more"),
+    ("study --fake a --practice 1001", "argument --practice: '1001' is no whole number from 0 to 1000"),
+])
+def test_whole_numbers(failure, line, said):
+    code, error = failure(run, line)
+    assert code == 2 and said in error
+
+
 def test_folders_that_are_no_results_are_refused(tmp_path, failure):
     def evaluated(folder: Path) -> tuple[int, str]:
         return failure(run, str(folder))
@@ -175,6 +229,7 @@ def test_folders_that_are_no_results_are_refused(tmp_path, failure):
     ("x --metrcs mae", "--metrcs is not an option here (did you mean --metrics?)"),
     ("x --features incept", "'incept' is not known (did you mean inception?)"),
     ("--real x", "--real and --fake belong together"),
+    ("x --metrics mae,pixel_acc --palette none.txt", "none.txt cannot be read as a palette (No such file"),
     ("x --real y --fake z", "found both folders of results and --real, --fake; expected one of these"),
     ("--name maps --dataroot x --metrcs mae --checkpoints_dir nowhere", "nowhere/maps"),
 ])

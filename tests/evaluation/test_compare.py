@@ -227,7 +227,7 @@ def test_nothing_in_common(results, failure):
     ("one two --output one/names.json", "is a file; give a folder"),
     ("one two --output .", "--output . holds something else than a comparison; give another folder, or --overwrite"),
     ("one damaged", "damaged/names.json is damaged"),
-    ("one evil", "evil/names.json names '../../1', which is no file in images/"),
+    ("one evil", "evil/names.json is damaged (ValueError: '../../1' is no file in images/); run test.py again"),
     ("one lost", "lost/images/2_fake_B.png cannot be read (No such file or directory); run test.py"),
 ])
 def test_refusals(tmp_path, failure, line, message):

@@ -76,6 +76,8 @@ def towns(scored: tuple[Path, dict], tmp_path: Path) -> Path:
 
 def test_real_photos_are_the_ceiling_and_other_photos_lie_below(scored):
     perfect, shuffled = scored[1]["scores"]
+    assert [Path(score["result"]) for score in (perfect, shuffled)] == [  # two of one name are told apart
+        scored[0].parent / "perfect", scored[0].parent / "shuffled"]
     for name in ("pixel_acc", "class_acc", "class_iou"):
         assert perfect["metrics"][name] == perfect["ceiling"][name] == shuffled["ceiling"][name]
         assert shuffled["metrics"][name]["value"] < perfect["ceiling"][name]["value"] - 0.2
@@ -131,11 +133,17 @@ def test_a_photo_of_any_size_is_seen_at_the_size_of_the_network():
 def test_the_second_call_loads_what_the_first_one_kept(scored, towns, tmp_path, untrained, capsys):
     perfect = results(tmp_path / "perfect", towns, lambda n: town(100 + n)[0])
     fcn_command.main(["--dataroot", str(towns), "--gpu_ids", "-1", "--json", str(tmp_path / "1.json"), str(perfect)])
-    assert json.loads((tmp_path / "1.json").read_text())["scores"][0] == scored[1]["scores"][0]
+    assert json.loads((tmp_path / "1.json").read_text())["scores"][0] == scored[1]["scores"][0] | {"result": "maps"}
     said = capsys.readouterr().out
     assert f"network: {towns / 'fcn_score.pth'}\nlabels: side B of the pairs, 3 classes\n" in said
     ceiling = next(line for line in said.splitlines() if "the ceiling" in line)
     assert f"{scored[1]['scores'][0]['ceiling']['pixel_acc']['value']:.4g}" in ceiling
+
+
+def test_a_photo_of_another_size_than_its_labels_is_told_with_its_folder(towns, tmp_path, untrained, failure):
+    folder = results(tmp_path / "other", towns, lambda n: town(n)[0][:16])
+    code, said = failure(lambda line: run(towns, line), str(folder))
+    assert code == 2 and f"error: {folder}: 0: pixel_acc compares pictures pixel by pixel" in said
 
 
 @pytest.mark.parametrize("flags, reason", [

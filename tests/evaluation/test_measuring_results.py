@@ -157,7 +157,20 @@ def test_labels_are_measured_in_the_direction_that_has_them(tmp_path):
            "fake_A": photo, "rec_B": labels(RED, GREEN)}
     forth, = measured(write_results(tmp_path, {"1": row}, model="cycle_gan"), "pixel_acc")
     assert forth.direction.name == "fake_B" and forth.report.values["pixel_acc"].value == 1
-    assert any("pixel_acc: not measured of fake_A, as real_A shows no labels" in notice for notice in forth.notices)
+    assert "pixel_acc: not measured of fake_A, as real_A shows no labels" in forth.notices
+
+
+def test_why_pictures_are_no_labels_is_told_where_none_are(tmp_path):
+    photo = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    one, = measured(write_results(tmp_path, {"1": {"real_A": photo, "fake_B": photo, "real_B": photo}}),
+                    "mae", "pixel_acc", "class_acc")
+    assert list(one.report.values) == ["mae"] and len(one.notices) == 1
+    assert one.notices[0].startswith("pixel_acc, class_acc: not measured of fake_B, as real_B shows no labels: the "
+                                     "pictures do not look like labels painted with a few colours")
+    assert "--palette FILE" in one.notices[0]
+    with pytest.raises(UserError, match="there is nothing to measure") as error:
+        measured(tmp_path, "pixel_acc")
+    assert "--palette FILE" in str(error.value) and "--metrics fid,kid" not in str(error.value)
 
 
 def test_pictures_made_for_the_eye_are_measured(tmp_path):
@@ -191,6 +204,15 @@ def test_metrics_that_do_not_fit_are_told_beside_those_that_do(tmp_path):
 def test_one_network_of_two_domains_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"holds a network of one target domain, .* A->B and B->A; leave out"):
         measured(unpaired(tmp_path), "kid", features="self", feature_weights=tmp_path / "self.pth")
+
+
+def test_which_results_cannot_be_measured_is_told(tmp_path):
+    folder = write_results(tmp_path / "b", PAIRS)
+    write_picture(folder / "images" / "1_fake_B.png", np.zeros((5, 4, 3), np.uint8))
+    with pytest.raises(UserError, match=rf"^{folder}: 1: mae compares pictures pixel by pixel"):
+        measure_results(folder)
+    with pytest.raises(UserError, match=rf"^{tmp_path}/c: ssim needs pictures of at least 11 pixels a side"):
+        measured(write_results(tmp_path / "c", PAIRS), "ssim")
 
 
 def test_a_broken_picture_is_named(tmp_path):

@@ -94,6 +94,20 @@ def test_results_give_their_translations(tmp_path):
         measured(tmp_path / "real", both)
 
 
+def test_the_real_images_of_results_are_the_real_ones(tmp_path):
+    row = {"real_A": 0, "fake_B": 99, "real_B": 10}
+    results = write_results(tmp_path / "results", {"1": row})
+    write_picture(tmp_path / "theirs" / "1.png", 13)
+    one, _ = measured(results, tmp_path / "theirs")
+    assert one.report.rows == {"1": {"mae": pytest.approx(3)}}
+    one, _ = measured(results, results)
+    assert one.report.rows == {"1": {"mae": pytest.approx(89)}}
+    for mode in ("single", "unaligned"):
+        folder = write_results(tmp_path / mode, {"1": row}, dataset_mode=mode)
+        with pytest.raises(UserError, match=f"--real {folder} holds results without pairs, .* give a folder of real"):
+            measured(folder, tmp_path / "theirs")
+
+
 @pytest.mark.parametrize("make, found", [(False, "is no folder"), (True, "holds no images")])
 def test_folders_without_images(folders, tmp_path, make, found):
     empty = tmp_path / "empty"

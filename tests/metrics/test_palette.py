@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from metrics.palette import Palette, find_palette, read_palette, write_palette
+from metrics.palette import Palette, find_palette, read_palette
 from util.errors import UserError
 
 COLOURS = [(0, 0, 222), (0, 48, 255), (0, 128, 255), (255, 80, 0), (174, 0, 0), (192, 255, 63), (0, 0, 142),
@@ -80,11 +80,15 @@ def test_one_colour_or_no_picture_is_no_palette():
         find_palette([])
 
 
-def test_a_palette_is_read_as_it_was_written(tmp_path: Path):
-    found = find_palette(labels(seed, None) for seed in range(3))
-    write_palette(tmp_path / "new" / "palette.txt", found)
-    read = read_palette(tmp_path / "new" / "palette.txt")
-    assert list(read.names) == list(found.names) and torch.equal(read.colours, found.colours)
+def test_the_distances_of_large_pictures_are_not_all_kept_at_once(monkeypatch):
+    palette = Palette("abc", torch.eye(3))
+    classes = torch.randint(3, (2, 5, 7), generator=torch.Generator().manual_seed(0))
+    seen = []
+    cdist = torch.cdist
+    monkeypatch.setattr("metrics.palette.AT_ONCE", 16)
+    monkeypatch.setattr(torch, "cdist", lambda pixels, colours: seen.append(len(pixels)) or cdist(pixels, colours))
+    assert palette.classes(torch.eye(3)[classes].permute(0, 3, 1, 2)).equal(classes)
+    assert seen == [16, 16, 16, 16, 6]
 
 
 def test_names_comments_and_lines_without_a_name(tmp_path: Path):
