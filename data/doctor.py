@@ -108,8 +108,7 @@ def diagnose(options: Options, size_multiple: int = 1, min_size: int = 1, near: 
     Raises NoImages when there are none, MachineError when a process dies.
     """
     opt = options.view(DataOptions)
-    datasets, findings = _open(options.replace(direction="AtoB", max_dataset_size=float("inf")), size_multiple,
-                               min_size)
+    datasets, findings = _open(options, size_multiple, min_size)
     facts = _look_at([file for dataset in datasets.values() for file in dataset.image_files()], opt.max_pixels,
                      processes)
     bad = {path: error for path, error in facts.items() if isinstance(error, UserError)}
@@ -158,7 +157,7 @@ def _open(options: Options, size_multiple: int, min_size: int) -> tuple[dict[str
         raise missing["train"]
     if "train" in missing:
         findings.append(Finding("error", "no_training", "there are no images to train with", str(missing["train"])))
-    elif not {"val", "test"} & datasets.keys():
+    elif {"val", "test"} <= missing.keys():
         findings.append(Finding("note", "no_test", "there is neither test/ nor val/", "put some images aside, which "
                                 "training never sees, to know what it learned"))
     return datasets, findings
@@ -178,7 +177,7 @@ def _look_at(files: Sequence[ImageFile], max_pixels: float, processes: int | Non
         return shown(map(look, unique))
     with ProcessPoolExecutor(count, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
         try:
-            return shown(pool.map(look, unique, chunksize=16))
+            return shown(pool.map(look, unique, chunksize=4))
         except BrokenProcessPool:
             raise MachineError("a process that looked at images was killed, probably for too little memory; "
                                "--num_threads 1 or a smaller --max_pixels needs less") from None
@@ -192,8 +191,8 @@ def _samples(split: str, dataset: BaseDataset, facts: Mapping[Path, FileFacts]) 
     if isinstance(dataset, AlignedDataset):
         both = [tuple(facts[path] for path in pair if path) for pair in dataset.pairs]
         return [Sample(split, "AB", own, tuple(picture for fact in own for picture in fact.pictures)) for own in both]
-    sources = set(dataset.sources())
-    return [Sample(split, "A" if path in sources else "B", (facts[path],), facts[path].pictures)
+    sources, (source, target) = set(dataset.sources()), "BA" if dataset.swap else "AB"  # as the folders are called
+    return [Sample(split, source if path in sources else target, (facts[path],), facts[path].pictures)
             for path in dict.fromkeys(dataset.files())]
 
 

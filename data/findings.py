@@ -12,7 +12,7 @@ from data.picture_facts import FileFacts, Picture
 
 Severity = Literal["error", "warning", "note"]
 DRAWN = 0.45  # median share of flat colours from which a side holds label pictures
-CLEAN_COLOURS = 256  # that label pictures have at most, unless noise was added
+CLEAN_COLOURS = 64  # that label pictures have at most, unless noise was added
 LOSSY = ("JPEG", "MPO", "WEBP", "JPEG2000", "AVIF")
 FEWEST_PAIRS = 16  # from which pairs are compared with each other
 
@@ -52,11 +52,11 @@ def duplicates(samples: Sequence[Sample], near: bool) -> list[Finding]:
     within = [part for group in groups for part in _parts(group)]
     leaks = [group for group in groups if len({sample.split for sample in group}) > 1]
     crossing = [group for group in groups if len({sample.side for sample in group}) > 1]
-    found = [_finding("warning", "leakage", leaks, "{} are in several splits",
+    found = [_finding("warning", "leakage", leaks, "the same in several splits: {}",
                       "remove them from all but one: numbers of a test that the training has seen are too good"),
-             _finding("warning", "duplicates", within, "{} are there more than once",
+             _finding("warning", "duplicates", within, "several times in one pile: {}",
                       "remove the copies, which the training sees as often as they are there"),
-             _finding("warning", "both_piles", crossing, "{} are in both piles, A and B",
+             _finding("warning", "both_piles", crossing, "the same in both piles, A and B: {}",
                       "remove them from one: they show the discriminators a fake that is real")]
     if near:
         first = [group[0] for group in _piles_by_key(samples, keys)]
@@ -68,13 +68,15 @@ def half_duplicates(samples: Sequence[Sample]) -> list[Finding]:
     """Pairs that share one side and differ in the other."""
     pairs = [sample for sample in samples if len(sample.pictures) == 2]
     found = []
+    advice = ("keep one of each: of several answers to one input a network learns the mean",
+              "look at them: fine where a label picture is the same for both, else one of them has a wrong partner")
     for side, other in ((0, 1), (1, 0)):
         groups = [[pairs[place] for place in group]
                   for group in equal_groups(pair.pictures[side].digest for pair in pairs)]
         unlike = [group for group in groups if len({pair.pictures[other].digest for pair in group}) > 1]
         found.append(_finding(
-            "warning", f"same_{'AB'[side]}", unlike, "{} share the same " + f"{'AB'[side]} and differ in {'BA'[side]}",
-            "keep one of each: one input has one answer, and of several the network learns the mean"))
+            "warning", f"same_{'AB'[side]}", unlike,
+            f"one {'AB'[side]} beside several different {'BA'[side]}: " + "{}", advice[side]))
     return [finding for finding in found if finding]
 
 
@@ -91,9 +93,9 @@ def _near(samples: Sequence[Sample], told: set[tuple[Path, ...]]) -> list[Findin
             fresh = [sample for sample in pile if sample.files not in told]
             leaks += [[fresh[here], training[there]] for here, there in near_pairs(
                 [sample.pictures for sample in fresh], [sample.pictures for sample in training])]
-    return [_finding("warning", "near_leakage", leaks, "{} look nearly the same in train and in another split",
+    return [_finding("warning", "near_leakage", leaks, "nearly the same in train and in another split: {}",
                      "look at them; if they show the same scene, move them to one split"),
-            _finding("note", "near_duplicates", groups, "{} look nearly the same as another",
+            _finding("note", "near_duplicates", groups, "several times in one pile, in nearly the same form: {}",
                      "look at them: crops, recompressed copies or frames of one film teach little new")]
 
 
@@ -118,24 +120,24 @@ def _finding(severity: Severity, kind: str, groups: Sequence[Sequence[Sample]], 
     if not groups:
         return None
     paired = any(len(sample.pictures) == 2 for group in groups for sample in group)
-    count = len({sample.files for group in groups for sample in group})
+    counted = f"{len(groups)} {'pair' if paired else 'image'}{'s' * (len(groups) > 1)}"
     files = tuple(tuple(path for sample in group for path in sample.files) for group in groups)
-    return Finding(severity, kind, text.format(f"{count} {'pairs' if paired else 'images'}"), advice, files)
+    return Finding(severity, kind, text.format(counted), advice, files)
 
 
 def odd_pairs(samples: Sequence[Sample]) -> list[Finding]:
     """Hints at pairs whose sides differ in size, lie the wrong way round or do not belong together."""
     pairs = [sample for sample in samples if len(sample.pictures) == 2]
     unequal = [pair for pair in pairs if pair.pictures[0].size != pair.pictures[1].size]
-    found = [_finding("warning", "pair_sizes", [[pair] for pair in unequal], "{} have sides of different sizes",
+    found = [_finding("warning", "pair_sizes", [[pair] for pair in unequal], "sides of different sizes: {}",
                       "bring both sides to one size, if they are not the same view: they are scaled to one")]
     if len(pairs) >= FEWEST_PAIRS:
         swapped = swapped_pairs(pairs)
         found += [_finding("warning", "swapped", [[pair] for pair in swapped],
-                           "{} look as if A and B were swapped: their A looks like the B of the others",
+                           "A and B swapped, as it seems, since A looks like the B of the others: {}",
                            "look at them; swap the sides if so"),
                   _finding("warning", "unrelated", [[pair] for pair in unrelated_pairs(pairs)],
-                           "{} have sides that do not seem to belong together, while those of the others do",
+                           "sides that do not seem to belong together, while those of the others do: {}",
                            "look at them; a wrong partner teaches a wrong answer")]
     return [finding for finding in found if finding]
 
@@ -164,7 +166,7 @@ def unrelated_pairs(pairs: Sequence[Sample]) -> list[Sample]:
     lower, upper = np.percentile(own, (25, 75))
     if lower < np.percentile(strangers, 99):
         return []
-    limit = min(float(np.percentile(strangers, 90)), lower - 3 * (upper - lower))
+    limit = min(float(np.percentile(strangers, 90)), lower - 1.5 * (upper - lower))  # Tukey's fence
     flat = [any(picture.flat for picture in pair.pictures) for pair in pairs]
     return [pair for pair, value, blank in zip(pairs, own, flat, strict=True) if value < limit and not blank]
 
@@ -187,18 +189,18 @@ def of_a_side(name: str, facts: Sequence[FileFacts], pictures: Sequence[Picture]
             "colour", f"look at the {'gray' if few else 'coloured'} ones, and remove those that do not belong",
             tuple((path,) for path in odd)))
     elif gray:
-        flag = "--output_nc 1" if name == "B" else "--input_nc 1"
-        found.append(Finding("note", "all_gray", f"all images of {name} are gray", f"{flag} reads them so: a smaller "
-                             "network, and no colours that nobody asked for"))
+        found.append(Finding("note", "all_gray", f"all images of {name} are gray", "--input_nc 1 (--output_nc 1 of "
+                             "the target) reads them so: no colours that nobody asked for"))
     if np.median([picture.drawn for picture in pictures]) >= DRAWN:
         noisy = [fact for fact, picture in zip(facts, pictures, strict=True) if picture.colours > CLEAN_COLOURS]
         lossy = sorted({fact.format for fact in facts} & set(LOSSY))
         if 2 * len(noisy) > len(facts) or lossy:
-            saved = f" and saved as {' and '.join(lossy)}" if lossy else ""
+            saved = f", saved as {' and '.join(lossy)}" if lossy else ""
             found.append(Finding(
                 "warning", "noisy_labels", f"the images of {name} look like label pictures of few colours{saved}; "
-                f"{len(noisy)} of {len(facts)} have noise around their colours", "take the originals, saved as PNG, "
-                "if you can; where they are measured, give --palette, which takes the nearest colour"))
+                f"{len(noisy)} of {len(facts)} have more than {CLEAN_COLOURS} colours, which is noise",
+                "take the originals, saved as PNG, if you can; where they are measured, give --palette, which takes "
+                "the nearest colour"))
     modes = Counter(fact.mode for fact in facts)
     if len(modes) > 1:
         found.append(Finding("note", "mixed_modes", f"the images of {name} are stored in several ways: "

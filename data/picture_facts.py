@@ -101,12 +101,14 @@ def _few_colours(image: Image.Image) -> tuple[float, int]:
     Of a drawn label picture that share is large even after saving as JPEG; a photo has shades between.
     """
     pixels = np.asarray(image.resize((min(image.width, 96), min(image.height, 96)), Image.Resampling.NEAREST))
-    left = pixels.reshape(-1, 3).astype(np.int32)
-    colours, count = len(np.unique(left @ (1 << 16, 1 << 8, 1))), len(left)
+    left = pixels.reshape(-1, 3).T.astype(np.int32)  # (3, pixels)
+    (red, green, blue), count = left, left.shape[1]
+    colours = len(np.unique(red << 16 | green << 8 | blue))
     for _ in range(MOST_COLOURS):
-        if not len(left):
+        if not left.size:
             break
-        bins = (left >> 3) @ (1 << 10, 1 << 5, 1)
-        most = left[bins == np.bincount(bins).argmax()]
-        left = left[np.abs(left - np.median(most, axis=0)).max(1) > NOISE]
-    return 1 - len(left) / count, colours
+        red, green, blue = left >> 3
+        bins = red << 10 | green << 5 | blue
+        colour = np.median(left[:, bins == np.bincount(bins).argmax()], axis=1, keepdims=True)
+        left = left[:, np.abs(left - colour).max(0) > NOISE]
+    return 1 - left.shape[1] / count, colours
