@@ -52,7 +52,7 @@ def examine(file: ImageFile, max_pixels: float = MAX_PIXELS) -> FileFacts | User
         look = inspect_image(path, max_pixels)
         with open_image(path, max_pixels) as stored:
             mode, form, transparent = _mode(stored.mode, look), str(stored.format), stored.has_transparency_data
-            whole = upright(stored, 3)
+            whole = upright(stored, 3, bits=max(8, (look.largest or 0).bit_length()) if look.gray else 16)
         images = [whole] if len(channels) == 1 else split_pair(path, whole, (3, 3))
     except UserError as error:
         return error
@@ -109,6 +109,6 @@ def _few_colours(image: Image.Image) -> tuple[float, int]:
             break
         red, green, blue = left >> 3
         bins = red << 10 | green << 5 | blue
-        colour = np.median(left[:, bins == np.bincount(bins).argmax()], axis=1, keepdims=True)
+        colour = np.median(left[:, bins == np.bincount(bins).argmax()], axis=1, keepdims=True).astype(int)
         left = left[:, np.abs(left - colour).max(0) > NOISE]
     return 1 - left.shape[1] / count, colours

@@ -46,7 +46,7 @@ def write_page(report: Report, folder: Path) -> Path:
     sheet = ContactSheet(folder, f"{Path(report.dataroot).absolute().name}: the dataset", facts, told, WIDTH)
     numbered = [(number, finding) for number, finding in enumerate(report.findings) if _shown(finding)]
     for number, finding in sorted(numbered, key=lambda pair: pair[1].kind not in ORDER):
-        _add_finding(sheet, str(number), finding, Path(report.dataroot))
+        _add_finding(sheet, str(number), finding, report)
     for name, split in report.splits.items():
         _add_samples(sheet, name, split.dataset)
     return sheet.save()
@@ -56,8 +56,10 @@ def _shown(finding: Finding) -> bool:
     return bool(finding.files) and finding.kind != "unreadable"
 
 
-def _add_finding(sheet: ContactSheet, anchor: str, finding: Finding, root: Path) -> None:
+def _add_finding(sheet: ContactSheet, anchor: str, finding: Finding, report: Report) -> None:
     """The first groups of a finding's files, each group beside each other."""
+    root = Path(report.dataroot)
+    bits = {path: bits for split in report.splits.values() for path, bits in split.dataset.bits.items()}
     more = len(finding.files) - GROUPS
     sheet.add_section(anchor, finding.text, f"the first {GROUPS} of {len(finding.files)}" if more > 0 else "")
     for number, group in enumerate(finding.files[:GROUPS]):
@@ -67,7 +69,7 @@ def _add_finding(sheet: ContactSheet, anchor: str, finding: Finding, root: Path)
         for place, (path, name) in enumerate(zip(group, names, strict=False)):
             file = f"{anchor}_{number}_{place}.png"
             try:
-                _save(sheet, file, np.asarray(read_image(path, 3)))
+                _save(sheet, file, np.asarray(read_image(path, 3, bits.get(path, 16))))
             except BadImage:  # more pixels than the default allows, say; the row tells its name
                 continue
             pictures.append((name, file))

@@ -19,7 +19,9 @@ import check
 
 from data.alike import near_groups, near_pairs
 from data.doctor import Report
+from data.picture_facts import examine as examine_file
 from data.picture_facts import picture_facts
+from data.scaled import ImageFile
 from helpers.browser import chromium
 
 COLOURS = [(200, 40, 40), (40, 200, 40), (40, 40, 200), (220, 220, 40)]
@@ -187,6 +189,8 @@ def test_labels_saved_as_jpeg_are_told_from_photos_saved_as_jpeg(sets):
 def test_all_gray_and_deep_images(sets):
     for path in (sets / "piles").glob("*A/*.png"):
         save(Image.fromarray(np.asarray(Image.open(path).convert("L")).astype(np.uint16) << 4), path)
+    facts = examine_file(ImageFile(sets / "piles/trainA/3.png", (3,)))
+    assert not facts.pictures[0].flat and facts.pictures[0].thumb.max() > 100  # not as dark as 12 bits of 16 would be
     report = examine(sets / "piles")
     assert report.splits["train"].sides["A"].modes == {"gray with 16 bits": 18}
     texts = {finding.kind: finding.text for finding in report.findings}
