@@ -67,7 +67,7 @@ def picture_facts(image: Image.Image) -> Picture:
     light = image.convert("L")
     small = np.asarray(light.resize((32, 32), Image.Resampling.BOX), np.float32)
     return Picture(
-        image.size, gray, *_few_colours(image), hashlib.blake2b(pixels.tobytes(), digest_size=16,
+        image.size, gray, *_few_colours(image, gray), hashlib.blake2b(pixels.tobytes(), digest_size=16,
                                                          salt=image.width.to_bytes(8, "little")).digest(),
         perceptual_hash(small), np.asarray(image.resize((THUMB, THUMB), Image.Resampling.BOX)),
         _edges(light), bool(small.std() < FLAT))
@@ -95,15 +95,20 @@ def _edges(light: Image.Image) -> np.ndarray:
     return np.hypot(down, across).reshape(16, 8, 16, 8).mean((1, 3)).clip(0, 255).astype(np.uint8)
 
 
-def _few_colours(image: Image.Image) -> tuple[float, int]:
+def _few_colours(image: Image.Image, gray: bool) -> tuple[float, int]:
     """The share of pixels that lie within NOISE levels of one of MOST_COLOURS colours, and how many colours there are.
 
-    Of a drawn label picture that share is large even after saving as JPEG; a photo has shades between.
+    Of a drawn label picture that share is large even after saving as JPEG; a photo has shades between. In gray these
+    have little room, so two neighbours of a pixel, which are like it where a picture is flat, stand for its channels.
     """
-    pixels = np.asarray(image.resize((min(image.width, 96), min(image.height, 96)), Image.Resampling.NEAREST))
-    left = pixels.reshape(-1, 3).T.astype(np.int32)  # (3, pixels)
-    (red, green, blue), count = left, left.shape[1]
-    colours = len(np.unique(red << 16 | green << 8 | blue))
+    pixels = np.asarray(image)
+    rows, columns = (np.linspace(0, side - 1, min(side, 96)).astype(int)[:-1] for side in pixels.shape[:2])
+    at = np.ix_(rows, columns)
+    below, beside = np.ix_(rows + 1, columns), np.ix_(rows, columns + 1)
+    colours = len(np.unique(pixels[at].reshape(-1, 3).astype(np.int32) @ (1 << 16, 1 << 8, 1)))
+    channels = [pixels[place][..., 0] for place in (at, below, beside)] if gray else np.moveaxis(pixels[at], -1, 0)
+    left = np.array(channels, np.int32).reshape(3, -1)
+    count = max(1, left.shape[1])
     for _ in range(MOST_COLOURS):
         if not left.size:
             break
