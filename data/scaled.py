@@ -36,7 +36,7 @@ def read_scaled(file: ImageFile, preprocess: Preprocess, fast: bool, bits: int =
             stored.draft(None, needed if stored.size == size else needed[::-1])  # a file may lie on its side
         whole = upright(stored, channels[0] if sides == 1 else 3, bits)
     scaled = preprocess.scaled(side_size(path, size or whole.size, sides))
-    return [resize(image, scaled) for image in ([whole] if sides == 1 else _split(path, whole, channels))]
+    return [resize(image, scaled) for image in ([whole] if sides == 1 else split_pair(path, whole, channels))]
 
 
 def side_size(path: Path, size: Size, sides: int) -> Size:
@@ -47,7 +47,7 @@ def side_size(path: Path, size: Size, sides: int) -> Size:
     return size[0] // sides, size[1]
 
 
-def _split(path: Path, whole: Image.Image, channels: tuple[int, ...]) -> list[Image.Image]:
+def split_pair(path: Path, whole: Image.Image, channels: tuple[int, ...]) -> list[Image.Image]:
     """The left and the right half; an odd width leaves out the middle."""
     (width, height), half = whole.size, side_size(path, whole.size, 2)[0]
     halves = whole.crop((0, 0, half, height)), whole.crop((width - half, 0, width, height))

@@ -16,6 +16,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")} | {"evaluate": MEASURING}
 PARSERS = [compare_command.parser(), fcn_command.parser(), study_command.parser()]  # of what evaluate.py does
 FLAG = re.compile(r"--([a-zA-Z]\w+)")
+DECLARED = re.compile(r'add_argument\("--(\w+)"')  # by a script
 OLD = (*RENAMED, "no_lsgan")
 NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
@@ -33,6 +34,7 @@ def test_every_flag_in_the_docs_exists(page: Path):
     known = {name for phase in COMMANDS for model in models.names()
              for name in read(phase, ["--model", model]).declared}
     known |= {name for parser in PARSERS for name in FLAG.findall(parser.format_help())}
+    known |= {name for script in (ROOT / "datasets").glob("*.py") for name in DECLARED.findall(script.read_text())}
     used = set(FLAG.findall(page.read_text()))
     assert used - known - set(OLD) - set(NOT_OURS) == set()
 
