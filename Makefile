@@ -1,4 +1,4 @@
-# make demo   install, train pix2pix and CycleGAN on the toy set, translate, measure, print the result pages
+# make demo   install, train pix2pix and CycleGAN on the toy set, translate, measure, compare, print the pages
 # make test   install, run all tests
 # make quick  the same without the slow ones, for while one works
 # make lint   install, check style and types
@@ -9,6 +9,8 @@ BIN := .venv/bin
 TOY := ./datasets/toy_maps
 DEMO_MODELS := toy_pix2pix_AtoB toy_pix2pix_BtoA toy_cyclegan
 RESULTS := $(DEMO_MODELS:%=results/%/test_latest)
+TO_MAPS := results/toy_pix2pix_AtoB/test_latest results/toy_cyclegan/test_latest
+FROM_MAPS := results/toy_pix2pix_BtoA/test_latest results/toy_cyclegan/test_latest
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Old and new pip read the pins under different names; both must reach the build of visdom.
@@ -33,8 +35,10 @@ demo: install
 	$(BIN)/python test.py --dataroot $(TOY) --model pix2pix --name toy_pix2pix_AtoB
 	$(BIN)/python test.py --dataroot $(TOY) --model pix2pix --name toy_pix2pix_BtoA
 	$(BIN)/python test.py --dataroot $(TOY) --model cycle_gan --name toy_cyclegan --dataset_mode aligned
-	@printf '\nthe pages:\n'; printf '  %s/index.html\n' $(RESULTS) $(DEMO_MODELS:%=checkpoints/%/web); echo
 	$(BIN)/python evaluate.py $(RESULTS) --metrics mae,pixel_acc,class_acc,class_iou
+	$(BIN)/python evaluate.py fcn --dataroot $(TOY) --steps 150 --overwrite $(FROM_MAPS)
+	$(BIN)/python evaluate.py compare $(TO_MAPS) --titles pix2pix,CycleGAN --output results/toy_comparison --overwrite
+	@printf '\nthe pages:\n'; printf '  %s/index.html\n' $(RESULTS) results/toy_comparison $(DEMO_MODELS:%=checkpoints/%/web)
 
 test: install
 	$(PYTEST)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import models
-from evaluation import compare_command, study_command
+from evaluation import compare_command, fcn_command, study_command
 from evaluation.command_line import COMMAND as MEASURING
 from helpers.commands import ROOT, load_command
 from options.classic import RENAMED
@@ -13,7 +13,7 @@ from options.command_line import parse
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")} | {"evaluate": MEASURING}
-PARSERS = [study_command.parser(), compare_command.parser()]  # of what evaluate.py does
+PARSERS = [compare_command.parser(), fcn_command.parser(), study_command.parser()]  # of what evaluate.py does
 FLAG = re.compile(r"--([a-zA-Z]\w+)")
 OLD = (*RENAMED, "no_lsgan")
 NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
