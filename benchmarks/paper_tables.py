@@ -14,14 +14,16 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from common import machine, positive, seconds
 from paper_systems import SYSTEMS, TABLES, Table
-from table_runs import BUDGETS, Budget, Place, Run, RunFailed, budget_flags, claim, planned
+from table_runs import BUDGETS, Budget, Commands, Place, Run, RunFailed, budget_flags, claim, planned, threads_of
 
 from util.errors import UserError, exit_on
 from util.files import write_atomically
@@ -72,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
                         "each (the colours that are found)")
     result.add_argument("--feature_weights", default="self", help="of feature_gan: the file of VGG-16's weights, '' "
                         "for torch's cache, or self, a network trained on the data (self)")
+    result.add_argument("--jobs", type=positive, default=1, help="trainings at a time; two fit two cores, or one GPU, "
+                        "better than one where networks are small (1)")
     result.add_argument("--dry_run", action="store_true", help="only tell what would be done, and how long it takes")
     result.add_argument("more", nargs="*", metavar="-- FLAG", help="flags of all trainings")
     return result
@@ -109,22 +113,23 @@ def make_tables(args: argparse.Namespace, words: str) -> dict[Run, str]:
     place = Place(args.out, args.dataroot, labels, len(pairs), budget, args.feature_weights, tuple(args.more))
     runs = planned(tables, args.seeds)
     print(f"labels: side {labels}, {len(palette.names)} classes, {len(pairs)} pairs; everything goes to {args.out}")
-    print(plan_text(place, runs, step_seconds(place, runs)), flush=True)
+    if not args.dry_run:
+        claim(place, pairs.fingerprint)
+    print(plan_text(place, runs, step_seconds(place, runs, args.jobs), args.jobs), flush=True)
     if args.dry_run:
         return {}
 
     from table_scores import network, write_unpaired
 
-    claim(place, pairs.fingerprint)
     write_unpaired(place.unpaired, pairs)
     scoring = network(place, pairs, palette, device)
-    failed = do_all(place, runs, scoring)
+    failed = do_all(place, runs, scoring, args.jobs)
     facts = {
         "data": f"{args.dataroot}: {len(pairs)} training pairs, labels are side {labels}, {len(palette.names)} classes",
         "budget": budget_told(place), "seeds": ", ".join(map(str, args.seeds)),
         "machine": ", ".join(machine(device).values()), "command": f"python benchmarks/paper_tables.py {words}"}
     if failed:
-        facts["failed"] = "; ".join(f"{run.name}: {reason.splitlines()[0]}" for run, reason in failed.items())
+        facts["failed"] = "; ".join(f"{run.name} {reason.splitlines()[0]}" for run, reason in failed.items())
     print(f"page: {write_pages(place, tables, runs, facts)}")
     return failed
 
@@ -146,12 +151,16 @@ def chosen_budget(args: argparse.Namespace) -> Budget:
     return budget
 
 
-def step_seconds(place: Place, runs: Iterable[Run]) -> dict[str, float]:
-    """How long a training step of each system takes that is not done everywhere, measured now."""
+def step_seconds(place: Place, runs: Iterable[Run], jobs: int) -> dict[str, float]:
+    """How long a training step of each system takes that is not done everywhere, measured now, in one of so many jobs.
+    """
+    import torch
     from step import stepper
 
     from engine.device import choose_device
 
+    cores = torch.get_num_threads()
+    torch.set_num_threads(threads_of(jobs))
     device, times = choose_device("0", asked_for=False), dict[str, float]()
     count = 10 if device.type == "cuda" else 1
     for run in runs:
@@ -159,11 +168,13 @@ def step_seconds(place: Place, runs: Iterable[Run]) -> dict[str, float]:
             step = stepper(shlex.join(place.work(run)), device, count)
             seconds(step)
             times[run.system.name] = min(seconds(step) for _ in range(5)) / count  # other work only slows
+    torch.set_num_threads(cores)
     return times
 
 
-def plan_text(place: Place, runs: Sequence[Run], times: Mapping[str, float]) -> str:
-    """A line for each run, and how long all takes that is not done. times: seconds a step, by system."""
+def plan_text(place: Place, runs: Sequence[Run], times: Mapping[str, float], jobs: int) -> str:
+    """A line for each run, and how long all takes that is not done. times: seconds a step, by system; jobs: at a time.
+    """
     epochs = math.ceil(place.budget.images / place.pairs)
     steps = epochs * math.ceil(place.pairs / place.budget.batch_size)
     lines, total = [], 0.0
@@ -175,7 +186,7 @@ def plan_text(place: Place, runs: Sequence[Run], times: Mapping[str, float]) -> 
         lines.append(f"  {run.name:<36} {' and '.join(run.tasks):<32} {state}{estimate}")
     left = sum(place.state(run) != "done" for run in runs)
     return "\n".join([f"{len(runs)} runs ({epochs} times through the pairs), {left} left:", *lines,
-                      f"about {told(total)} at the speed of now, the scoring network not counted"])
+                      f"about {told(total / jobs)} at the speed of now, the scoring network not counted"])
 
 
 def told(time: float) -> str:
@@ -186,27 +197,40 @@ def told(time: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def do_all(place: Place, runs: Sequence[Run], scoring: ScoringNet) -> dict[Run, str]:
-    """Train, translate and score what is not done. Returns why runs failed; the others are not touched by that."""
+def do_all(place: Place, runs: Sequence[Run], scoring: ScoringNet, jobs: int) -> dict[Run, str]:
+    """Train, translate and score what is not done, so many runs at a time. Returns why runs failed; the others are not
+    touched by that."""
+    failed, commands, scores_one = dict[Run, str](), Commands(jobs), Lock()
+    todo = [run for run in runs if place.state(run) != "done"]
+
+    def do(run: Run) -> None:
+        begin = time.monotonic()
+        print(f"{run.name} begins", flush=True)
+        try:
+            place.do(run, commands)
+            with scores_one:
+                said = _scored(place, run, scoring)
+        except (RunFailed, UserError) as error:
+            failed[run] = said = f"failed: {error}"
+        print(f"{run.name}: {said} ({told(time.monotonic() - begin)})", flush=True)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for future in [pool.submit(do, run) for run in todo]:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            commands.stop()
+            raise
+    return failed
+
+
+def _scored(place: Place, run: Run, scoring: ScoringNet) -> str:
+    """The scores of a run in words."""
     from table_scores import score
 
-    failed = dict[Run, str]()
-    for number, run in enumerate(runs, 1):
-        if place.state(run) == "done":
-            continue
-        print(f"[{number}/{len(runs)}] {run.name} ... ", end="", flush=True)
-        begin = time.monotonic()
-        try:
-            place.do(run)
-            scores = score(place, run, scoring)
-        except (RunFailed, UserError) as error:
-            failed[run] = str(error)
-            print(f"failed: {error}")
-            continue
-        shown = "; ".join(f"{task} {' / '.join(f'{value:.3f}' for value in one.values)}"
-                          for task, one in scores.items())
-        print(f"{told(time.monotonic() - begin)}: {shown}")
-    return failed
+    return "; ".join(f"{task} {' / '.join(f'{value:.3f}' for value in one.values)}"
+                     for task, one in score(place, run, scoring).items())
 
 
 def budget_told(place: Place) -> str:

@@ -1,10 +1,10 @@
 """The trainings behind the papers' tables: which there are, what is left of them, and doing one."""
 import json
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -126,9 +126,9 @@ class Place:
         often = max(1, self.budget.images // 4)
         return ["--dataroot", str(self.dataroot if run.system.pairs else self.unpaired), "--name", run.name,
                 "--checkpoints_dir", str(self.out / "checkpoints"), "--direction", self.direction(run),
-                *self.work(run), "--n_epochs", str(epochs - epochs // 2), "--n_epochs_decay", str(epochs // 2),
+                "--n_epochs", str(epochs - epochs // 2), "--n_epochs_decay", str(epochs // 2), "--num_threads", "1",
                 "--save_latest_freq", str(often), "--save_epoch_freq", str(epochs), "--display_id", "0", "--no_html",
-                "--resume", "auto"]
+                "--resume", "auto", *self.work(run)]
 
     def testing(self, run: Run) -> list[str]:
         """The command line of test.py."""
@@ -136,35 +136,53 @@ class Place:
                 "--checkpoints_dir", str(self.out / "checkpoints"), "--results_dir", str(self.out / "results"),
                 "--dataset_mode", "aligned", "--num_test", str(self.budget.test_images)]
 
-    def do(self, run: Run) -> None:
+    def do(self, run: Run, commands: "Commands") -> None:
         """Train, or go on, and translate. RunFailed when one of both fails, KeyboardInterrupt when told to stop."""
-        self._call("train.py", self.training(run), run)
-        self._call("test.py", self.testing(run), run)
-
-    def _call(self, script: str, line: list[str], run: Run) -> None:
         log = self.out / "logs" / f"{run.name}.log"
+        commands.call("train.py", self.training(run), log)
+        commands.call("test.py", self.testing(run), log)
+
+
+class Commands:
+    """Runs commands of the project, several at a time from threads, each with its share of the processor's cores."""
+
+    def __init__(self, jobs: int):
+        """jobs: how many at a time."""
+        self.threads = threads_of(jobs)
+        self.running: set[subprocess.Popen[bytes]] = set()
+        self.stopping = False
+
+    def call(self, script: str, line: Sequence[str], log: Path) -> None:
+        """Run a command; what it says is appended to `log`. RunFailed when it fails, KeyboardInterrupt when it, or all,
+        were told to stop."""
         log.parent.mkdir(parents=True, exist_ok=True)
+        if self.stopping:
+            raise KeyboardInterrupt
         with log.open("ab") as output:
             process = subprocess.Popen([sys.executable, str(ROOT / script), *line], stdin=subprocess.DEVNULL,
-                                       stdout=output, stderr=subprocess.STDOUT)
-            with _stopped_with_us(process):
-                code = process.wait()
-        if code in STOPPED:
+                                       stdout=output, stderr=subprocess.STDOUT,
+                                       env=os.environ | {"OMP_NUM_THREADS": str(self.threads)})
+            self.running.add(process)
+            if self.stopping:  # told while it began
+                process.terminate()
+            code = process.wait()
+            self.running.discard(process)
+        if self.stopping or code in STOPPED:
             raise KeyboardInterrupt
         if code:
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
             raise RunFailed(f"{script} left with {code}: {said[-1][:300]} (all of it: {log})")
 
+    def stop(self) -> None:
+        """Tell all that run to stop, which a training does after saving its state; no other begins."""
+        self.stopping = True
+        for process in list(self.running):
+            process.terminate()
 
-@contextmanager
-def _stopped_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Whatever ends this program ends the process too, which first saves its state."""
-    try:
-        yield
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
+
+def threads_of(jobs: int) -> int:
+    """How many of the processor's cores each of several jobs has."""
+    return max(1, int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)) // jobs)
 
 
 def claim(place: Place, fingerprint: str) -> None:

@@ -2,6 +2,7 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +17,12 @@ from util.errors import UserError
 
 sys.path.append(str(ROOT / "benchmarks"))
 
-import paper_tables  # noqa: E402
-import table_runs  # noqa: E402
-from paper_systems import SYSTEMS, TABLES, TO_LABELS, TO_PHOTO  # noqa: E402
-from table_runs import BUDGETS, Place, Run, RunFailed, claim, planned  # noqa: E402
-from table_scores import Score, read_score, write_unpaired  # noqa: E402
-from table_sheets import markdown, sheet  # noqa: E402
+import paper_tables
+import table_runs
+from paper_systems import SYSTEMS, TABLES, TO_LABELS, TO_PHOTO
+from table_runs import BUDGETS, Commands, Place, Run, RunFailed, claim, planned
+from table_scores import Score, read_score, write_unpaired
+from table_sheets import markdown, sheet
 
 TABLE = {table.key: table for table in TABLES}
 CYCLE_GAN, PIX2PIX = (SYSTEMS[name] for name in ("cycle_gan", "pix2pix"))
@@ -117,12 +118,12 @@ def test_an_interrupted_folder_is_told_from_one_that_is_done(tmp_path):
     assert here.state(run) == "missing"
     (tmp_path / "checkpoints" / "cycle_gan_seed0").mkdir(parents=True)
     assert here.state(run) == "begun"
-    plan = paper_tables.plan_text(here, [run], {"cycle_gan": .1})
+    plan = paper_tables.plan_text(here, [run], {"cycle_gan": .1}, 1)
     assert "begun, about 4 min" in plan and "1 left" in plan  # 2000 steps of 0.1 s
     here.score_file(run).parent.mkdir()
     here.score_file(run).write_text("{}")
     assert here.state(run) == "done"
-    assert "0 left" in paper_tables.plan_text(here, [run], {})
+    assert "0 left" in paper_tables.plan_text(here, [run], {}, 1)
 
 
 def test_a_folder_of_another_budget_is_refused(tmp_path):
@@ -138,28 +139,41 @@ def test_a_run_that_fails_does_not_lose_the_others(tmp_path, monkeypatch, capsys
     runs = [Run(CYCLE_GAN, BOTH, 0), Run(PIX2PIX, (TO_PHOTO,), 0)]
     done = []
 
-    def do(self: Place, run: Run) -> None:
+    def do(self: Place, run: Run, commands: Commands) -> None:
         if run.system is CYCLE_GAN:
             raise RunFailed("train.py left with 1")
         done.append(run.name)
 
     monkeypatch.setattr(Place, "do", do)
     monkeypatch.setattr("table_scores.score", lambda *_: {TO_PHOTO: Score((.1, .2, .3), None, 4)})
-    assert paper_tables.do_all(place(tmp_path), runs, None) == {runs[0]: "train.py left with 1"}
+    assert paper_tables.do_all(place(tmp_path), runs, None, 1) == {runs[0]: "failed: train.py left with 1"}
     assert done == ["pix2pix_photo_seed0"]
     assert "labels->photo 0.100 / 0.200 / 0.300" in capsys.readouterr().out
 
 
 def test_a_command_that_fails_is_told_with_its_last_words(tmp_path):
     with pytest.raises(RunFailed, match=r"train\.py left with 2: error: .*all of it: .*cycle_gan_seed0\.log"):
-        place(tmp_path)._call("train.py", ["--crop_sizes", "3"], Run(CYCLE_GAN, BOTH, 0))
+        Commands(1).call("train.py", ["--crop_sizes", "3"], tmp_path / "cycle_gan_seed0.log")
 
 
-def test_a_training_ends_with_the_program_that_started_it():
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    with pytest.raises(KeyboardInterrupt), table_runs._stopped_with_us(process):
-        raise KeyboardInterrupt
-    assert process.returncode == -15
+def test_trainings_end_with_the_program_that_started_them(tmp_path, monkeypatch):
+    """One of two jobs is told to stop: the other is stopped as well, and the third does not begin."""
+    (tmp_path / "sleep.py").write_text("import sys, time; open(sys.argv[1], 'w'); time.sleep(60); open('slept', 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(table_runs, "ROOT", tmp_path)
+    begun = [tmp_path / f"begun_{number}" for number in range(3)]
+
+    def do(self: Place, run: Run, commands: Commands) -> None:
+        if run.seed == 0:
+            while not begun[1].exists():
+                time.sleep(.01)
+            raise KeyboardInterrupt
+        commands.call("sleep.py", [str(begun[run.seed])], tmp_path / "log")
+
+    monkeypatch.setattr(Place, "do", do)
+    with pytest.raises(KeyboardInterrupt):
+        paper_tables.do_all(place(tmp_path), [Run(CYCLE_GAN, BOTH, seed) for seed in range(3)], None, 2)
+    assert [path.exists() for path in begun] == [False, True, False] and not Path("slept").exists()
 
 
 @pytest.mark.parametrize("flags, said", [
@@ -202,14 +216,14 @@ def test_a_small_table_is_made_and_the_next_call_does_only_what_is_missing(tmp_p
         with pytest.raises(SystemExit) as left:
             paper_tables.main([*line, only, *more])
         assert left.value.code == 0
-        return [text for text in capsys.readouterr().out.splitlines() if text.startswith("[")]
+        return [text for text in capsys.readouterr().out.splitlines() if "_seed0: " in text]
 
     assert make("cycle_gan", "--dry_run") == [] and not Path("out").exists()
     (said,) = make("cycle_gan")
-    assert said.startswith("[1/1] cycle_gan_seed0 ... ") and "photo->labels" in said
+    assert said.startswith("cycle_gan_seed0: labels->photo 0.") and "photo->labels" in said
     trained = Path("out/checkpoints/cycle_gan_seed0/latest_net_G_A.pth").stat().st_mtime_ns
     (said,) = make("cycle_gan,l1")
-    assert said.startswith("[2/2] l1_photo_seed0 ... ")
+    assert said.startswith("l1_photo_seed0: labels->photo 0.")
     assert Path("out/checkpoints/cycle_gan_seed0/latest_net_G_A.pth").stat().st_mtime_ns == trained
 
     values = json.loads(Path("out/scores/cycle_gan_seed0.json").read_text())
