@@ -76,8 +76,9 @@ def error(engine: Engine, batch: dict) -> float:
     return next(iter(engine.model.metrics(engine.translate(batch)).values())).mean().item()
 
 
+# of the others losses are purely adversarial, or measured by features that nothing was taught
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in TRAINABLE if name not in ("bigan", "cogan")])  # purely adversarial
+@pytest.mark.parametrize("name", [name for name in TRAINABLE if name not in ("bigan", "cogan", "feature_gan")])
 def test_losses_fall_on_one_batch(name: str, dataroot: Path):
     engine, batch = start(options(dataroot, f"--model {name} --lr 0.002 --no_dropout --ngf 8"))
     first = error(engine, batch)
