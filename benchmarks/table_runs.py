@@ -45,7 +45,7 @@ class Budget:
 
 BUDGETS = {
     "quick": Budget(40, 32, 128, "resnet_6blocks", 4, 4, 1, 4, 32, 20),
-    "hour": Budget(2000, 64, 128, "resnet_6blocks", 16, 16, 1, 100, 128, 600),
+    "hour": Budget(3000, 64, 128, "resnet_6blocks", 16, 16, 1, 100, 128, 600),
     "full": Budget(200 * 2975, 256, 256, "resnet_9blocks", 64, 64, 1, 500, 256, 6000),
 }
 

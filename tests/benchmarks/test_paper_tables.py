@@ -109,8 +109,8 @@ def test_every_training_is_a_command_line_that_train_understands(tmp_path, label
     assert of("encoder_decoder_l1_cgan_photo", "netG", "lambda_gan") == ["encoder_decoder_128", 1]
     assert of("patch_286_photo", "netD", "n_layers_D") == ["n_layers", 5]
     assert of("patch_1_photo", "netD") == ["pixel"]
-    assert of("pix2pix_photo", "netG", "dataroot", "n_epochs", "n_epochs_decay") == ["resnet_6blocks", "data", 5, 5]
-    assert of("cogan", "dataroot", "n_epochs") == [str(tmp_path / "unpaired"), 5]  # 2000 images of 200 pairs
+    assert of("pix2pix_photo", "netG", "dataroot", "n_epochs", "n_epochs_decay") == ["resnet_6blocks", "data", 8, 7]
+    assert of("cogan", "dataroot", "n_epochs") == [str(tmp_path / "unpaired"), 8]  # 3000 images of 200 pairs
 
 
 def test_an_interrupted_folder_is_told_from_one_that_is_done(tmp_path):
@@ -119,7 +119,7 @@ def test_an_interrupted_folder_is_told_from_one_that_is_done(tmp_path):
     (tmp_path / "checkpoints" / "cycle_gan_seed0").mkdir(parents=True)
     assert here.state(run) == "begun"
     plan = paper_tables.plan_text(here, [run], {"cycle_gan": .1}, 1)
-    assert "begun, about 4 min" in plan and "1 left" in plan  # 2000 steps of 0.1 s
+    assert "begun, about 5 min" in plan and "1 left" in plan  # 3000 steps of 0.1 s, and the start
     here.score_file(run).parent.mkdir()
     here.score_file(run).write_text("{}")
     assert here.state(run) == "done"
