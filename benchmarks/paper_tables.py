@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
 ABOUT = {
     "images": "images that each run is trained with, each as often as it is shown",
     "crop_size": "side in pixels of the images of CycleGAN's tables",
-    "pix2pix_size": "of those of pix2pix's tables, a multiple of 128",
+    "pix2pix_size": "of those of pix2pix's tables, 128 or 256",
     "netG": "generator of CycleGAN's tables",
     "ngf": "filters of the generators' first layers",
     "ndf": "filters of the discriminators' first layers",
@@ -105,8 +105,9 @@ def make_tables(args: argparse.Namespace, words: str) -> dict[Run, str]:
     from evaluation.label_pairs import find_labels, open_pairs
     from metrics.palette import read_palette
 
-    tables, device = chosen_tables(args.only), choose_device("0", asked_for=False)
-    budget = chosen_budget(args)
+    begin = time.monotonic()
+    tables, budget = chosen_tables(args.only), chosen_budget(args)
+    device = choose_device("0", asked_for=False)
     pairs = open_pairs(str(args.dataroot), "train")
     say(pairs.notices)
     labels, palette = find_labels(pairs, args.labels, read_palette(args.palette) if args.palette else None)
@@ -123,11 +124,15 @@ def make_tables(args: argparse.Namespace, words: str) -> dict[Run, str]:
 
     write_unpaired(place.unpaired, pairs)
     scoring = network(place, pairs, palette, device)
+    left = sum(place.state(run) != "done" for run in runs)
     failed = do_all(place, runs, scoring, args.jobs)
     facts = {
         "data": f"{args.dataroot}: {len(pairs)} training pairs, labels are side {labels}, {len(palette.names)} classes",
         "budget": budget_told(place), "seeds": ", ".join(map(str, args.seeds)),
-        "machine": ", ".join(machine(device).values()), "command": f"python benchmarks/paper_tables.py {words}"}
+        "machine": ", ".join(machine(device).values()),
+        "time": f"{told(time.monotonic() - begin)} for {left} of {len(runs)} runs in the last call, {args.jobs} at a "
+                "time",
+        "command": f"python benchmarks/paper_tables.py {words}"}
     if failed:
         facts["failed"] = "; ".join(f"{run.name} {reason.splitlines()[0]}" for run, reason in failed.items())
     print(f"page: {write_pages(place, tables, runs, facts)}")

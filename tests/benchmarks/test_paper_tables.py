@@ -232,6 +232,7 @@ def test_a_small_table_is_made_and_the_next_call_does_only_what_is_missing(tmp_p
     cells = " | ".join(f"{published} | {value:.3f}" for published, value in
                        zip(("0.58", "0.22", "0.16"), values[TO_LABELS]["values"], strict=True))
     text = Path("out/tables.md").read_text()
+    assert " for 1 of 2 runs in the last call, 1 at a time\n" in text
     assert f"| CycleGAN | {cells} |" in text and "## pix2pix, architectures" in text
     assert sorted(path.name for path in Path("out/images").iterdir()) == [
         f"{key}.png" for key in ("cyclegan_table2", "cyclegan_table3", "cyclegan_table4", "cyclegan_table5",
