@@ -190,4 +190,4 @@ def test_help_answers_without_importing_torch():
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     lines = run.stdout.splitlines()
     assert lines[-1] == "0 False" and run.stderr == ""
-    assert "models:  colorization, cycle_gan, pix2pix, template, test" in lines
+    assert "models:  bigan, cogan, colorization, cycle_gan, feature_gan, pix2pix, simgan, template, test" in lines

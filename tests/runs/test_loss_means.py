@@ -10,6 +10,7 @@ import torch
 import train as command
 from engine.step_result import StepResult
 from helpers.trainings import fingerprint, metrics, same, stop_after
+from models.pix2pix_model import DISTANCES
 from runs.loss_means import LossMeans
 
 
@@ -97,7 +98,7 @@ def test_an_epoch_whose_last_step_is_refused_has_its_line(line, tmp_path: Path, 
     def infinite_in_the_last_step(*images: torch.Tensor) -> torch.Tensor:
         calls.append(1)
         return l1_loss(*images) * (math.inf if len(calls) == 4 else 1)
-    monkeypatch.setattr("models.pix2pix_model.F.l1_loss", infinite_in_the_last_step)
+    monkeypatch.setitem(DISTANCES, "L1", infinite_in_the_last_step)
     command.main(line("run", "--model pix2pix --print_freq 100 --on_nan skip --n_epochs 1 --n_epochs_decay 0"))
     assert "the update is left out, 1 so far" in capsys.readouterr().out
     found = losses_of(tmp_path / "checkpoints/run")
