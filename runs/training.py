@@ -1,16 +1,14 @@
 """Where a training stands between two steps: its epochs and steps, its saving and its going on."""
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from engine.distributed import everyone, gather, same_everywhere
+from engine.distributed import gather, same_everywhere
 from engine.engine import Engine
 from engine.feed import groups, prefetched
 from engine.schedule import Schedule
-from engine.step_result import NotFinite, StepResult
 from models.contract import Batch
 from options.groups import TrainCommandOptions
 from options.schema import Options
@@ -21,12 +19,12 @@ from runs.loss_means import LossMeans
 from runs.moment import Moment
 from runs.pace import Forecast
 from runs.recorder import Recorder
+from runs.refusals import Refusals
 from runs.state_file import save_state, state_must_fit
 from runs.stop import StopRequest
 from runs.validation import Validation
 from runs.warm_start import init_from
 from runs.weight_files import load_nets, of_means, prefix, save_nets
-from util.errors import MachineError
 from util.files import write_atomically
 from util.torchrun import rank, world_size
 
@@ -48,8 +46,7 @@ class Loader(Protocol):
 class Training:
     """A training in its folder. epoch_length: images an epoch.
 
-    followed: the metric of the validations; refused: steps of which an update was left out,
-    because a loss or a gradient was not finite.
+    followed: the metric of the validations.
     """
 
     def __init__(self, engine: Engine, folder: Path, options: Options, schedule: Schedule, epoch_length: int,
@@ -58,10 +55,9 @@ class Training:
         self.opt = options.view(TrainCommandOptions)
         self.moment = Moment(self.opt.epoch_count, epoch_length)
         self.followed = followed or Followed()
-        self.refused = 0
+        self.refusals = Refusals(folder, self.opt.on_nan)
         self.fresh = True  # nothing was learned before
         self.logged_epoch = 0  # the newest with a line of losses
-        self.unchecked: deque[tuple[StepResult, Moment, list[str]]] = deque()  # a GPU tells of a NaN some steps later
         self.means = LossMeans(engine.device)
         self.health = Health(engine.model.translations)
         self.forecast = Forecast(engine.device.type)
@@ -87,7 +83,7 @@ class Training:
                 notices += self._differences(state)
                 notices += self._take_place(saved, state.get("logged_epoch", saved.epoch - 1))
                 notices += self.followed.load_state(state["val_losses"], state.get("followed", {}))
-                self.refused = state["skipped"]
+                self.refusals.count = state["skipped"]
                 self.health.load_state(state["health"])
                 self.means.load_state(state["own"].get("losses", []))  # which an older state lacks
         if rank() == 0:  # not earlier: a start that is refused leaves the run's options as they were
@@ -178,9 +174,9 @@ class Training:
             recorder.warn(notice)
         if said := self.forecast.after_step(now.count, self.images_in_all - now.total):
             recorder.warn(said)
-        self.unchecked.append((result, now, [path for batch in batches for path in batch["A_paths"]]))
+        self.refusals.add(result, now, batches)
         shown = now.due(self.opt.display_freq) or now.due(self.opt.update_html_freq)
-        for line in self._look_back(unchecked=0 if log or shown else self.engine.ahead):
+        for line in self.refusals.told(leave=0 if log or shown else self.engine.ahead):
             recorder.warn(line)
         losses = self.means.take() if log else {}
         visuals = None if result.refused else partial(self.engine.model.visuals, result.images)
@@ -190,24 +186,6 @@ class Training:
         if losses and not result.refused and rank() == 0:
             for warning in self.health.check(losses, result.images):
                 recorder.warn(warning)
-
-    def _look_back(self, unchecked: int = 0) -> list[str]:
-        """A line for each step, but the newest `unchecked`, of which an update was refused; or raises MachineError."""
-        lines = []
-        while len(self.unchecked) > unchecked:
-            result, moment, paths = self.unchecked.popleft()
-            try:
-                result.require_finite()
-            except NotFinite as error:
-                place = f"in epoch {moment.epoch} after {moment.images} images, with {', '.join(paths)}"
-                named = next(filter(None, everyone(f"{error} {place}" if error.term else "")), f"{error} {place}")
-                if self.opt.on_nan == "stop":
-                    raise MachineError(
-                        f"{named}.\nThe last good state is kept in {self.folder}. Try a lower --lr, another --gan_mode "
-                        "or --norm, look at these images, or leave such updates out with --on_nan skip") from None
-                self.refused += 1
-                lines.append(f"warning: {named}; the update is left out, {self.refused} so far")
-        return lines
 
     def _validate(self, validation: Validation, recorder: Recorder) -> bool:
         """Validate if it is time; returns whether this is the best epoch so far, and is to be kept."""
@@ -234,7 +212,7 @@ class Training:
 
     def save(self, recorder: Recorder) -> None:
         """Write the latest weights, and everything needed to go on exactly; with --save_by_iter, iter_N weights too."""
-        for line in self._look_back():
+        for line in self.refusals.told():
             recorder.warn(line)
         engine = self.engine.state()
         ranks = gather({"model": engine.pop("model"), "losses": self.means.state()})  # each process remembers its own
@@ -250,7 +228,7 @@ class Training:
                 "logged_epoch": self.logged_epoch,
                 "val_losses": self.followed.values,
                 "followed": self.followed.state(),
-                "skipped": self.refused,
+                "skipped": self.refusals.count,
                 "health": self.health.state(),
                 "logs": recorder.log.sizes(),
             })
