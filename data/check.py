@@ -58,7 +58,8 @@ def check_sizes(dataset: BaseDataset, found: Mapping[Path, Size], batch_size: in
         if before != after:
             return [f"note: images are resized to what the networks accept (multiples of {preprocess.size_multiple}, "
                     f"at least {preprocess.min_size} pixels), for example {before[0]}x{before[1]} to "
-                    f"{after[0]}x{after[1]}"]
+                    f"{after[0]}x{after[1]}"
+                    + ("; --netG resnet_6blocks takes multiples of 4" if preprocess.size_multiple > 4 else "")]
     return []
 
 

@@ -97,6 +97,7 @@ def describe_best(folder: Path) -> str:
     """Which epoch the best weights in a run's folder are of, in words; '' where that is not known."""
     try:
         best = json.loads((folder / BEST).read_text(encoding="utf-8"))
-        return f"epoch {int(best['epoch'])}, {best['metric']} {float(best['value']):.4f} when it was validated"
+        value = f"{best['metric']} {float(best['value']):.4f}"
+        return f"epoch {int(best['epoch'])}, {value} when it was validated, as with --eval"
     except (OSError, ValueError, TypeError, LookupError):
         return ""

@@ -81,7 +81,7 @@ def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engin
 
 
 def epoch_shown(options: Options) -> str:
-    """Which save is tested: 5, iter_2000, or "best (epoch 7, psnr 21.3400 when it was validated)"."""
+    """Which save is tested: 5, iter_2000, or "best (epoch 7, psnr 21.3400 when it was validated, as with --eval)"."""
     opt = options.view(TestCommandOptions)
     saved = prefix(opt.epoch, opt.load_iter)
     known = describe_best(Path(opt.checkpoints_dir, opt.name)) if saved == "best" else ""

@@ -99,7 +99,7 @@ def test_a_size_the_network_cannot_take_is_adjusted_with_one_notice(train, trans
     train(f"--model pix2pix {size}")
     assert capsys.readouterr().out.count(
         "note: images are resized to what the networks accept (multiples of 128, at least 128 pixels), "
-        "for example 32x32 to 128x128\n") == 1
+        "for example 32x32 to 128x128; --netG resnet_6blocks takes multiples of 4\n") == 1
     folder = translate("--model pix2pix --preprocess none")
     assert capsys.readouterr().out.count("note: images are resized") == 1
     assert read_pixels(folder / "images" / "1_fake_B.png").shape == (128, 128, 3)

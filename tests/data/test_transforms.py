@@ -133,7 +133,7 @@ def test_one_notice_says_that_images_are_fitted(tmp_path: Path):
     assert check(tmp_path, "--load_size 40 --crop_size 32 --batch_size 3", 4, 8) == []
     assert check(tmp_path, "--load_size 40 --crop_size 32", 256, 256) == [
         "note: images are resized to what the networks accept (multiples of 256, at least 256 pixels), "
-        "for example 32x32 to 256x256"]
+        "for example 32x32 to 256x256; --netG resnet_6blocks takes multiples of 4"]
 
 
 def test_images_smaller_than_the_crop_are_listed(tmp_path: Path):

@@ -50,7 +50,7 @@ def test_the_epoch_with_the_best_value_is_kept(name: str, best, likeness, train,
 
     capsys.readouterr()
     translate("--epoch best")
-    said = f"best (epoch {epoch}, {name} {best(values):.4f} when it was validated)"
+    said = f"best (epoch {epoch}, {name} {best(values):.4f} when it was validated, as with --eval)"
     assert f"epoch: {said}" in capsys.readouterr().out
     assert said in (tmp_path / "results/run/test_best/index.html").read_text()
 
