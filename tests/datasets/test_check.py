@@ -206,7 +206,7 @@ def test_sizes_that_the_networks_or_the_trainer_refuse(sets):
     report = examine(sets / "beside", "--netG", "unet_256", "--crop_size", "60")
     assert {finding.text for finding in report.findings} == {
         f"{split}: images are resized to what the networks accept (multiples of 256, at least 256 pixels), for example "
-        "60x60 to 256x256" for split in ("train", "test")}
+        "60x60 to 256x256; --netG resnet_6blocks takes multiples of 4" for split in ("train", "test")}
     small = examine(sets / "piles", "--crop_size", "100", "--load_size", "110").findings[0]
     assert (small.kind, "--load_size 70 --crop_size 64" in small.advice) == ("small", True)
 
