@@ -25,9 +25,11 @@ from runs.state_file import LATEST, PREVIOUS, read_state
 
 MODELS = [name if name == "template" else pytest.param(name, marks=pytest.mark.slow)
           for name in models.names() if name != "test"]  # a new model is enrolled by existing
+ABLATIONS = ("pix2pix --lambda_gan 0", "pix2pix --lambda_L1 0 --unconditional_D", "pix2pix --distance L2",
+             "cycle_gan --lambda_gan 0 --lambda_identity 0", "cycle_gan --lambda_A 0 --lambda_B 0 --lambda_identity 0")
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MODELS + [pytest.param(line, marks=pytest.mark.slow) for line in ABLATIONS])
 def test_stopped_in_the_middle_and_resumed_is_bit_identical(model: str, line, tmp_path: Path):
     options = f"--model {model} {OFFLINE.get(model, '')} --num_threads 2 --pool_size 3 --no_dropout false"
     command.main(line("whole", options))
