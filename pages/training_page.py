@@ -25,7 +25,8 @@ BLOCK = 20
 RELOAD_SECONDS = 30
 
 LOSSES = "Each point is the mean over the steps since the one before; a strong line smooths the pale one."
-VALIDATION = "Measured on held-out images. A ring marks the best value."
+VALIDATION = "Measured on held-out images."
+RING = "A ring marks the best value of the metric that is followed."
 
 _BLOCK_NAME = re.compile(r"epochs_(\d+)-(\d+)\.html")
 
@@ -120,8 +121,9 @@ class TrainingPage:
         write_atomically(self.web_dir / "page.json", json.dumps(state))
         times = {"started": date(self.started)} if self.started is not None else {}
         times |= {"last saved" if running else "ended": date(now), "trained for": duration(trained)}
+        measured = f"{VALIDATION} {RING}" if self.best else VALIDATION
         body = (_status(running, finished, self.remark) + charts("Losses", LOSSES, self.curves, self.equilibria)
-                + charts("Validation", VALIDATION, self.validation, best=self.best)
+                + charts("Validation", measured, self.validation, best=self.best)
                 + self.strip.html() + self._rows(self.rows))
         path = self.web_dir / "index.html"
         write_atomically(path, page(self.title, self.facts | times, body, self.image_width,

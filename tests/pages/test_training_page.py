@@ -145,9 +145,17 @@ def test_curves_of_validation_have_a_section_and_a_mark_at_the_best(tmp_path):
         html = each.save().read_text().split("<h2>Validation</h2>")[1]
         assert re.findall(r"<b>(\w+)</b><output>([^<]*)</output>", html) == [("mae", "0.75"), ("fid", "75")]
         assert html.count('class="best"') == 2 and "best: 0.25, epoch 2" in html  # in words, and a ring
+        assert "A ring marks the best value of the metric that is followed." in html
     resumed.add_metrics(2, {"mae": 0.125, "fid": 9.0}, best={"mae": 2})  # from an earlier state
     assert resumed.validation["mae"].points == [(1.0, 0.5), (2.0, 0.125)]
     assert "best: 0.125, epoch 2" in resumed.save().read_text()
+
+
+def test_no_ring_is_spoken_of_where_there_is_none(tmp_path):
+    page = training_page(tmp_path)
+    page.add_metrics(1, {"mae": 0.5})
+    note = page.save().read_text().split("<h2>Validation</h2>")[1].split("<svg")[0]
+    assert "Measured on held-out images." in note and "ring" not in note
 
 
 @pytest.mark.parametrize("text", [
