@@ -133,6 +133,8 @@ def train_in(folder: Path, options: Options, device: torch.device, loader: Loade
     with closing(SilentRecorder() if rank() > 0 else open_recorder(
             options, schedule, folder, progress, start.state, engine.model.equilibria)) as recorder:
         training.run(loader, validation, recorder, stop)
+    if followed.kept and followed.epoch:
+        print(f"{followed.describe()}; test.py --epoch best translates with it")
     unread = loader.skipped + (held_out.skipped if held_out else [])
     skipped = [said for own in gather(unread) for said in own]
     if skipped:

@@ -48,7 +48,8 @@ def test_the_epoch_with_the_best_value_is_kept(name: str, best, likeness, train,
     page = json.loads((run / "web/page.json").read_text())
     assert page["best"][name][0] == epoch
 
-    capsys.readouterr()
+    end = f"best {name}: {best(values):.4f}, of epoch {epoch}; test.py --epoch best translates with it\n"
+    assert capsys.readouterr().out.count(end) == 1
     translate("--epoch best")
     said = f"best (epoch {epoch}, {name} {best(values):.4f} when it was validated, as with --eval)"
     assert f"epoch: {said}" in capsys.readouterr().out
@@ -61,9 +62,9 @@ def test_every_network_of_the_best_epoch_is_kept(train):
         "best_net_D.pth", "best_net_G.pth", "best_net_G_ema.pth"]
 
 
-def test_without_a_best_metric_no_epoch_is_kept(train):
+def test_without_a_best_metric_no_epoch_is_kept(train, capsys):
     run = train("--model template --val_freq 1")
-    assert not list(run.glob("best*"))
+    assert not list(run.glob("best*")) and "--epoch best" not in capsys.readouterr().out
 
 
 def test_going_on_remembers_which_epoch_was_best(line, tmp_path: Path):
