@@ -12,7 +12,7 @@ from data.picture_facts import FileFacts, Picture
 
 Severity = Literal["error", "warning", "note"]
 DRAWN = 0.45  # median share of flat colours from which a side holds label pictures
-CLEAN_COLOURS = 64  # that label pictures have at most, unless noise was added
+CLEAN = 0.05  # share of grain that label pictures have at most; smoothed edges leave 0.02, JPEG 0.12 and more
 LOSSY = ("JPEG", "MPO", "WEBP", "JPEG2000", "AVIF")
 FEWEST_PAIRS = 16  # from which pairs are compared with each other
 
@@ -192,13 +192,13 @@ def of_a_side(name: str, facts: Sequence[FileFacts], pictures: Sequence[Picture]
         found.append(Finding("note", "all_gray", f"all images of {name} are gray", "--input_nc 1 (--output_nc 1 of "
                              "the target) reads them so: no colours that nobody asked for"))
     if np.median([picture.drawn for picture in pictures]) >= DRAWN:
-        noisy = [fact for fact, picture in zip(facts, pictures, strict=True) if picture.colours > CLEAN_COLOURS]
+        noisy = [fact for fact, picture in zip(facts, pictures, strict=True) if picture.grain > CLEAN]
         lossy = sorted({fact.format for fact in facts} & set(LOSSY))
         if 2 * len(noisy) > len(facts) or lossy:
             saved = f", saved as {' and '.join(lossy)}" if lossy else ""
             found.append(Finding(
                 "warning", "noisy_labels", f"the images of {name} look like label pictures of few colours{saved}; "
-                f"{len(noisy)} of {len(facts)} have more than {CLEAN_COLOURS} colours, which is noise",
+                f"{len(noisy)} of {len(facts)} have noise in their flat areas, as JPEG leaves it",
                 "take the originals, saved as PNG, if you can; where they are measured, give --palette, which takes "
                 "the nearest colour"))
     modes = Counter(fact.mode for fact in facts)

@@ -17,6 +17,7 @@ THUMB = 8  # pixels a side
 FLAT = 2.0  # levels of standard deviation: an image of one colour is like every other such
 MOST_COLOURS = 12  # that a label picture is made of
 NOISE = 2  # levels by which saving as JPEG moves most pixels of a flat area
+LITTLE = 8  # levels between neighbours: less than between most steps of a smoothed edge
 DCT = np.cos(np.pi / 32 * (np.arange(32) + 0.5) * np.arange(8)[:, None])  # the first 8 rows of the DCT-II
 
 
@@ -26,7 +27,7 @@ class Picture(NamedTuple):
     size: Size
     gray: bool  # its channels hold the same
     drawn: float  # share of pixels, 0 to 1, that have one of few flat colours
-    colours: int  # of up to 96x96 pixels
+    grain: float  # share of pixels, 0 to 1, that differ from a neighbour by little, as noise does and edges do not
     digest: bytes  # of its pixels: equal for equal images, in whatever format
     code: np.ndarray  # bool (HASH_BITS,): nearly equal for images that look alike
     thumb: np.ndarray  # uint8 (THUMB, THUMB, 3)
@@ -95,8 +96,8 @@ def _edges(light: Image.Image) -> np.ndarray:
     return np.hypot(down, across).reshape(16, 8, 16, 8).mean((1, 3)).clip(0, 255).astype(np.uint8)
 
 
-def _few_colours(image: Image.Image, gray: bool) -> tuple[float, int]:
-    """The share of pixels that lie within NOISE levels of one of MOST_COLOURS colours, and how many colours there are.
+def _few_colours(image: Image.Image, gray: bool) -> tuple[float, float]:
+    """The share of pixels that lie within NOISE levels of one of MOST_COLOURS colours, and the share of grain.
 
     Of a drawn label picture that share is large even after saving as JPEG; a photo has shades between. In gray these
     have little room, so two neighbours of a pixel, which are like it where a picture is flat, stand for its channels.
@@ -105,7 +106,8 @@ def _few_colours(image: Image.Image, gray: bool) -> tuple[float, int]:
     rows, columns = (np.linspace(0, side - 1, min(side, 96)).astype(int)[:-1] for side in pixels.shape[:2])
     at = np.ix_(rows, columns)
     below, beside = np.ix_(rows + 1, columns), np.ix_(rows, columns + 1)
-    colours = len(np.unique(pixels[at].reshape(-1, 3).astype(np.int32) @ (1 << 16, 1 << 8, 1)))
+    steps = np.max([np.abs(pixels[at].astype(np.int16) - pixels[place]).max(-1) for place in (below, beside)], axis=0)
+    grain = np.count_nonzero((steps > 0) & (steps <= LITTLE)) / max(1, steps.size)
     channels = [pixels[place][..., 0] for place in (at, below, beside)] if gray else np.moveaxis(pixels[at], -1, 0)
     left = np.array(channels, np.int32).reshape(3, -1)
     count = max(1, left.shape[1])
@@ -116,4 +118,4 @@ def _few_colours(image: Image.Image, gray: bool) -> tuple[float, int]:
         bins = red << 10 | green << 5 | blue
         colour = np.median(left[:, bins == np.bincount(bins).argmax()], axis=1, keepdims=True).astype(int)
         left = left[:, np.abs(left - colour).max(0) > NOISE]
-    return 1 - left.shape[1] / count, colours
+    return 1 - left.shape[1] / count, grain
