@@ -30,7 +30,8 @@ def parser() -> argparse.ArgumentParser:
                            "person is shown one of them, drawn at random")
     page.add_argument("--real", metavar="DIR", type=Path,
                       help="folder of real pictures; left out, the real ones in the results of the first --fake")
-    page.add_argument("--output", metavar="FILE", type=Path, default=Path("study.html"), help="default: %(default)s")
+    page.add_argument("--output", metavar="FILE", type=Path, default=Path("results/study.html"),
+                      help="default: %(default)s")
     page.add_argument("--translation", choices=("fake_B", "fake_A"), default="fake_B",
                       help="which pictures of a results folder; default: %(default)s")
     page.add_argument("--same_input", action="store_true",

@@ -109,7 +109,10 @@ def read_session(path: Path) -> Session:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error}); expected a file that the study's page "
                         "saved") from None
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except KeyError as error:
+        raise UserError(f"{path} has no field {error}, which the study's page writes; ask for the file again, or leave "
+                        "it out") from None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); ask for the file again, or leave it out"
                         ) from None
 

@@ -33,6 +33,16 @@ def study(folder: Path, line: str) -> dict:
     return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', page).group(1))
 
 
+def test_the_page_lies_among_the_results_where_no_place_is_given(tmp_path: Path, monkeypatch):
+    for folder in ("real", "fake"):
+        for number in range(2):
+            write_image(tmp_path / folder / f"{number}.png", 16, 16, seed=number)
+    monkeypatch.chdir(tmp_path)
+    main("--real real --fake fake --trials 1 --practice 0 --size 16".split())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fake", "real", "results"]
+    assert (tmp_path / "results/study.html").exists()
+
+
 def pixels(picture: dict) -> np.ndarray:
     encoded = base64.b64decode(picture["src"].removeprefix("data:image/webp;base64,"))
     return np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))

@@ -1,13 +1,15 @@
 """% labelled real: the shares, their intervals, and what does not count."""
 import json
+import re
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from evaluation.study_command import main
-from evaluation.study_score import Score, score
+from evaluation.study_score import Score, read_session, score
 from helpers.answers import row, write_answers
+from helpers.commands import ROOT
 
 
 def write(folder: Path, name: str, fooled: int, trials: int = 40, **more) -> Path:
@@ -73,7 +75,7 @@ def test_sessions_held_differently_are_told(tmp_path: Path):
     (b"\xff\xfe\xfa", "is damaged (UnicodeDecodeError"),
     ("[1]", "holds no answers of a study"),
     ('{"name": "package"}', "holds no answers of a study"),
-    ('{"format": "real-or-fake answers 1"}', "is damaged (KeyError: 'answers')"),
+    ('{"format": "real-or-fake answers 1"}', "has no field 'answers', which the study's page writes; ask"),
 ])
 def test_other_files_are_refused_by_name(tmp_path: Path, failure, content, said):
     path = tmp_path / "other.json"
@@ -94,6 +96,25 @@ def test_damaged_answers_are_refused_by_name(tmp_path: Path, failure, change, sa
     path = write_answers(tmp_path / "a.json", [row(True, practice=number < 10) for number in range(50)], **change)
     code, found = failure(main, ["--score", str(path)])
     assert code == 2 and f"error: {path} is damaged" in found and said in found
+
+
+def test_an_answer_without_a_field_is_refused_by_name(tmp_path: Path, failure):
+    path = write_answers(tmp_path / "a.json", [{"practice": False}])
+    code, said = failure(main, ["--score", str(path)])
+    assert code == 2 and f"error: {path} has no field 'interrupted'" in said
+
+
+def test_the_file_in_the_documents_is_one(tmp_path: Path):
+    text = (ROOT / "docs/evaluation.md").read_text(encoding="utf-8")
+    [example] = [block for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL) if "real-or-fake" in block]
+    path = tmp_path / "answers.json"
+    path.write_text(example)
+    session = read_session(path)
+    assert (session.method, session.fooled, session.interrupted) == ("ours", (True,), 0)
+    written = write_answers(tmp_path / "a.json", [row(True)])
+    shown, page = json.loads(example), json.loads(written.read_text())
+    assert shown.keys() == page.keys() | {"began", "ended"}
+    assert {tuple(answer) for answer in shown["answers"]} == {tuple(page["answers"][0])}
 
 
 def test_no_file_and_nothing_to_count(tmp_path: Path, failure):
