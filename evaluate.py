@@ -23,7 +23,10 @@ COMMANDS = {  # of evaluation/NAME_command.py, each with a main(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The command. Exit code 0 after measuring, 2 when there is nothing that can be measured, 1 for the machine."""
+    """The command. Exit code 0 after measuring, 2 when there is nothing that can be measured, 1 for the machine.
+
+    Of several folders of results those are left out, and named, that no metric fits; it is 2 when that is all of them.
+    """
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] and argv[0] in COMMANDS:
         importlib.import_module(f"evaluation.{argv[0]}_command").main(argv[1:])
@@ -38,20 +41,26 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def evaluate(asked: Asked) -> None:
-    """Measure everything, show the table, and write the files."""
+    """Measure everything, show the table, and write the files. NothingToMeasure when no metric fits anything."""
     from evaluation.choice import choose
     from evaluation.files import write_csv, write_into, write_json
-    from evaluation.measuring import measure
+    from evaluation.measuring import NothingToMeasure, measure
     from evaluation.sources import sources
     from evaluation.tables import table
 
     require_places({"--json": asked.opt.json, "--csv": asked.opt.csv})
-    choice, measured = choose(asked), []
+    choice, measured, misfits = choose(asked), [], []
     for source in sources(asked, choice):
         say(source.notices)
-        measured.append((source, measure(source, choice)))
+        try:
+            measured.append((source, measure(source, choice)))
+        except NothingToMeasure as misfit:
+            misfits.append(str(misfit))
+    if not measured:
+        raise NothingToMeasure("\n".join(misfits))
     everything = [one for _, of_source in measured for one in of_source]
     print(table(everything))
+    say(f"note: {misfit}" for misfit in misfits)
     if asked.opt.json:
         write_json(Path(asked.opt.json), everything)
     if asked.opt.csv:

@@ -4,7 +4,8 @@
     python datasets/toy_maps.py --size 64 --out /tmp/toy64
 
 The folder: train/ and test/ hold pairs A|B; trainA/, trainB/, testA/, testB/ hold photos of the odd towns and maps of
-the even ones; classes/ holds the class of each pixel; toy_maps.json the settings and the names of the classes.
+the even ones; classes/ holds the class of each pixel; palette.txt the name of each class and its colour on the map, as
+`evaluate.py --palette` reads them; toy_maps.json the settings.
 Every town is planned once (toy_town.py) and drawn twice (toy_pictures.py). Needs numpy and pillow only.
 """
 
@@ -17,8 +18,8 @@ from PIL import Image
 from toy_pictures import MAP_COLOURS, SPLITS, draw_town
 from toy_town import CLASSES
 
-VERSION = 2  # raise it when the pictures change, so that old folders are drawn anew
-MADE_BY, SETTINGS = "datasets/toy_maps.py", "toy_maps.json"
+VERSION = 3  # raise it when the content changes, so that old folders are drawn anew
+MADE_BY, SETTINGS, PALETTE = "datasets/toy_maps.py", "toy_maps.json", "palette.txt"
 
 
 class Refused(Exception):
@@ -43,9 +44,17 @@ def write_town(out: Path, split: str, number: int, seed: int, size: int) -> None
         picture.save(out / name)
 
 
+def write_palette(path: Path) -> None:
+    """A line `name R G B` for each class."""
+    lines = (" ".join(map(str, (name, *rgb))) for name, rgb in zip(CLASSES, MAP_COLOURS, strict=True))
+    path.write_text("\n".join(lines) + "\n")
+
+
 def all_files(settings: dict) -> set[str]:
-    return {name for split in SPLITS for number in range(1, settings[f"n_{split}"] + 1)
-            for name in file_names(split, number)}
+    """What these settings write, of a folder of an earlier version too."""
+    palette = {PALETTE} if settings["version"] >= 3 else set()
+    return palette | {name for split in SPLITS for number in range(1, settings[f"n_{split}"] + 1)
+                      for name in file_names(split, number)}
 
 
 def read_settings(out: Path) -> dict | None:
@@ -83,6 +92,7 @@ def make(out: Path, settings: dict) -> bool:
     for split in SPLITS:
         for number in range(1, settings[f"n_{split}"] + 1):
             write_town(out, split, number, settings["seed"], settings["size"])
+    write_palette(out / PALETTE)
     write_settings(out, {**settings, "complete": True})
     return True
 

@@ -25,6 +25,10 @@ ADVICE = ("translate pairs with test.py --dataset_mode aligned for the truth; wi
 Waiting = list[tuple[str, dict[str, np.ndarray]]]
 
 
+class NothingToMeasure(UserError):
+    """None of the metrics fits."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """The numbers of one direction. result: the name of what was measured; reference: what it was compared with;
@@ -41,7 +45,8 @@ class Measured:
 
 
 def measure(source: Source, choice: Choice) -> list[Measured]:
-    """The numbers of each direction. UserError when no metric fits, or when pictures are not as they should be."""
+    """The numbers of each direction. NothingToMeasure when no metric fits; UserError when pictures are not as they
+    should be."""
     samples = list(source.samples) if choice.looks_first and isinstance(source.samples, Iterator) else source.samples
     choice.require_one_network(source.directions)
     fitted = [choice.fit(direction, partial(_reals, samples, direction)) for direction in source.directions]
@@ -49,7 +54,7 @@ def measure(source: Source, choice: Choice) -> list[Measured]:
     misfits = [misfit.said if labels else str(misfit) for misfit in found]
     if not any(fit.metrics for fit in fitted):
         advice = "" if any(misfit.more for misfit in found) else f"\n{ADVICE}"
-        raise UserError("\n  ".join([f"there is nothing to measure in {source.where}:", *misfits]) + advice)
+        raise NothingToMeasure("\n  ".join([f"there is nothing to measure in {source.where}:", *misfits]) + advice)
     parts = [_Part(source, direction, fit, choice.device)
              for direction, fit in zip(source.directions, fitted, strict=True) if fit.metrics]
     said = misfits if choice.names else []  # metrics that nobody asked for are not missed

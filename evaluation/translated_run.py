@@ -13,12 +13,14 @@ from opening import MEMORY_ADVICE, adopt_run
 from options.command_line import parse
 from options.groups import TestCommandOptions
 from options.schema import Options
+from runs.earlier_results import require_same_inputs
 from runs.run_folder import WEIGHTS
 from runs.translating import results_folder
 from util.errors import UserError
 
 NOT_IN_PICTURES = ("num_test", "verbose", "overwrite", "num_threads", "worker_timeout", "cache", "max_pixels",
                    "display_winsize")  # options of a test that its pictures do not show
+ADVICE = "--results_dir with another folder keeps both (--overwrite is for the folder of --output here)"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def _name(run: Path) -> PurePath:
 
 
 def translate(test: Test, say: Callable[[Iterable[str]], None]) -> None:
-    """Make the results. Raises what test.py raises. say: shows the user lines.
+    """Make the results. Raises what test.py raises; results of other inputs are not replaced. say: shows the user
+    lines.
 
     Results that lie there already are left where test.py would make the same again: with these options, at least as
     many images, and weights that are older.
@@ -60,6 +63,7 @@ def translate(test: Test, say: Callable[[Iterable[str]], None]) -> None:
         say([f"note: {test.results} holds what test.py made of {test.run.name} on {date}, which is used; remove it to "
              "translate anew"])
         return
+    require_same_inputs(test.results, test.options, ADVICE)
     say(test.options.notices)
     with explain_shortage(MEMORY_ADVICE):
         _test_command().test(test.options)

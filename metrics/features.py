@@ -13,7 +13,8 @@ from util.errors import UserError
 
 INCEPTION = WeightFile(
     "the Inception network of FID",
-    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth", 91)
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth", 91,
+    "evaluate.py --features self measures with a small network that it trains first")
 KINDS = ("inception", "self")
 PictureSource = Callable[[], Iterable[Tensor]]
 

@@ -11,11 +11,13 @@ from util.errors import UserError
 
 @dataclass(frozen=True)
 class WeightFile:
-    """title: of the network, as in a sentence; url: where its publishers keep the file; megabytes: its size."""
+    """title: of the network, as in a sentence; url: where its publishers keep the file; megabytes: its size; without:
+    what to type where the file cannot be had, if anything goes without it."""
 
     title: str
     url: str
     megabytes: int
+    without: str = ""
 
     @property
     def name(self) -> str:
@@ -30,9 +32,10 @@ class WeightFile:
         path = path / self.name if given is None or path.is_dir() else path
         if path.is_file():
             return path
+        offline = f". Without that file: {self.without}" if self.without else ""
         raise UserError(f"the weights of {self.title} are not there: {path}. They are never downloaded by themselves. "
                         f"Get {self.url} ({self.megabytes} MB) and put it there, or name the file, or the folder that "
-                        "holds it, with --feature_weights")
+                        f"holds it, with --feature_weights{offline}")
 
     def load(self, given: Path | None) -> tuple[Path, Mapping[str, Any]]:
         """Where the file is, and what it holds. UserError as `find`, and for a file that holds no weights."""

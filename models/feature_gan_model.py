@@ -18,7 +18,8 @@ from options.groups import ValidationOptions
 from options.schema import option
 from util.errors import UserError
 
-VGG16 = WeightFile("VGG-16", "https://download.pytorch.org/models/vgg16-397923af.pth", 528)
+VGG16 = WeightFile("VGG-16", "https://download.pytorch.org/models/vgg16-397923af.pth", 528,
+                   "--feature_weights self trains a small network on images of the target domain first")
 
 
 class SelfTaughtFeatures(nn.Module):

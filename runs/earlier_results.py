@@ -15,13 +15,16 @@ ADVICE = "--overwrite replaces them; --results_dir with another folder keeps bot
 INPUTS = ("dataroot", "dataset_mode", "model", "direction", "model_suffix")  # what makes results other ones
 
 
-def require_same_inputs(folder: Path, options: Options) -> None:
-    """UserError when the folder holds results of other INPUTS; not with --overwrite. Process 0 looks for all."""
+def require_same_inputs(folder: Path, options: Options, advice: str = ADVICE) -> None:
+    """UserError when the folder holds results of other INPUTS; not with --overwrite. Process 0 looks for all.
+
+    advice: what the error says that helps.
+    """
     if not options.view(TestCommandOptions).overwrite:
-        from_rank_0(lambda: _refuse_others(folder, options))
+        from_rank_0(lambda: _refuse_others(folder, options, advice))
 
 
-def _refuse_others(folder: Path, options: Options) -> None:
+def _refuse_others(folder: Path, options: Options, advice: str) -> None:
     inputs = {name: value for name, value in options.as_dict().items() if name in INPUTS}
     path = folder / "test_opt.json"
     try:
@@ -32,8 +35,8 @@ def _refuse_others(folder: Path, options: Options) -> None:
         return
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({type(error).__name__}: {error}), so nobody knows what the results in "
-                        f"{folder} were made of. {ADVICE}") from None
+                        f"{folder} were made of. {advice}") from None
     others = [f"--{name} {earlier[name]} (now {value})" for name, value in inputs.items()
               if value != earlier[name] and not (name == "dataroot" and same_place)]
     if others:
-        raise UserError(f"{folder} holds the results of {', '.join(others)}. {ADVICE}")
+        raise UserError(f"{folder} holds the results of {', '.join(others)}. {advice}")

@@ -97,6 +97,19 @@ def test_two_results_of_one_name_are_told_apart(tmp_path, capsys):
     assert [row["result"] for row in rows] == [str(folder) for folder in folders for _ in PAIRS]
 
 
+def test_results_that_no_metric_fits_do_not_stop_the_others(tmp_path, capsys, failure):
+    folders = [write_results(tmp_path / name, PAIRS, name=name, dataset_mode=mode)
+               for name, mode in (("a", "aligned"), ("b", "unaligned"), ("c", "aligned"), ("d", "unaligned"))]
+    a, b, c, d = folders
+    run(f"{a} {b} {c} --json {tmp_path}/numbers.json")
+    said = capsys.readouterr().out
+    assert f"note: there is nothing to measure in {b}:\n  mae: not measured of fake_B" in said
+    assert [entry["result"] for entry in json.loads((tmp_path / "numbers.json").read_text())] == ["a", "c"]
+    assert [(folder / "metrics.json").exists() for folder in folders] == [True, False, True, False]
+    code, said = failure(run, f"{b} {d}")
+    assert code == 2 and all(f"there is nothing to measure in {folder}" in said for folder in (b, d))
+
+
 def test_classes_of_a_file_and_features_of_ones_own(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("metrics.self_features.MOST_STEPS", 2)
     (tmp_path / "palette.txt").write_text("dark 0 0 0\nlight 20 20 20\nother 255 0 0\n")

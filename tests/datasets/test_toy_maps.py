@@ -1,6 +1,7 @@
 """The built-in toy set: what is drawn, which files are written, and whose files are left alone."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from metrics.palette import read_palette
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +53,8 @@ def test_the_layouts(made):
     pairs = {f"train/{k:04d}.png" for k in range(1, 6)} | {"test/0001.png", "test/0002.png"}
     odd = {"trainA/0001.png", "trainA/0003.png", "trainA/0005.png", "testA/0001.png"}
     even = {"trainB/0002.png", "trainB/0004.png", "testB/0002.png"}
-    assert set(contents(made)) == pairs | {f"classes/{name}" for name in pairs} | odd | even | {"toy_maps.json"}
+    assert set(contents(made)) == pairs | {f"classes/{name}" for name in pairs} | odd | even | {
+        "palette.txt", "toy_maps.json"}
 
 
 def test_a_pair_is_photo_then_map_and_the_unaligned_sets_hold_its_halves(made):
@@ -68,6 +72,25 @@ def test_the_class_picture_is_a_palette_with_the_legend_of_the_settings(made):
     assert settings["classes"] == ["field", "park", "water", "road", "main_road", "building"]
     assert np.reshape(classes.getpalette()[:18], (6, 3)).tolist() == settings["class_colours"]
     assert (settings["size"], settings["n_train"], settings["n_test"], settings["seed"]) == (32, 5, 2, 0)
+
+
+def test_the_palette_is_one_that_the_measuring_reads(made):
+    palette = read_palette(made / "palette.txt")
+    assert list(palette.names) == list(toy_town.CLASSES)
+    assert (palette.colours * 255).round().int().tolist() == [list(rgb) for rgb in toy_pictures.MAP_COLOURS]
+
+
+def test_a_folder_of_the_version_before_gets_its_palette_unless_there_is_one_of_the_users(made, tmp_path):
+    out = shutil.copytree(made, tmp_path / "set")
+    settings = json.loads((out / "toy_maps.json").read_text())
+    (out / "toy_maps.json").write_text(json.dumps({**settings, "version": 2}))
+    (out / "palette.txt").write_text("mine")
+    result = run(out)
+    assert result.returncode == 2 and "palette.txt is in the way" in result.stderr
+    assert (out / "palette.txt").read_text() == "mine"
+    (out / "palette.txt").unlink()
+    assert run(out).returncode == 0
+    assert contents(out) == contents(made)
 
 
 def test_same_seed_same_bytes_whatever_the_counts(made, tmp_path):

@@ -292,6 +292,22 @@ def test_hostile_names(tmp_path):
 
 
 @pytest.mark.slow
+def test_results_of_other_inputs_are_kept_and_the_advice_works(trained, dataroot, failure):
+    trained("--model pix2pix")
+    line = f"checkpoints/run checkpoints/run --dataroot {dataroot} --num_threads 0 --gpu_ids -1 --cell 32"
+    compare(line)
+    there = Path("results/run/test_latest/test_opt.json")
+    before = there.read_bytes()
+    for flags in ("--direction BtoA", "--direction BtoA --overwrite"):
+        code, said = failure(compare, f"{line} {flags}")
+        assert code == 2 and "holds the results of --direction AtoB (now BtoA). --results_dir with another" in said
+        assert there.read_bytes() == before
+    compare(f"{line} --direction BtoA --results_dir here")
+    assert json.loads(Path("here/run/test_latest/test_opt.json").read_text())["direction"]["value"] == "BtoA"
+    assert there.read_bytes() == before
+
+
+@pytest.mark.slow
 def test_a_run_and_its_other_epoch(trained, dataroot, capsys, tmp_path):
     import torch
 

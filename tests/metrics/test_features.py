@@ -101,7 +101,8 @@ def test_missing_weights_of_inception_are_asked_for(tmp_path: Path, monkeypatch:
     with pytest.raises(UserError) as caught:
         choose_features("inception")()
     place = tmp_path / "checkpoints" / INCEPTION.name
-    assert all(said in str(caught.value) for said in (str(place), INCEPTION.url, "--feature_weights", "91 MB"))
+    assert all(said in str(caught.value) for said in (str(place), INCEPTION.url, "--feature_weights", "91 MB",
+                                                  "evaluate.py --features self"))
     torch.save({"a": torch.zeros(1)}, tmp_path / "x.pth")
     with pytest.raises(UserError, match="x.pth does not hold the weights of the Inception network"):
         choose_features("inception", tmp_path / "x.pth")()
