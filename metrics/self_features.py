@@ -89,7 +89,7 @@ def train(pictures: Iterable[Tensor]) -> SelfFeatures:
     kept = [(sized(picture[None].cpu().float())[0] * 255).round().byte()
             for picture in itertools.islice(pictures, MOST_PICTURES)]
     if len(kept) < 2:
-        raise UserError("a network that learns its features from pictures of the target domain needs at least 2 of them; "
+        raise UserError("a network that learns from pictures of the target domain needs at least 2 of them; "
                         f"there are {len(kept)}")
     source = Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():

@@ -84,9 +84,9 @@ def test_the_trained_network_is_kept_in_its_file_and_loaded_again(tmp_path: Path
 
 
 def test_what_cannot_be_trained_or_loaded_is_told(tmp_path: Path):
-    with pytest.raises(UserError, match="needs at least 2; there are 1"):
+    with pytest.raises(UserError, match="needs at least 2 of them; there are 1"):
         choose_features("self", None, lambda: pictures(1))()
-    with pytest.raises(UserError, match="needs at least 2; there are 0"):
+    with pytest.raises(UserError, match="needs at least 2 of them; there are 0"):
         choose_features("self")()
     torch.save({"weights": {}, "trained_on": 2}, tmp_path / "x.pth")
     with pytest.raises(UserError, match="x.pth holds no such weights; .* Name another file with --feature_weights"):
