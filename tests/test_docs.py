@@ -34,7 +34,8 @@ def test_every_flag_in_the_docs_exists(page: Path):
     known = {name for phase in COMMANDS for model in models.names()
              for name in read(phase, ["--model", model]).declared}
     known |= {name for parser in PARSERS for name in FLAG.findall(parser.format_help())}
-    known |= {name for script in (ROOT / "datasets").glob("*.py") for name in DECLARED.findall(script.read_text())}
+    known |= {name for folder in ("datasets", "benchmarks") for script in (ROOT / folder).glob("*.py")
+              for name in DECLARED.findall(script.read_text())}
     used = set(FLAG.findall(page.read_text()))
     assert used - known - set(OLD) - set(NOT_OURS) == set()
 
