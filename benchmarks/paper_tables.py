@@ -206,7 +206,7 @@ def do_all(place: Place, runs: Sequence[Run], scoring: ScoringNet, jobs: int) ->
     """Train, translate and score what is not done, so many runs at a time. Returns why runs failed; the others are not
     touched by that."""
     failed, commands, scores_one = dict[Run, str](), Commands(jobs), Lock()
-    todo = [run for run in runs if place.state(run) != "done"]
+    left = [run for run in runs if place.state(run) != "done"]
 
     def do(run: Run) -> None:
         begin = time.monotonic()
@@ -221,7 +221,7 @@ def do_all(place: Place, runs: Sequence[Run], scoring: ScoringNet, jobs: int) ->
 
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            for future in [pool.submit(do, run) for run in todo]:
+            for future in [pool.submit(do, run) for run in left]:
                 future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

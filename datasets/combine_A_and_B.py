@@ -8,7 +8,6 @@ fold_A and 1_B.jpg in fold_B. Folders train/A and train/B are read as they are: 
 import argparse
 import os
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.folders import list_images
+from data.matching import Named, by_name, match_by_name
 from data.readers import read_image
 from util.errors import UserError, exit_on
 
@@ -62,27 +61,30 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def pairs_of(split: str, fold_A: Path, fold_B: Path, fold_AB: Path, most: int, use_AB: bool) -> Iterator[Job]:
+def pairs_of(split: str, fold_A: Path, fold_B: Path, fold_AB: Path, most: int, use_AB: bool) -> list[Job]:
     """What is to be done for a split; those without a partner are said. UserError when no pair is left."""
-    images_A, partners = list_images(fold_A / split), list_images(fold_B / split)
-    named_B = {path.relative_to(fold_B / split).with_suffix(""): path for path in partners}
-    jobs: list[Job] = []
-    for path in images_A:
-        name = path.relative_to(fold_A / split)
-        stem = name.stem
-        if use_AB and not stem.endswith("_A"):
-            continue
-        stem = stem.removesuffix("_A") if use_AB else stem
-        partner = named_B.get(name.with_name(f"{stem}_B" if use_AB else stem))
-        if partner:
-            jobs.append((path, partner, fold_AB / split / name.with_name(stem + name.suffix)))
-    if not jobs:
+    sides = [by_name(fold / split) for fold in (fold_A, fold_B)]
+    if use_AB:
+        sides = [_without(f"_{side}", named) for side, named in zip("AB", sides, strict=True)]
+    matched = match_by_name(*sides)
+    if not matched.pairs:
         names = "NAME_A and NAME_B" if use_AB else "equal names; --use_AB takes NAME_A and NAME_B"
         raise UserError(f"no image in {fold_A / split} has a partner in {fold_B / split}; expected {names}")
-    if len(jobs) < len(images_A):
-        print(f"note: {len(images_A) - len(jobs)} of {len(images_A)} images in {fold_A / split} have no partner in "
-              f"{fold_B / split} and are left out")
-    return iter(jobs[:most])
+    if matched.lonely:
+        print(f"note: {matched.lonely}")
+    return [(path_A, path_B, _place(path_A, fold_A, fold_AB, use_AB)) for path_A, path_B in matched.pairs[:most]]
+
+
+def _without(ending: str, named: Named) -> Named:
+    """The images whose names have that ending, under their names without it."""
+    return Named(named.folder, {name.with_name(name.name.removesuffix(ending)): files
+                                for name, files in named.images.items() if name.name.endswith(ending)})
+
+
+def _place(path_A: Path, fold_A: Path, fold_AB: Path, use_AB: bool) -> Path:
+    """The file of a pair, under the name of its A."""
+    place = fold_AB / path_A.relative_to(fold_A)
+    return place.with_stem(place.stem.removesuffix("_A")) if use_AB else place
 
 
 def combine(job: Job) -> None:

@@ -8,10 +8,7 @@ import numpy as np
 
 import data
 from data.readers import BadImage, read_image
-from evaluation.choice import Choice
-from evaluation.measuring import measure
 from evaluation.samples import Direction, Sample, Source, directions
-from metrics.measuring import Report
 from pages.results_folder import read_results
 from util.errors import UserError
 
@@ -33,16 +30,6 @@ class StoredResults:
         labels = sorted({label for direction in self.directions for label in direction.labels.values()})
         for name in self.names:
             yield name, {label: read_picture(self.folder / "images" / f"{name}_{label}.png") for label in labels}
-
-
-def measure_results(folder: Path, metrics: Sequence[str] = (), choice: Choice | None = None) -> dict[str, Report]:
-    """The numbers of results by direction of translation, such as fake_B.
-
-    metrics: their names, () for those that need nothing but pictures; choice: in their place, what else metrics are
-    made with. UserError when the folder holds no results, or none of the metrics fits them.
-    """
-    measured = measure(results(folder), choice or Choice(metrics))
-    return {one.direction.name: one.report for one in measured}
 
 
 def results(folder: Path) -> Source:

@@ -26,7 +26,7 @@ class LatentOptions(Group):
 
 
 class CoganModel(BaseModel):
-    """max_D min_G V(D_A, G_A) + V(D_B, G_B), with layers in common (eq. 3 and 4)."""
+    """max_D min_G V(D_A, G_A) + V(D_B, G_B), with layers in common (section 3)."""
 
     class SharedOptions(ModelOptions, LatentOptions):
         """cogan"""
@@ -75,7 +75,7 @@ class CoganModel(BaseModel):
                 "real_B": batch["B"], "fake_A": G_A(z_B), "rec_B": G_B(z_B)}
 
     def latent_of(self, name: str, images: Tensor) -> Tensor:
-        """(B, latent_nc): codes z* = arg min |G(z) - x| of images (B, C, H, W) (section 4, "cross-domain image
+        """(B, latent_nc): codes z* = arg min |G(z) - x| of images (B, C, H, W) (section 5, "cross-domain image
         transformation"), looked for by Adam from the same code for each.
 
         UserError when the images do not have the size that the generator makes.
@@ -99,7 +99,7 @@ class CoganModel(BaseModel):
         return (Update("D", ("D_A", "D_B"), self.losses_D), Update("G", ("G_A", "G_B"), self.losses_G))
 
     def losses_D(self, images: Images) -> Losses:
-        """-V of both domains (eq. 3)."""
+        """-V of both domains (section 3)."""
         return {f"D_{side}_{name}": term for side in "AB" for name, term in discriminator_losses(
             self.nets[f"D_{side}"], images[f"real_{side}"], images[f"sample_{side}"], self.opt.gan_mode, self.merge
         ).items()}

@@ -17,12 +17,12 @@ from util.errors import UserError
 
 
 class SimGANModel(BaseModel):
-    """Refines: L_real(G) + lambda_reg L_reg(G), both as in eq. 1 to 3, with D shown earlier fakes too (section 2.3)."""
+    """Refines: L_real(G) + lambda_reg L_reg(G) (eq. 1), with D shown earlier fakes too (section 2.3)."""
 
     class TrainOptions(TrainedModelOptions):
         """simgan"""
 
-        lambda_reg: float = option(10.0, "weight of the distance between output and input (eq. 3)", least=0)
+        lambda_reg: float = option(10.0, "weight of the distance between output and input (eq. 4)", least=0)
 
     opt: TrainOptions
     shared_defaults = {"no_dropout": True, "dataset_mode": "unaligned"}
@@ -53,11 +53,11 @@ class SimGANModel(BaseModel):
         return {"pool_B": self.pool.query(images["fake_B"], generator)}
 
     def regularisation(self, images: Images) -> Tensor:
-        """|G(x) - x|, a scalar (eq. 3)."""
+        """|G(x) - x|, a scalar (section 2.1)."""
         return F.l1_loss(images["fake_B"], images["real_A"])
 
     def losses_G(self, images: Images) -> Losses:
-        """Look real, and stay near the input (eq. 1)."""
+        """Look real, and stay near the input (eq. 4)."""
         return {"G_GAN": generator_loss(self.nets["D"], images["fake_B"], images["real_B"], self.opt.gan_mode),
                 "G_reg": self.opt.lambda_reg * self.regularisation(images)}
 

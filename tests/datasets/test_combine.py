@@ -34,7 +34,7 @@ def test_pairs_lie_side_by_side_under_their_name(tmp_path, capsys, names, flags)
     assert sorted(path.relative_to(tmp_path / "AB").as_posix() for path in (tmp_path / "AB").rglob("*.png")) == [
         "test/1.png", "train/1.png"]
     out = capsys.readouterr().out
-    assert f"1 of 2 images in {tmp_path}/A/train have no partner" in out and "AB: 2 pairs" in out
+    assert f"1 images in {tmp_path}/A/train and {tmp_path}/B/train have no partner" in out and "AB: 2 pairs" in out
 
 
 def test_at_most_so_many_and_several_processes(tmp_path):

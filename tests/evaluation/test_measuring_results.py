@@ -9,7 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from evaluation.choice import Choice
 from evaluation.measuring import Measured, measure
-from evaluation.results import measure_results, results
+from evaluation.results import results
 from helpers.results import write_picture, write_results
 from util.errors import UserError
 
@@ -48,8 +48,8 @@ def test_errors_of_both_directions_of_a_cycle_gan(tmp_path, direction, arrows):
     folder = write_results(tmp_path, pairs, model="cycle_gan", direction=direction)
     # back: the truth is 100 and 60, its mean 80; errors 2 and 38, of the input 90 and 30, of the mean 20 and 20
     assert answers(folder) == [turned(FORTH, arrows[0]), (arrows[1], 2, 20.0, 60.0, 20.0)]
-    values = {name: {metric: value.value for metric, value in report.values.items()}
-              for name, report in measure_results(folder).items()}
+    values = {one.direction.name: {metric: value.value for metric, value in one.report.values.items()}
+              for one in measured(folder)}
     assert values["fake_B"] == pytest.approx({"mae": 4, "rec": 80})  # A came back as 0 instead of 100 and 60
     assert values["fake_A"] == pytest.approx({"mae": 20, "rec": 20})
 
@@ -60,7 +60,7 @@ def test_errors_are_means_over_pixels_and_channels(tmp_path):
     picture[0, 0] = 58, 10, 0  # 48 + 0 + 10 over 48 values
     Image.fromarray(picture).save(folder / "images" / "1_fake_B.png")
     assert measured(folder)[0].answers.error == pytest.approx((58 / 48 + 5) / 2)
-    assert measure_results(folder)["fake_B"].rows["1"]["mae"] == pytest.approx(58 / 48)
+    assert measured(folder)[0].report.rows["1"]["mae"] == pytest.approx(58 / 48)
 
 
 def test_pictures_of_an_earlier_test_do_not_count(tmp_path):
@@ -189,7 +189,7 @@ def test_pictures_made_for_the_eye_are_measured(tmp_path):
 def test_what_cannot_be_measured_is_said(tmp_path, rows, options, metrics, reason):
     folder = write_results(tmp_path, rows, **options)
     with pytest.raises(UserError) as error:
-        measure_results(folder, metrics)
+        measured(folder, *metrics)
     said = str(error.value)
     assert said.startswith(f"there is nothing to measure in {folder}:\n") and reason in said
     assert "evaluate.py --real FOLDER --fake FOLDER" in said
@@ -210,7 +210,7 @@ def test_which_results_cannot_be_measured_is_told(tmp_path):
     folder = write_results(tmp_path / "b", PAIRS)
     write_picture(folder / "images" / "1_fake_B.png", np.zeros((5, 4, 3), np.uint8))
     with pytest.raises(UserError, match=rf"^{folder}: 1: mae compares pictures pixel by pixel"):
-        measure_results(folder)
+        measured(folder)
     with pytest.raises(UserError, match=rf"^{tmp_path}/c: ssim needs pictures of at least 11 pixels a side"):
         measured(write_results(tmp_path / "c", PAIRS), "ssim")
 
@@ -219,4 +219,4 @@ def test_a_broken_picture_is_named(tmp_path):
     folder = write_results(tmp_path, PAIRS)
     write_picture(folder / "images" / "1_real_B.png", 7).write_bytes(b"\x89PNG")
     with pytest.raises(UserError, match=r"1_real_B.png cannot be read \(.*\); run test.py again"):
-        measure_results(folder)
+        measured(folder)
