@@ -6,9 +6,11 @@ from pathlib import Path
 from data.base_dataset import BaseDataset, Sample
 from data.folders import list_images, require_images, sides_inside
 from data.matching import by_name, match_by_name
+from data.pixels import size_of
 from data.scaled import ImageFile, side_size
-from data.transforms import Preprocess, Size, size_of
+from data.transforms import Preprocess
 from options.schema import Options
+from raster.picture import Size
 from util.errors import UserError
 
 EXPECTED = """\

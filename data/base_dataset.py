@@ -14,11 +14,13 @@ from torch import Tensor
 
 from data.cache import ImageCache
 from data.folders import look_through
-from data.readers import MODES
+from data.pixels import Pixels, size_of, to_tensor
 from data.scaled import ImageFile, read_scaled
-from data.transforms import Pixels, Plan, Preprocess, Size, size_of, to_tensor
+from data.transforms import Plan, Preprocess
 from options.groups import DataOptions
 from options.schema import Group, Options
+from raster.picture import Size
+from raster.pillow_files import MODES
 from util.errors import UserError
 
 Sample = dict[str, Any]

@@ -14,11 +14,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from data.cache_file import MappedFile, digest, make_file
+from data.pixels import Pixels, as_bytes, size_of
 from data.room import amount, free_on, free_shared_memory, require_room
 from data.scaled import ImageFile
-from data.transforms import Pixels, Size, as_bytes, size_of
 from options.groups import DataOptions, RunOptions
 from options.schema import Options
+from raster.picture import Size
 from util.errors import UserError
 from util.torchrun import local_world_size
 

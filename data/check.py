@@ -7,8 +7,8 @@ from tqdm import tqdm
 
 from data.base_dataset import BaseDataset
 from data.integrity import Look, inspect_image
-from data.readers import BadImage
-from data.transforms import Size
+from raster.picture import Size
+from raster.pillow_files import BadImage
 from util.errors import UserError
 
 THREADS = 8  # each may decode an image

@@ -23,10 +23,11 @@ from data.findings import Finding, Sample, duplicates, half_duplicates, odd_pair
 from data.folders import PHASES, NoImages, list_images
 from data.picture_facts import FileFacts, examine
 from data.scaled import ImageFile
-from data.transforms import Preprocess, Size
+from data.transforms import Preprocess
 from options.groups import DataOptions
 from options.preprocess import PREPROCESS
 from options.schema import Options
+from raster.picture import Size
 from util.errors import MachineError, UserError
 
 SEVERITIES = ("error", "warning", "note")

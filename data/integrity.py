@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ImageFile, TiffImagePlugin
 
-from data.readers import MAX_PIXELS, deep_values, is_deep_gray, open_image, upright_size
-from data.transforms import Size
+from raster.picture import Size
+from raster.pillow_files import MAX_PIXELS, deep_values, is_deep_gray, open_image, upright_size
 
 TAIL = 4096  # bytes; cameras and editors may append something to the image
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 from data.base_dataset import BaseDataset
 from data.folders import PHASES, list_images
-from data.readers import BadImage, open_image, upright_size
 from data.transforms import Preprocess
 from options.schema import Options
+from raster.pillow_files import BadImage, open_image, upright_size
 from util.errors import UserError
 
 LOOKED_AT = 32  # images whose sizes are read

@@ -17,12 +17,12 @@ from data.cache import lay_out, open_cache
 from data.check import check_images, check_sizes
 from data.depth import choose_bits
 from data.folders import NoImages, other_trees
-from data.readers import BadImage
 from data.sampler import EpochSampler, Key
 from data.transforms import Preprocess
 from data.workers import Watch, begin_worker, is_shortage, shortage, timed_out
 from options.groups import DataOptions, RunOptions
 from options.schema import Options
+from raster.pillow_files import BadImage
 from util.errors import UserError
 from util.torchrun import world_size
 

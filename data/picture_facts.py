@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 
 from data.integrity import Look, inspect_image
-from data.readers import MAX_PIXELS, open_image, upright
 from data.scaled import ImageFile, split_pair
-from data.transforms import Size
+from raster.picture import Size
+from raster.pillow_files import MAX_PIXELS, open_image, upright
 from util.errors import UserError
 
 HASH_BITS = 63

@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from data.readers import MAX_PIXELS, open_image, upright, upright_size
-from data.transforms import Preprocess, Size, resize
+from data.pixels import resize
+from data.transforms import Preprocess
+from raster.picture import Size
+from raster.pillow_files import MAX_PIXELS, open_image, upright, upright_size
 from util.errors import UserError
 
 DRAFTED = ("JPEG", "MPO")  # formats that can be decoded at a part of their size

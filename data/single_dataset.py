@@ -6,8 +6,9 @@ from pathlib import Path
 from data.base_dataset import BaseDataset, Sample
 from data.folders import PHASES, is_image, require_images
 from data.scaled import ImageFile
-from data.transforms import Preprocess, Size
+from data.transforms import Preprocess
 from options.schema import Options
+from raster.picture import Size
 
 PILES = {f"{phase}{side}" for phase in (*PHASES, "") for side in ("A", "B", "")}  # folders of a dataset
 EXPECTED = "    {root}   an image, or a folder with images in it and below it"

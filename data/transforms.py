@@ -2,22 +2,16 @@
 import math
 import random
 from dataclasses import dataclass
-from typing import overload
 
-import numpy as np
-import torch
-from PIL import Image, ImageOps
+from PIL import ImageOps
 from torch import Tensor
 
+from data.pixels import Pixels, resize
 from options.groups import DataOptions
 from options.preprocess import PREPROCESS
 from options.schema import Options
+from raster.picture import Size
 from util.errors import UserError
-
-Size = tuple[int, int]
-"""(width, height) in pixels."""
-Pixels = Image.Image | Tensor
-"""An 8-bit image: Pillow's, or from a cache a tensor (C, H, W) of type uint8."""
 
 
 @dataclass(frozen=True)
@@ -41,31 +35,6 @@ class Plan:
         if not self.flip:
             return image
         return image.flip(-1) if isinstance(image, Tensor) else ImageOps.mirror(image)
-
-
-@overload
-def resize(image: Image.Image, size: Size) -> Image.Image: ...
-@overload
-def resize(image: Pixels, size: Size) -> Pixels: ...
-def resize(image: Pixels, size: Size) -> Pixels:
-    """The image with `size` by Pillow's bicubic filter, also for a tensor: torch's is not the same to the bit."""
-    if size_of(image) == size:
-        return image
-    if not isinstance(image, Tensor):
-        return image.resize(size, Image.Resampling.BICUBIC)
-    pixels = image.cpu().permute(1, 2, 0).numpy()
-    whole = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
-    return as_bytes(whole.resize(size, Image.Resampling.BICUBIC)).to(image.device)
-
-
-def size_of(image: Pixels) -> Size:
-    """(width, height) in pixels."""
-    return (image.shape[2], image.shape[1]) if isinstance(image, Tensor) else image.size
-
-
-def as_bytes(image: Image.Image) -> Tensor:
-    """An 8-bit image as uint8 (C, H, W)."""
-    return torch.from_numpy(np.array(image)).reshape(image.height, image.width, -1).permute(2, 0, 1)
 
 
 class Preprocess:
@@ -120,9 +89,3 @@ class Preprocess:
             fit=fitted if fitted != cropped else None,
             flip=self.flip and rng.random() < 0.5,
         )
-
-
-def to_tensor(image: Pixels) -> Tensor:
-    """An 8-bit image to a new float tensor (C, H, W) in [-1, 1]."""
-    pixels = image if isinstance(image, Tensor) else as_bytes(image)
-    return pixels.to(torch.float32, memory_format=torch.contiguous_format).mul_(2 / 255).sub_(1)

@@ -11,10 +11,10 @@ from PIL import Image
 from data.base_dataset import BaseDataset
 from data.doctor import Report
 from data.findings import Finding
-from data.readers import BadImage, read_image
 from pages.contact_sheet import ContactSheet, Told
 from pages.page import Pictures
 from pages.pictures import save_picture, to_pictures
+from raster.pillow_files import BadImage, read_image
 from util.errors import UserError
 from util.files import write_atomically
 

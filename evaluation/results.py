@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 import data
-from data.readers import BadImage, read_image
 from evaluation.samples import Direction, Sample, Source, directions
 from pages.results_folder import read_results
+from raster.pillow_files import BadImage, read_image
 from util.errors import UserError
 
 

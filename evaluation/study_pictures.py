@@ -7,8 +7,8 @@ from pathlib import Path
 from PIL import Image
 
 from data.folders import IMAGE_ENDINGS, describe_tree, list_images
-from data.readers import open_image, read_image
 from pages.results_folder import read_results
+from raster.pillow_files import open_image, read_image
 from util.errors import UserError
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from data.matching import Matched, Named, by_name, match_by_name
-from data.readers import read_image
 from evaluation.choice import Choice
 from evaluation.results import open_results
 from evaluation.samples import Direction, Sample, Source
+from raster.pillow_files import read_image
 from util.errors import UserError
 
 ROLES = {"fake": "fake", "real": "real"}

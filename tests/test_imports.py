@@ -12,17 +12,19 @@ from helpers.commands import ROOT
 ALLOWED = {  # room: what of ours it may import
     "util": ("util",),
     "options": ("options",),
-    "data": ("data", "util", "options.schema", "options.groups", "options.preprocess"),
+    "raster": ("raster", "util"),
+    "data": ("data", "raster", "util", "options.schema", "options.groups", "options.preprocess"),
     "networks": ("networks",),
     "models": ("models", "networks", "metrics.self_features", "metrics.weight_files", "util", "options.schema",
                "options.groups"),
     "engine": ("engine", "models.contract", "networks.fast_layers", "util"),
+    "tiles": ("tiles", "networks", "util"),
     "metrics": ("metrics", "util"),
     "pages": ("pages", "util"),
-    "runs": ("runs", "engine", "metrics", "pages", "models.contract", "util", "options.schema", "options.groups",
-             "options.saved", "options.command_line"),
-    "evaluation": ("evaluation", "data", "engine", "metrics", "models", "networks", "options", "pages", "runs", "util",
-                   "opening"),
+    "runs": ("runs", "engine", "metrics", "pages", "raster", "models.contract", "util", "options.schema",
+             "options.groups", "options.saved", "options.command_line"),
+    "evaluation": ("evaluation", "data", "engine", "metrics", "models", "networks", "options", "pages", "raster",
+                   "runs", "util", "opening"),
 }
 OURS = (*ALLOWED, "train", "test", "evaluate", "opening", "bothways_commands")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data.transforms import to_tensor
+from data.pixels import to_tensor
 from helpers.datasets import PLAIN, doubts, make, names, tensor
 from helpers.images import write_image
 from util.errors import UserError

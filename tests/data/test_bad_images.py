@@ -11,9 +11,9 @@ import pytest
 from PIL import Image, ImageFile
 
 from data.integrity import inspect_image
-from data.readers import BadImage, read_image
 from helpers.images import write_image
 from helpers.loading import open_on
+from raster.pillow_files import BadImage, read_image
 from util.errors import UserError
 
 FORMATS = {  # by name: ending, and how it is written

@@ -13,12 +13,12 @@ import data.base_dataset
 import data.cache
 from data.cache import DiskCache, RamCache, Slot, lay_out
 from data.loader import Loader
-from data.readers import read_image
+from data.pixels import to_tensor
 from data.scaled import ImageFile, read_scaled
-from data.transforms import to_tensor
 from helpers.caching import fill, images, open_cached
 from helpers.images import read_pixels, write_image
 from helpers.loading import equal, open_on
+from raster.pillow_files import read_image
 from util.errors import UserError
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,10 @@ from torch.testing import assert_close
 
 import data
 from data.base_dataset import BaseDataset
-from data.readers import read_image
-from data.transforms import to_tensor
+from data.pixels import to_tensor
 from helpers.datasets import PLAIN, doubts, equal, make, names, tensor
 from helpers.images import write_image
+from raster.pillow_files import read_image
 from util.errors import UserError
 
 

@@ -10,9 +10,9 @@ from PIL import Image
 
 import data.scaled
 from data.base_dataset import BaseDataset
-from data.readers import read_image
 from helpers.datasets import make
 from helpers.images import write_image
+from raster.pillow_files import read_image
 
 pytestmark = pytest.mark.slow
 

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from data.folders import IMAGE_ENDINGS
-from data.readers import BadImage, read_image
 from helpers.images import write_image
 from helpers.loading import open_on
+from raster.pillow_files import BadImage, read_image
 from util.errors import UserError
 
 

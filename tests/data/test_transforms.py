@@ -10,7 +10,8 @@ from PIL import Image, ImageOps
 import data
 from data.check import check_images, check_sizes
 from data.loader import open_loader
-from data.transforms import Preprocess, to_tensor
+from data.pixels import to_tensor
+from data.transforms import Preprocess
 from helpers.images import write_image, write_pairs
 from options.command_line import parse
 from options.schema import Options

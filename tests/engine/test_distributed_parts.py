@@ -9,11 +9,11 @@ import torch
 from torch.distributed import TCPStore
 
 from data.loader import Loader
-from data.readers import BadImage
 from engine import heartbeat
 from engine.device import choose_device
 from engine.heartbeat import Heartbeat
 from helpers.loading import Samples, names, open_on
+from raster.pillow_files import BadImage
 from runs.recorder import Moment
 from runs.shared_results import SharedNames
 from util.errors import UserError

@@ -6,9 +6,10 @@ import torch
 import data
 from data.base_dataset import BaseDataset
 from data.check import check_images
-from data.readers import read_image
-from data.transforms import Preprocess, to_tensor
+from data.pixels import to_tensor
+from data.transforms import Preprocess
 from options.command_line import parse
+from raster.pillow_files import read_image
 from train import COMMAND
 
 PLAIN = "--preprocess none --no_flip"

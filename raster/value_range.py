@@ -1,0 +1,53 @@
+"""Which values of a picture are black and white to a network: the only place where file values become [-1, 1] and back.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from util.errors import UserError
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """The values low..high of a file are -1..1 to a network. dtype: of the files, such as 'uint16'; '' if not known."""
+
+    low: float
+    high: float
+    dtype: str = ""
+
+    def to_unit(self, values: np.ndarray) -> np.ndarray:
+        """Values of any shape and type to float32 in [-1, 1]: those outside of the range become its ends, NaN stays."""
+        if values.dtype == np.uint8 and (self.low, self.high) == (0, 255):
+            return values.astype(np.float32) * np.float32(2 / 255) - np.float32(1)
+        scaled = (values.astype(np.float64) - self.low) * (2 / (self.high - self.low)) - 1
+        return scaled.clip(-1, 1).astype(np.float32)
+
+    def from_unit(self, unit: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Float values in [-1, 1] back to those of a file of type `dtype`: whole numbers are rounded, NaN stays."""
+        values = (unit.astype(np.float64).clip(-1, 1) + 1) * ((self.high - self.low) / 2) + self.low
+        if not np.issubdtype(dtype, np.integer):
+            return values.astype(dtype)
+        kind = np.iinfo(dtype)
+        return np.rint(values).clip(kind.min, kind.max).astype(dtype)
+
+    def __str__(self) -> str:
+        """As --input_range takes it: 'uint16:0,4095'."""
+        return f"{self.dtype}:" * bool(self.dtype) + f"{self.low:.17g},{self.high:.17g}"
+
+    @classmethod
+    def parse(cls, text: str, flag: str) -> ValueRange:
+        """'0,4095' or 'uint16:0,4095'. UserError, with the flag, for anything else."""
+        dtype, _, ends = text.rpartition(":")
+        try:
+            low, high = map(float, ends.split(","))
+            if not (np.isfinite([low, high]).all() and low < high):
+                raise ValueError
+            return cls(low, high, np.dtype(dtype).name if dtype else "")
+        except (ValueError, TypeError):
+            raise UserError(f"--{flag} {text} is no range; expected LOW,HIGH, such as --{flag} 0,4095 or --{flag} "
+                            "float32:-1000,3000") from None
+
+
+BYTES = ValueRange(0, 255, "uint8")

@@ -1,0 +1,1 @@
+"""Pictures larger than memory: a generator over tiles, with the statistics of the whole picture."""
