@@ -4,9 +4,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import data
 import models
 from options.command_line import Adopted, Command
-from options.groups import TestCommandOptions
+from options.groups import OutputOptions, SampleOptions, TestCommandOptions
 from options.schema import Options
 
 if TYPE_CHECKING:  # --help answers without torch
@@ -15,6 +16,11 @@ if TYPE_CHECKING:  # --help answers without torch
     from data.loader import Loader
     from engine.engine import Engine
     from runs.trained_run import TrainedRun
+
+TESTING = Command(
+    program="test.py", phase="test", description="Translate images with a trained model and write a page of them.",
+    groups=(TestCommandOptions, SampleOptions, OutputOptions), find_model=models.find, find_dataset=data.find,
+    model_names=models.names, dataset_names=data.names)
 
 MEMORY_ADVICE = "these make it need less: a smaller --batch_size, or a smaller --load_size with --crop_size"
 
