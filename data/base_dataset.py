@@ -24,7 +24,8 @@ from raster.pillow_files import MODES
 from util.errors import UserError
 
 Sample = dict[str, Any]
-"""'A' (C, H, W) in [-1, 1], the source of the translation; 'B' the target; 'A_paths', 'B_paths' their files."""
+"""'A' (C, H, W) in [-1, 1], the source of the translation; 'B' the target; 'A_paths', 'B_paths' their files. The loader
+adds 'A_kept', 'B_kept' where images were padded to keep their size: (height, width), which results are cropped to."""
 Batch = dict[str, Any]
 """Samples stacked: 'A' (B, C, H, W), 'A_paths' a list of B names, and so on."""
 
@@ -41,6 +42,7 @@ class BaseDataset(ABC):
     paired: bool = True  # whether B is the truth of A: what its translation should be
     channels: tuple[int, ...] = tuple(MODES)  # what --input_nc and --output_nc may be
     cache: ImageCache | None = None  # what --cache keeps of the files; the loader sets it
+    kept: Mapping[str, Size] = {}  # the images' own sizes by file, where results are cropped back to them; likewise
 
     def __init__(self, options: Options, preprocess: Preprocess):
         self.opt = opt = options.view(DataOptions)
@@ -134,7 +136,8 @@ class BaseDataset(ABC):
         try:
             return self.preprocess.plan(size, rng)
         except UserError as error:
-            raise UserError(f"{path}: {error}; use --preprocess resize_and_crop or a smaller --crop_size") from None
+            raise UserError(f"{path}: {error}; use --pad reflect, --preprocess resize_and_crop or a smaller "
+                            "--crop_size") from None
 
     def load_pair(self, path: Path, image_A: Pixels, image_B: Pixels, rng: random.Random) -> tuple[Tensor, Tensor]:
         """Both sides of a pair, as `read` gives them, under one plan: the same crop, the same flip."""

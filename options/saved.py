@@ -89,6 +89,7 @@ def adopt_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> Given
 
     OptionError, with both values, when the command line contradicts what the weights mean.
     """
+    _refuse_two_sizes(opt)
     adopted: Given = {}
     for name, value in _with_sizes_to_test(opt, trained, where).items():
         option = opt.declared.get(name)
@@ -99,7 +100,21 @@ def adopt_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> Given
         if opt.given(name) and not option.sampling and not option.alike(asked, value):
             raise OptionError(f"--{name} {asked} does not fit the trained run, which has {name} {value} ({where}); "
                               f"leave out --{name}: it is taken from the run")
+    way, source = adopted.get("preprocess", (opt.view(DataOptions).preprocess, "command line"))
+    if way == "none" and not opt.given("keep_size"):
+        adopted["keep_size"] = True, f"--preprocess none ({source})"
     return adopted
+
+
+def _refuse_two_sizes(opt: Options) -> None:
+    """OptionError when images are to keep their size, and to be brought to another one."""
+    if opt.given("keep_size") and opt.as_dict()["keep_size"]:
+        given = [name for name in ("load_size", "crop_size") if opt.given(name)]
+        if opt.given("preprocess") and opt.view(DataOptions).preprocess != "none":
+            given.insert(0, "preprocess")
+        if given:
+            raise OptionError(f"--keep_size translates images at their own size, and --{given[0]} "
+                              f"{opt.as_dict()[given[0]]} asks for another one: leave out one of the two")
 
 
 def _with_sizes_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> dict[str, Any]:
