@@ -7,7 +7,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from engine.engine import Engine, step_seed
 from models.contract import Batch
-from pages.pictures import pictures
+from runs.kept_size import kept_pictures
 from util.errors import UserError
 
 BRIGHTER = 16  # gray levels of the map for one level of standard deviation: white stands for 16 of 255 and more
@@ -40,7 +40,7 @@ def with_samples(first: list[dict[str, np.ndarray]], batch: Batch, engine: Engin
 
 
 def _translate_again(engine: Engine, batch: Batch, seed: int) -> list[dict[str, np.ndarray]]:
-    return pictures(engine.model.visuals(engine.translate(batch, seed)))
+    return kept_pictures(engine.model.visuals(engine.translate(batch, seed)), batch)
 
 
 def _beside_each_other(samples: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

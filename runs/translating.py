@@ -12,9 +12,10 @@ from options.groups import SampleOptions, TestCommandOptions
 from options.schema import Options
 from pages.dates import date
 from pages.picture_writer import PictureWriter
-from pages.pictures import facts, pictures, save_visuals
+from pages.pictures import facts, save_visuals
 from pages.results_folder import Results, write_folder
 from runs.followed import describe_best
+from runs.kept_size import kept_pictures
 from runs.progress import Progress
 from runs.sampling import describe_samples, require_noise, with_samples
 from runs.shared_results import SharedNames
@@ -38,7 +39,9 @@ def results_folder(opt: TestCommandOptions) -> Path:
 
 
 class Translated(NamedTuple):
-    """What a test made of a batch. names: of the results; pictures: of each sample, by label."""
+    """What a test made of a batch. names: of the results; images: as the networks saw them; pictures: of each sample,
+    by label, cropped back to the size of its file where that is kept.
+    """
 
     names: list[str]
     batch: Batch
@@ -52,7 +55,7 @@ def translate(loader: Loader, count: int, names: SharedNames, engine: Engine) ->
     for batch in loader.first(count):
         images = engine.translate(batch)
         yield Translated([names(path) for path in batch["A_paths"]], batch, images,
-                         pictures(engine.model.visuals(images)))
+                         kept_pictures(engine.model.visuals(images), batch))
         progress.advance(len(batch["A_paths"]))
     progress.close()
 
