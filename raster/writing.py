@@ -27,7 +27,7 @@ NIFTI = tuple(dtype for dtype in ANY_TYPE if dtype != "float16")
 @dataclass(frozen=True)
 class Kind:
     """A format. ending: of its files; dtypes, channels: that it holds, () for any; write: to an open file; exact:
-    whether what is read again is what was written; keeps: of an Origin, 'resolution' and 'tags'."""
+    whether what is read again is what was written; keeps: of what its origin knows, 'resolution', 'tags', 'no_data'."""
 
     ending: str
     dtypes: tuple[str, ...]
@@ -173,7 +173,7 @@ def _extra(name: str, what: str) -> Any:
                         ) from None
 
 
-TIFF = Kind("tif", ANY_TYPE, (), _write_tiff, keeps=("resolution", "tags"))
+TIFF = Kind("tif", ANY_TYPE, (), _write_tiff, keeps=("resolution", "tags", "no_data"))
 FORMATS = {
     "png": Kind("png", DEEP, (1, 2, 3, 4), _write_png, keeps=("resolution",)),
     "tiff": TIFF,
