@@ -21,7 +21,6 @@ from options.groups import DataOptions
 from options.schema import Group, Options
 from raster.picture import Size
 from raster.pillow_files import MODES
-from raster.value_range import BYTES, ValueRange
 from util.errors import UserError
 
 Sample = dict[str, Any]
@@ -46,7 +45,6 @@ class BaseDataset(ABC):
     def __init__(self, options: Options, preprocess: Preprocess):
         self.opt = opt = options.view(DataOptions)
         self.notices: list[str] = []  # what the user should know of the files; the commands print it
-        self.ranges: dict[Path, ValueRange] = {}
         self.bits: dict[Path, int] = {}  # that files of more than 8 use; see data/depth.py
         self.bits_used: dict[str, int] = {}  # the same by the flag that says so
         self.preprocess = preprocess
@@ -112,10 +110,6 @@ class BaseDataset(ABC):
         images, notices = look_through(folder, limit)
         self.notices += notices
         return images
-
-    def range_of(self, path: Path) -> ValueRange:
-        """Which values of the file are black and white, and their type."""
-        return self.ranges.get(path, BYTES)
 
     def read(self, path: Path, *channels: int) -> Sequence[Pixels]:
         """The images in a file, scaled and not yet cropped, from the cache if there is one.

@@ -2,7 +2,6 @@
 from options.preprocess import PREPROCESS
 from options.schema import Group, option
 
-
 FORMATS = ("auto", "as_input", "png", "tiff", "npy", "npz", "jpg", "webp", "avif", "bmp", "ppm", "gif", "nifti")
 
 
@@ -62,8 +61,9 @@ class DataOptions(Group):
     max_pixels: int | float = option(178_956_970, "images with more pixels than this are refused", least=1)
     max_dataset_size: int | float = option(float("inf"), "use at most this many images of each domain", least=1)
     display_winsize: int = option(256, "width in pixels of an image on the pages and in the live view", least=1)
-    show_bands: str = option("", "which bands are shown of pictures that are neither gray nor RGB, counted from 1: one, "
-                             "or three as red, green, blue, such as 4,3,2. Left out: the first three, of two the first",
+    show_bands: str = option("", "which bands are shown of pictures that are neither gray nor RGB, counted from 1: "
+                             "one, or three as red, green, blue, such as 4,3,2. Left out: the first three, of two the "
+                             "first",
                              sampling=True)
 
 

@@ -40,8 +40,8 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Results:
-    """What a test has translated. Its pictures are images/<name>_<label>.png, for each name and each label; values: those
-    that have files of their own beside them, by name and label."""
+    """What a test has translated. Its pictures are images/<name>_<label>.png, for each name and each label; values: the
+    files beside them that hold what they are views of, by name and label."""
 
     labels: list[str]
     names: list[str]

@@ -27,7 +27,7 @@ header_of = lru_cache(64)(read_header)
 
 
 class WrittenResults:
-    """Writes the pictures of samples. lost: what files could not keep of those they were made from, with their names."""
+    """Writes the pictures of samples. lost: what files lack of those they were made from, with their names."""
 
     def __init__(self, folder: Path, likeness: Likeness, opt: TestCommandOptions, writer: PictureWriter):
         """UserError when --show_bands names bands that no picture has."""
@@ -72,7 +72,8 @@ class WrittenResults:
         self._note_losses(file, unit.shape, header, void is not None)
         path = self.folder / "values" / file
         self.writer.soon(lambda: write_picture(path, native(unit, like.values, header, void)))
-        return OwnValues(file, str(like.values), len(unit), void is not None, caption(like.values, len(unit), self.bands))
+        shown = caption(like.values, len(unit), self.bands)
+        return OwnValues(file, str(like.values), len(unit), void is not None, shown)
 
     def _note_losses(self, file: str, shape: tuple[int, ...], header: Header, void: bool) -> None:
         """Remember what the file cannot keep."""
