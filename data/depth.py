@@ -27,7 +27,7 @@ def choose_bits(dataset: BaseDataset, looks: Mapping[Path, Look]) -> list[str]:
         deep = {path: look.largest for path in sorted(side) if (look := looks[path]).gray and look.largest is not None}
         if not deep:
             continue
-        largest = max(deep.values())
+        largest = int(max(deep.values()))
         bits = _valid(flag, asked) or next(bits for bits in CAMERAS if largest < 1 << bits)
         dataset.bits |= dict.fromkeys(deep, bits)
         dataset.bits_used[flag] = bits
@@ -46,7 +46,7 @@ def _valid(flag: str, bits: int) -> int:
 
 def _refuse_dark_colour(looks: Mapping[Path, Look]) -> None:
     deep = {path: look.largest for path, look in looks.items() if not look.gray and look.largest is not None}
-    if deep and (largest := max(deep.values())) < DARK:
+    if deep and (largest := int(max(deep.values()))) < DARK:
         raise UserError(f"{len(deep)} colour images have 16 bits a channel, such as {min(deep)}, but no value above "
-                        f"{largest + 255} of 65535. Of colour the upper 8 bits are read, so they would be nearly "
+                        f"{largest} of 65535. Of colour the upper 8 bits are read, so they would be nearly "
                         "black; save them with 8 bits a channel")
