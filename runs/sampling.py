@@ -41,9 +41,7 @@ def with_samples(first: list[Sample], batch: Batch, engine: Engine, count: int, 
 
 
 def _translate_again(engine: Engine, batch: Batch, seed: int) -> list[Sample]:
-    with torch.random.fork_rng([engine.device] if engine.device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        return samples_of(engine.model, batch, engine.translate(batch))
+    return samples_of(engine.model, batch, engine.translate(batch, seed))
 
 
 def _beside_each_other(samples: Sequence[Sample]) -> Sample:
