@@ -83,7 +83,7 @@ class Preparing:
     def __call__(self, picture: Picture, name: Path) -> Prepared:
         """The picture as the generator takes it. UserError, with its name, when it is too small or has other channels.
         """
-        size = picture.values.shape[1::-1]
+        size = picture.values.shape[1], picture.values.shape[0]
         source = Header(size, picture.values.shape[2], picture.values.dtype, 1, picture.origin, picture.no_data)
         flag = "input_range" if self.opt.input_range else "value_range"
         values = self.ranges.get(name) or range_of_picture(picture, flag, getattr(self.opt, flag))
@@ -96,8 +96,9 @@ class Preparing:
             raise UserError(f"{name}: {error}; use --preprocess resize_and_crop or a smaller --crop_size") from None
         unit = to_tensor(plan.apply(pixels), values)
         empty = unit.isnan().any(0)
-        kept = size[::-1] if self.opt.keep_size else tuple(unit.shape[1:])
-        return Prepared(unit.masked_fill(empty, -1)[None], values, source, empty.numpy() if empty.any() else None, kept)
+        width, height = size if self.opt.keep_size else size_of(unit)
+        return Prepared(unit.masked_fill(empty, -1)[None], values, source, empty.numpy() if empty.any() else None,
+                        (height, width))
 
     def back(self, made: Tensor, prepared: Prepared) -> Picture:
         """A translation, (1, C, H, W) in [-1, 1], as values of its domain, of the size of its source where that is kept.
