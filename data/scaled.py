@@ -8,7 +8,7 @@ from torch import Tensor
 
 from data.pixels import Pixels, as_pixels, resize
 from data.transforms import Preprocess
-from raster.picture import Picture, Size
+from raster.picture import Size
 from raster.pillow_files import MAX_PIXELS, MODES, open_image, upright, upright_size
 from raster.reading import read_picture, with_channels
 from raster.value_range import ValueRange
