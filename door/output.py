@@ -100,8 +100,10 @@ def _is_file(output: str) -> bool:
 
 def _translate(jobs: list[Job], translator: Translator, opt: TestCommandOptions, say: Say) -> list[Path]:
     """Translate the files; returns those that were written."""
-    moving = [job._replace(target=_as_video(job.target)) for job in jobs if moves(job.source, job.target, opt.page)]
-    still = {job.source: job for job in jobs if not moves(job.source, job.target, opt.page)}
+    found = [job for job in jobs if moves(job.source, job.target, opt.page)
+             and (job.named or is_video(job.source) or opt.format in ("auto", "as_input"))]
+    moving = [job._replace(target=_as_video(job.target)) for job in found]
+    still = {job.source: job for job in jobs if job not in found}
     written = _translate_still(still, translator, opt, say) if still else []
     for source, target, _ in moving:
         frames = _Frames(source.name)
