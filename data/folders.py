@@ -9,7 +9,7 @@ from options.schema import did_you_mean
 from util.errors import UserError
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".gif", ".avif", ".bmp",
-                 ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpf", ".jpx", ".tga", ".pcx", ".qoi")
+                 ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpf", ".jpx", ".tga", ".pcx", ".qoi", ".npy", ".npz")
 PHASES = ("val", "test", "train")
 Tree = tuple[Path, str]
 """A --dataroot and a --phase."""
