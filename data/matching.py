@@ -4,6 +4,7 @@ from pathlib import Path
 
 from data.folders import look_through
 from util.errors import UserError
+from util.names import without_ending
 
 SHOWN = 20  # images without a partner that are listed
 
@@ -32,7 +33,7 @@ def by_name(folder: Path) -> Named:
     images, notices = look_through(folder)
     named: dict[Path, list[Path]] = {}
     for path in images:
-        named.setdefault(path.relative_to(folder).with_suffix(""), []).append(path)
+        named.setdefault(without_ending(path.relative_to(folder)), []).append(path)
     return Named(folder, named, notices)
 
 
