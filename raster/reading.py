@@ -46,7 +46,8 @@ def decoded_by_pillow(path: Path) -> bool:
     """Whether Pillow reads a file of 8 bits, its first page that is, with the same pixels as `read_picture`."""
     file, page = split_page(path)
     kind = family(file)
-    return page == 1 and file == path and (kind is pillow_files or kind is tiff_files and tiff_files.is_plain(file))
+    known = kind is pillow_files or (kind is tiff_files and tiff_files.is_plain(file))
+    return known and page == 1 and file == path
 
 
 def family(path: Path) -> ModuleType:

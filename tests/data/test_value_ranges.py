@@ -160,7 +160,7 @@ def test_a_range_that_is_given(tmp_path: Path):
 @pytest.mark.parametrize(("line", "said"), [
     ("--input_range 5", "--input_range 5 is no range; expected LOW,HIGH, such as --input_range 0,4095"),
     ("--value_range 7,7", "--value_range 7,7 is no range"),
-    ("--value_range percentile:5,101", "--value_range percentile:5,101 is no range; expected percentile:P,Q with 0 <= "),
+    ("--value_range percentile:5,101", "--value_range percentile:5,101 is no range; expected percentile:P,Q with 0"),
     ("--output_range nan,1", "--output_range nan,1 is no range"),
     ("--output_range text:0,1", "--output_range text:0,1 is no range"),
 ])
