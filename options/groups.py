@@ -1,6 +1,8 @@
 """The options that belong to no model and no dataset, in the groups in which --help shows them."""
 from options.preprocess import PREPROCESS
-from options.schema import Group, option
+from options.schema import Group, Sides, option
+
+FORMATS = ("auto", "as_input", "png", "tiff", "npy", "npz", "jpg", "webp", "avif", "bmp", "ppm", "gif", "nifti")
 
 
 class RunOptions(Group):
@@ -48,8 +50,13 @@ class DataOptions(Group):
     preprocess: str = option(
         "resize_and_crop", "how an image is brought to size",
         choices=PREPROCESS, common=True, sampling=True)
-    load_size: int = option(286, "side, or width, in pixels that images are scaled to", least=1, sampling=True)
-    crop_size: int = option(256, "side in pixels that is then cropped", common=True, least=1, sampling=True)
+    load_size: Sides = option(286, "side, or width, in pixels that images are scaled to; or H,W, as --crop_size",
+                              sampling=True)
+    crop_size: Sides = option(256, "side in pixels that is then cropped; or H,W, a height and a width", common=True,
+                              sampling=True)
+    pad: str = option("", "continue images that are smaller than the crop by their reflection, instead of refusing "
+                      "them; with --preprocess crop or scale_width_and_crop", choices=("", "reflect"),
+                      training_only=True)
     no_flip: bool = option(False, "do not mirror training images at random", training_only=True)
     batch_size: int = option(1, "images a step; of each process, when torchrun starts several", common=True, least=1)
     serial_batches: bool = option(False, "take images in order instead of shuffled", training_only=True)
@@ -65,6 +72,10 @@ class DataOptions(Group):
     max_pixels: int | float = option(178_956_970, "images with more pixels than this are refused", least=1)
     max_dataset_size: int | float = option(float("inf"), "use at most this many images of each domain", least=1)
     display_winsize: int = option(256, "width in pixels of an image on the pages and in the live view", least=1)
+    show_bands: str = option("", "which bands are shown of pictures that are neither gray nor RGB, counted from 1: "
+                             "one, or three as red, green, blue, such as 4,3,2. Left out: the first three, of two the "
+                             "first",
+                             sampling=True)
 
 
 class SpeedOptions(Group):
@@ -176,14 +187,22 @@ class TestRunOptions(RunOptions):
     eval: bool = option(False, "freeze dropout and use the trained statistics of batch norm")
     aspect_ratio: float = option(1.0, "stretch saved images to this width over height, 0.01 to 100", least=0.01,
                                  most=100)
+    save: str = option("", "which pictures are written and shown, with commas between, such as fake_B,real_A; a wrong "
+                       "name lists them. Left out: all")
+    format: str = option("auto", "also write results with their own values, to values/: as files of this format, or "
+                         "as_input, of the input's. auto: as_input, but nothing beside gray and RGB of 8 bits",
+                         choices=FORMATS)
 
 
 class TestDataOptions(DataOptions):
     """data"""
 
     phase: str = option("test", "folder of the dataset to use: train, val, test, ...", common=True)
-    load_size: int = option(256, "side, or width, in pixels that images are scaled to; left out: as --crop_size",
-                            least=1, sampling=True)
+    load_size: Sides = option(256, "side, or width, in pixels that images are scaled to; or H,W. Left out: as "
+                              "--crop_size", sampling=True)
+    keep_size: bool = option(False, "translate images at their own size: padded by reflection to what the network "
+                             "accepts, and the results cropped back. Left out: true with --preprocess none, where "
+                             "false resizes them to what the network accepts")
 
 
 class TrainCommandOptions(TrainRunOptions, DataOptions, TrainingOptions, TrainSpeedOptions, LoggingOptions,
@@ -200,6 +219,15 @@ class SampleOptions(Group):
 
     samples: int = option(1, "translations of each input, with another dropout noise each; from 2 on also a map of how "
                           "far they differ, fake_B_std", least=1)
+
+
+class OutputOptions(Group):
+    """one file, one line"""
+
+    output: str = option("", "where the translations go instead of a results page: a file for a file, a folder for a "
+                         "folder or a glob in quotes, which keeps its tree and names, or - for standard output (and "
+                         "--dataroot - for standard input). Videos and animated pictures go frame by frame. Another "
+                         "file of that name is replaced, the input never", once=True, common=True)
 
 
 def validated_every(opt: TrainCommandOptions) -> int:
