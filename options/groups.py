@@ -2,6 +2,8 @@
 from options.preprocess import PREPROCESS
 from options.schema import Group, Sides, option
 
+FORMATS = ("auto", "as_input", "png", "tiff", "npy", "npz", "jpg", "webp", "avif", "bmp", "ppm", "gif", "nifti")
+
 
 class RunOptions(Group):
     """run"""
@@ -34,11 +36,17 @@ class DataOptions(Group):
                                structure=True, sampling=True)
     direction: str = option("AtoB", "which domain is translated into which", choices=("AtoB", "BtoA"), common=True,
                             structure=True, sampling=True)
-    input_nc: int = option(3, "channels of an input image: 3 RGB, 1 gray", least=1, structure=True)
-    output_nc: int = option(3, "channels of an output image: 3 RGB, 1 gray", least=1, structure=True)
-    input_bits: int = option(0, "bits of 16 that gray input images use, such as 12 of a microscope; 0: as many as "
-                             "hold the largest value", least=0, most=16, sampling=True)
-    output_bits: int = option(0, "the same of output images", least=0, most=16, sampling=True)
+    input_nc: int = option(3, "channels of an input image: 3 RGB, 1 gray, or as many as the files have", least=1,
+                           structure=True)
+    output_nc: int = option(3, "channels of an output image, likewise", least=1, structure=True)
+    value_range: str = option(
+        "auto", "which values of the files are black and white: LOW,HIGH, percentile:P,Q of all values of a side, or "
+        "auto: by their type, and by the values in use where the type does not say", sampling=True)
+    input_range: str = option("", "the same of input images alone, such as 0,4095 or, for files of that type only, "
+                              "uint16:0,4095; a run keeps what was found in training", sampling=True)
+    output_range: str = option("", "the same of output images", sampling=True)
+    page: str = option("1", "which page, frame or slice is read of files with several: its number, or all, each as an "
+                       "image of its own", sampling=True)
     preprocess: str = option(
         "resize_and_crop", "how an image is brought to size",
         choices=PREPROCESS, common=True, sampling=True)
@@ -64,6 +72,10 @@ class DataOptions(Group):
     max_pixels: int | float = option(178_956_970, "images with more pixels than this are refused", least=1)
     max_dataset_size: int | float = option(float("inf"), "use at most this many images of each domain", least=1)
     display_winsize: int = option(256, "width in pixels of an image on the pages and in the live view", least=1)
+    show_bands: str = option("", "which bands are shown of pictures that are neither gray nor RGB, counted from 1: "
+                             "one, or three as red, green, blue, such as 4,3,2. Left out: the first three, of two the "
+                             "first",
+                             sampling=True)
 
 
 class SpeedOptions(Group):
@@ -175,6 +187,11 @@ class TestRunOptions(RunOptions):
     eval: bool = option(False, "freeze dropout and use the trained statistics of batch norm")
     aspect_ratio: float = option(1.0, "stretch saved images to this width over height, 0.01 to 100", least=0.01,
                                  most=100)
+    save: str = option("", "which pictures are written and shown, with commas between, such as fake_B,real_A; a wrong "
+                       "name lists them. Left out: all")
+    format: str = option("auto", "also write results with their own values, to values/: as files of this format, or "
+                         "as_input, of the input's. auto: as_input, but nothing beside gray and RGB of 8 bits",
+                         choices=FORMATS)
 
 
 class TestDataOptions(DataOptions):
@@ -202,6 +219,15 @@ class SampleOptions(Group):
 
     samples: int = option(1, "translations of each input, with another dropout noise each; from 2 on also a map of how "
                           "far they differ, fake_B_std", least=1)
+
+
+class OutputOptions(Group):
+    """one file, one line"""
+
+    output: str = option("", "where the translations go instead of a results page: a file for a file, a folder for a "
+                         "folder or a glob in quotes, which keeps its tree and names, or - for standard output (and "
+                         "--dataroot - for standard input). Videos and animated pictures go frame by frame. Another "
+                         "file of that name is replaced, the input never", once=True, common=True)
 
 
 def validated_every(opt: TrainCommandOptions) -> int:
