@@ -94,7 +94,8 @@ def test_deep_images_of_any_channels_keep_their_size(train, translate, dataroot)
             for side, channels in (("A", 2), ("B", 1)):
                 path = dataroot / "deep" / phase / side / f"{number}.tif"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                values = np.random.default_rng(number).integers(0, 4096, (37, 43 + number, channels), np.uint16).squeeze()
+                rng, shape = np.random.default_rng(number), (37, 43 + number, channels)
+                values = rng.integers(0, 4096, shape, np.uint16).squeeze()
                 tifffile.imwrite(path, values, photometric="minisblack", metadata=None,
                                  planarconfig="contig" if channels > 1 else None)
     line = f"--dataroot {dataroot}/deep --input_nc 2 --output_nc 1"
