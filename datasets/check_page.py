@@ -59,7 +59,8 @@ def _shown(finding: Finding) -> bool:
 def _add_finding(sheet: ContactSheet, anchor: str, finding: Finding, report: Report) -> None:
     """The first groups of a finding's files, each group beside each other."""
     root = Path(report.dataroot)
-    bits = {path: bits for split in report.splits.values() for path, bits in split.dataset.bits.items()}
+    bits = {path: max(8, int(values.high).bit_length()) for split in report.splits.values()
+            for path, values in split.dataset.ranges.items() if values.dtype == "uint16"}
     more = len(finding.files) - GROUPS
     sheet.add_section(anchor, finding.text, f"the first {GROUPS} of {len(finding.files)}" if more > 0 else "")
     for number, group in enumerate(finding.files[:GROUPS]):

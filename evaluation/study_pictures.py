@@ -10,6 +10,7 @@ from data.folders import IMAGE_ENDINGS, describe_tree, list_images
 from pages.results_folder import read_results
 from raster.pillow_files import open_image, read_image
 from util.errors import UserError
+from util.names import without_ending
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def find_pictures(folder: Path, label: str) -> list[Picture]:
         raise UserError(f"no images in {folder}; {found}\nexpected: a folder of images ({' '.join(IMAGE_ENDINGS)}), or "
                         "one that test.py wrote, such as results/NAME/test_latest")
     names = [path.relative_to(folder) for path in paths]
-    return [Picture(path, name.as_posix(), name.with_suffix("").as_posix())
+    return [Picture(path, name.as_posix(), without_ending(name).as_posix())
             for path, name in zip(paths, names, strict=True)]
 
 

@@ -64,17 +64,23 @@ def read_image(path: Path, channels: int, bits: int = 16, max_pixels: float = MA
 
 
 def upright(image: Image.Image, channels: int, bits: int = 16) -> Image.Image:
-    """An open image of 8 bits as gray (channels=1) or RGB (3), turned upright by its EXIF orientation.
+    """A new image: that of an open file, of 8 bits, as gray (channels=1) or RGB (3), upright by its EXIF orientation.
 
     Transparent pixels are laid over white; palettes, CMYK and gray are converted.
     """
-    image = ImageOps.exif_transpose(image)
+    found = turned_upright(image, channels, bits)
+    return found.copy() if found is image else found
+
+
+def turned_upright(image: Image.Image, channels: int, bits: int = 16) -> Image.Image:
+    """As `upright`, without a copy where it can be done without: the image is changed and may be the result itself."""
+    ImageOps.exif_transpose(image, in_place=True)
     if is_deep_gray(image):  # Pillow would clip it at 255
         image = Image.fromarray((deep_values(image) >> (bits - 8)).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert(MODES[channels])
+    return image if image.mode == MODES[channels] else image.convert(MODES[channels])
 
 
 def is_deep_gray(image: Image.Image) -> bool:

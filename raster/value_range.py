@@ -26,6 +26,8 @@ class ValueRange:
 
     def from_unit(self, unit: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """Float values in [-1, 1] back to those of a file of type `dtype`: whole numbers are rounded, NaN stays."""
+        if dtype == np.uint8 and (self.low, self.high) == (0, 255):  # to the bit what pages show
+            return np.rint((unit.astype(np.float32).clip(-1, 1) + np.float32(1)) * np.float32(127.5)).astype(np.uint8)
         values = (unit.astype(np.float64).clip(-1, 1) + 1) * ((self.high - self.low) / 2) + self.low
         if not np.issubdtype(dtype, np.integer):
             return values.astype(dtype)
