@@ -3,8 +3,10 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from util.errors import UserError
 
@@ -42,13 +44,22 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     data: the content; a str is written as UTF-8.
     Raises OSError, with the path, when it cannot be written; the old file is then untouched and no temporary file left.
     """
+    with replacing(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """As `write_atomically`, for content that is written in parts: the file, open to read and write.
+
+    `path` is replaced when the context is left without an exception.
+    """
     path = Path(path)
-    content = data.encode() if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
-        with open(temporary, "xb") as file:
-            file.write(content)
+        with open(temporary, "x+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

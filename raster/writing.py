@@ -1,0 +1,194 @@
+"""From a picture as an array to a file, value for value, in the format that the file's ending names."""
+import gzip
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from raster.picture import Origin, Picture
+from util.errors import UserError
+from util.files import replacing
+
+GEO_TAGS = {33550: "d", 33922: "d", 34264: "d", 34735: "H", 34736: "d", 34737: "s", 42112: "s"}
+"""What a TIFF says of its place on the earth (GeoTIFF 1.1, annex F; 42112: GDAL's own words), with the types."""
+NO_DATA_TAG = 42113  # GDAL's, a number as text
+CLASSIC_TIFF = 2**32 - 2**25  # bytes of values: more need offsets of 64 bits
+ANY_PICTURE = "--format tiff or --format npy"
+
+BYTES, DEEP = ("uint8",), ("uint8", "uint16")
+ANY_TYPE = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+NIFTI = tuple(dtype for dtype in ANY_TYPE if dtype != "float16")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A format. ending: of its files; dtypes, channels: that it holds, () for any; write: to an open file; exact:
+    whether what is read again is what was written; keeps: of an Origin, 'resolution' and 'tags'."""
+
+    ending: str
+    dtypes: tuple[str, ...]
+    channels: tuple[int, ...]
+    write: Callable[[BinaryIO, Picture], None]
+    exact: bool = True
+    keeps: tuple[str, ...] = ()
+
+    def lacks(self, dtype: np.dtype, channels: int) -> str:
+        """What it cannot hold of such pictures, '' when it holds them."""
+        wrong = []
+        if self.channels and channels not in self.channels:
+            wrong.append(f"{channels} channels, only {_or(self.channels)}")
+        if self.dtypes and dtype.name not in self.dtypes:
+            wrong.append(f"{dtype.name} values, only {_or(self.dtypes)}")
+        return " nor ".join(wrong)
+
+
+def write_picture(path: Path, picture: Picture) -> None:
+    """Write a picture, value for value, in the format of the path's ending; whole or not at all.
+
+    A TIFF keeps the resolution, the geo tags and the no-data value, a PNG of 8 bits, or gray, the resolution, a NIfTI
+    file the affine. JPEG and AVIF alone are not exact.
+    Raises UserError, which says what to type, for values or channels that the format cannot hold; OSError.
+    """
+    kind = kind_of(path)
+    if wrong := kind.lacks(picture.values.dtype, picture.values.shape[2]):
+        raise UserError(f"{path}: {path.suffix[1:]} does not hold {wrong}; give {ANY_PICTURE}")
+    with replacing(path) as file:
+        kind.write(file, picture)
+
+
+def kind_of(path: Path) -> Kind:
+    """The format that an ending names. UserError, with the known ones, for another."""
+    for ending, kind in ENDINGS.items():
+        if path.name.lower().endswith(f".{ending}"):
+            return kind
+    raise UserError(f"{path}: no picture is written with this ending. Known: {', '.join(ENDINGS)}")
+
+
+def ending_for(format: str, origin: Origin, dtype: np.dtype, channels: int) -> str:
+    """The ending, without its dot, of a picture's file. format: a name of FORMATS; 'as_input', the format of the file
+    that it was made from; or 'auto', the same if that is exact.
+
+    Where the format of the input cannot hold the picture, or is only read, it becomes a PNG or else a TIFF.
+    UserError when a format that was asked for by name cannot hold it.
+    """
+    if format in FORMATS:
+        if wrong := FORMATS[format].lacks(dtype, channels):
+            raise UserError(f"--format {format} does not hold {wrong}; give {ANY_PICTURE}, or leave --format out")
+        return FORMATS[format].ending
+    same = FORMATS.get(SAME.get(origin.format.upper(), ""))
+    for kind in (same, FORMATS["png"]):
+        alpha = kind is FORMATS["png"] and channels == 2  # a second band is no transparency
+        if kind and not alpha and not kind.lacks(dtype, channels) and (kind.exact or format == "as_input"):
+            return kind.ending
+    return TIFF.ending
+
+
+def _or(known: Sequence[object]) -> str:
+    *most, last = map(str, known)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _write_png(file: BinaryIO, picture: Picture) -> None:
+    if picture.values.dtype == np.uint8 or picture.values.shape[2] == 1:
+        _pillow("PNG", resolved=True)(file, picture)
+    else:
+        file.write(_extra("imagecodecs", "PNG files with 16-bit colours").png_encode(picture.values))
+
+
+def _pillow(format: str, resolved: bool = False, **options: Any) -> Callable[[BinaryIO, Picture], None]:
+    """What writes a format of Pillow's. resolved: whether it has a place for the resolution."""
+    def write(file: BinaryIO, picture: Picture) -> None:
+        image = Image.fromarray(np.ascontiguousarray(_plain(picture)))
+        resolution = picture.origin.resolution
+        image.save(file, format, **options, **({"dpi": resolution} if resolved and resolution else {}))
+    return write
+
+
+def _write_tiff(file: BinaryIO, picture: Picture) -> None:
+    import tifffile
+
+    values, origin = picture.values, picture.origin
+    layout: dict[str, Any] = {"photometric": "minisblack"}
+    if (channels := values.shape[2]) > 1:
+        layout |= {"planarconfig": "contig", "extrasamples": ["unspecified"] * (channels - 1)}
+    if channels == 3 and values.dtype.name in DEEP:
+        layout = {"photometric": "rgb", "planarconfig": "contig"}
+    if origin.resolution:
+        layout |= {"resolution": origin.resolution, "resolutionunit": "INCH"}
+    if values.dtype.kind in "iu" and values.itemsize <= 4:
+        layout["predictor"] = True  # differences of neighbours, which pack better
+    with tifffile.TiffWriter(file, bigtiff=values.nbytes > CLASSIC_TIFF) as tiff:
+        tiff.write(_plain(picture), compression="zlib", metadata=None, software=False,
+                   extratags=list(_tiff_tags(picture)), **layout)
+
+
+def _tiff_tags(picture: Picture) -> Iterator[tuple[int, str, int, Any, bool]]:
+    """The geo tags and the no-data value as tifffile takes them: number, type, how many, values, on the first page."""
+    for number, kind in GEO_TAGS.items():
+        if number in picture.origin.tags:
+            held = picture.origin.tags[number]
+            held = str(held).encode() if kind == "s" else tuple(np.ravel(held).tolist())
+            yield number, kind, 0 if kind == "s" else len(held), held, True
+    if picture.no_data is not None:
+        yield NO_DATA_TAG, "s", 0, f"{picture.no_data:.17g}", True
+
+
+def _write_npy(file: BinaryIO, picture: Picture) -> None:
+    np.save(file, _plain(picture), allow_pickle=False)
+
+
+def _write_npz(file: BinaryIO, picture: Picture) -> None:
+    np.savez_compressed(file, image=_plain(picture))
+
+
+def _plain(picture: Picture) -> np.ndarray:
+    """(H, W) of one channel, (H, W, C) of several."""
+    return picture.values[:, :, 0] if picture.values.shape[2] == 1 else picture.values
+
+
+def _write_nifti(file: BinaryIO, picture: Picture) -> None:
+    """A volume of one slice, x, y, z and, of several channels, a fifth axis of them (NIfTI-1, dim[5])."""
+    nibabel = _extra("nibabel", "NIfTI files")
+    volume = picture.values.transpose(1, 0, 2)[:, :, None]
+    volume = volume[..., 0] if volume.shape[3] == 1 else volume[:, :, :, None]
+    image = nibabel.Nifti1Image(volume, np.asarray(picture.origin.tags.get("affine", np.eye(4))), dtype=volume.dtype)
+    file.write(image.to_bytes())
+
+
+def _write_packed_nifti(file: BinaryIO, picture: Picture) -> None:
+    with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+        _write_nifti(packed, picture)  # type: ignore[arg-type]
+
+
+def _extra(name: str, what: str) -> Any:
+    """A package of the extra `formats`. UserError when it is missing."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UserError(f"{what} need the package {name} ({error}): pip install .[formats], or give --format tiff"
+                        ) from None
+
+
+TIFF = Kind("tif", ANY_TYPE, (), _write_tiff, keeps=("resolution", "tags"))
+FORMATS = {
+    "png": Kind("png", DEEP, (1, 2, 3, 4), _write_png, keeps=("resolution",)),
+    "tiff": TIFF,
+    "npy": Kind("npy", (), (), _write_npy),
+    "npz": Kind("npz", (), (), _write_npz),
+    "jpg": Kind("jpg", BYTES, (1, 3), _pillow("JPEG", True, quality=95, subsampling=0), False, ("resolution",)),
+    "webp": Kind("webp", BYTES, (3, 4), _pillow("WEBP", lossless=True, exact=True)),
+    "avif": Kind("avif", BYTES, (3, 4), _pillow("AVIF", quality=95), False),
+    "bmp": Kind("bmp", BYTES, (1, 3), _pillow("BMP", True), keeps=("resolution",)),
+    "ppm": Kind("ppm", BYTES, (1, 3), _pillow("PPM")),
+    "gif": Kind("gif", BYTES, (1,), _pillow("GIF")),
+    "nifti": Kind("nii.gz", NIFTI, (), _write_packed_nifti, keeps=("tags",)),
+}
+ENDINGS = {kind.ending: kind for kind in FORMATS.values()} | {
+    "tiff": TIFF, "jpeg": FORMATS["jpg"], "pgm": FORMATS["ppm"], "nii": Kind("nii", NIFTI, (), _write_nifti)}
+SAME = {"PNG": "png", "TIFF": "tiff", "NPY": "npy", "NPZ": "npz", "JPEG": "jpg", "MPO": "jpg", "WEBP": "webp",
+        "AVIF": "avif", "BMP": "bmp", "PPM": "ppm", "GIF": "gif", "NIFTI": "nifti"}
+"""By the format of a file that was read, as Origin names it, the one to write. Others are only read."""
