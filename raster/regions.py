@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import tifffile
@@ -21,15 +21,14 @@ import tifffile
 from raster.picture import Header, Origin, Picture, Size
 from raster.pillow_files import MAX_PIXELS
 from raster.reading import read_header, read_picture, split_page
-from raster.writing import write_picture
+from raster.writing import tiff_layout, write_picture
 from util.errors import UserError
 from util.files import temporary_beside
 
+BLOCK = 1024  # pixels: side of what is read at once where a whole picture is looked through
 KEPT = 1 << 28  # bytes of decoded segments: a quarter of a gigabyte
 LARGEST_SEGMENT = 1 << 30  # bytes: a picture that was compressed in one piece is no use in parts
 STRIP = 1 << 20  # bytes of a strip in the TIFFs that are written, so that others can read them in parts
-GEO_TAGS = {33550: "d", 33922: "d", 34264: "d", 34735: "H", 34736: "d", 34737: "s", 42112: "s"}  # by type
-NO_DATA = 42113  # the tag of GDAL, a text
 PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)  # whose values are what is stored
 
 
@@ -43,6 +42,20 @@ class RegionReader(ABC):
     @abstractmethod
     def read(self, top: int, left: int, height: int, width: int) -> np.ndarray:
         """The values (height, width, C) of a part that lies within the picture."""
+
+    def bounds(self) -> tuple[float, float] | None:
+        """The smallest and the largest value that is a number and not no_data, of all channels; None: there is none.
+
+        Reads the whole picture, block by block.
+        """
+        low, high = np.inf, -np.inf
+        for top in range(0, self.size[1], BLOCK):
+            for left in range(0, self.size[0], BLOCK):
+                values = self.read(top, left, min(BLOCK, self.size[1] - top), min(BLOCK, self.size[0] - left))
+                kept = values[np.isfinite(values) & (values != self.no_data)]  # None differs from all values
+                if kept.size:
+                    low, high = min(low, float(kept.min())), max(high, float(kept.max()))
+        return (low, high) if low <= high else None
 
     def close(self) -> None:  # noqa: B027  what lies in memory has nothing to close
         """Nothing will be read any more."""
@@ -339,19 +352,7 @@ def _begin_tiff(path: Path, shape: tuple[int, int, int], dtype: np.dtype, origin
     row = width * channels * dtype.itemsize
     tifffile.imwrite(path, shape=shape if channels > 1 else shape[:2], dtype=dtype, byteorder="<",
                      bigtiff=height * row > 1 << 31, rowsperstrip=max(1, STRIP // row),
-                     **_tags(channels, dtype, origin, no_data))
-
-
-def _tags(channels: int, dtype: np.dtype, origin: Origin, no_data: float | None) -> dict[str, Any]:
-    """What tifffile is to write beside the values."""
-    colour = channels == 3 and dtype.kind == "u"
-    tags = [(code, GEO_TAGS[code], 0 if isinstance(value, str) else len(value), value, True)
-            for code, value in origin.tags.items() if code in GEO_TAGS]
-    if no_data is not None:
-        tags.append((NO_DATA, "s", 0, f"{no_data:.17g}", True))
-    return {"photometric": "rgb" if colour else "minisblack", "planarconfig": "contig" if channels > 1 else None,
-            "metadata": None, "extratags": tags,
-            **({"resolution": origin.resolution, "resolutionunit": "INCH"} if origin.resolution else {})}
+                     **tiff_layout(channels, dtype, origin, no_data))
 
 
 def _begin_npy(path: Path, shape: tuple[int, int, int], dtype: np.dtype, origin: Origin, no_data: float | None) -> None:

@@ -120,6 +120,16 @@ def test_decoded_segments_are_kept_within_a_bound(tmp_path: Path, monkeypatch: p
         assert len(reader.kept) == 3
 
 
+@pytest.mark.parametrize("no_data", [None, -9999.0])
+def test_bounds_are_those_of_finite_values_with_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_data: float):
+    monkeypatch.setattr("raster.regions.BLOCK", 16)
+    whole = values(2, "float32") + 3
+    whole[60, 82], whole[5, 5], whole[40, 40, 1], whole[1, 1] = (7000, 2), (np.nan, np.inf), -50, -9999
+    write_parts(tmp_path / "a.tif", whole, QUARTERS, Origin("TIFF"), no_data)
+    with open_region_reader(tmp_path / "a.tif") as reader:
+        assert reader.bounds() == (-50 if no_data else -9999, 7000)
+
+
 def write_parts(path: Path, whole: np.ndarray, boxes: list[tuple[int, int, int, int]], origin: Origin,
                 no_data: float | None = None) -> None:
     writer = open_region_writer(path, whole.shape[1::-1], whole.shape[2], whole.dtype, origin, no_data)
