@@ -15,12 +15,14 @@ class Origin:
     """What a file knows of its picture beside the values, for the files that are made of it.
 
     format: 'PNG', 'TIFF', 'NPY', ... ; resolution: pixels per inch, across and down; tags: what only that format knows,
-    such as the geo tags of a TIFF (by number) or the affine of a NIfTI file ('affine').
+    such as the geo tags of a TIFF (by number) or the affine of a NIfTI file ('affine'); alpha: whether the last channel
+    says how opaque a pixel is.
     """
 
     format: str
     resolution: tuple[float, float] | None = None
     tags: Mapping[Any, Any] = field(default_factory=lambda: MappingProxyType({}))
+    alpha: bool = False
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,6 @@ BAD = {
     "pipe": (os.mkfifo, "it is not a regular file"),
     "device": (lambda path: path.symlink_to("/dev/zero"), "it is not a regular file"),
     "bomb": (lambda path: path.write_bytes(b"P5 99999 99999 255\n"), "9999800001 pixels, more than --max_pixels"),
-    "floats": (lambda path: Image.new("F", (4, 4)).save(path, "TIFF"), "floating point"),
     "no_width": (no_width, "it is no image"),
     "odd_numbers": (lambda path: path.write_bytes(b"P6 2 2 70000\n" + bytes(12)), "maxval"),
     "png_without_end": (lambda path: path.write_bytes(encoded("png")[:-40]), "truncated"),

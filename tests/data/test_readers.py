@@ -137,9 +137,3 @@ def test_unreadable_headers_are_named(tmp_path: Path, damage: Callable, read: Ca
     damage(tmp_path / "bad.png")
     with pytest.raises(UserError, match=r"bad.png cannot be read as an image: ."):
         read(tmp_path / "bad.png")
-
-
-def test_floating_point_pixels_are_refused_by_name(tmp_path: Path):
-    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
-    with pytest.raises(UserError, match=r"float.tif .*floating point numbers.*save it with 8 or 16 bits"):
-        read_image(tmp_path / "float.tif", 3)

@@ -1,0 +1,98 @@
+"""From a file of any format to a picture with the values and the channels that are stored in it."""
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from PIL import Image
+
+from raster import array_files, pillow_files, tiff_files
+from raster.bad_image import MAX_PIXELS, BadImage, naming, require_file
+from raster.names import page_path, split_ending, split_page
+from raster.picture import Header, Picture
+from util.errors import UserError
+
+__all__ = ["MAX_PIXELS", "BadImage", "page_path", "page_paths", "read_header", "read_picture", "split_page",
+           "with_channels"]
+
+BY_ENDING = {".npy": array_files, ".npz": array_files}
+LUMA = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601, as Pillow has it
+
+
+def read_picture(path: Path, max_pixels: float = MAX_PIXELS) -> Picture:
+    """The picture in a file, or in one page of it (`page_paths`), upright, with its values as they are stored.
+
+    Palettes, CMYK and 1 bit become gray, RGB or RGBA of 8 bits. Raises BadImage when the file cannot be read or has
+    more than max_pixels, UserError when the library that reads its format is not installed.
+    """
+    file, page = split_page(path)
+    return family(file).read_picture(file, page, max_pixels)
+
+
+def read_header(path: Path, max_pixels: float = MAX_PIXELS) -> Header:
+    """What `read_picture` would give, without its values: hardly any file is decoded for it. Raises as that does."""
+    file, page = split_page(path)
+    return family(file).read_header(file, page, max_pixels)
+
+
+def page_paths(path: Path, max_pixels: float = MAX_PIXELS) -> list[Path]:
+    """Paths that stand for the pages, frames or slices of a file: name.p1.tif, name.p2.tif. Of a single one its own."""
+    pages = read_header(path, max_pixels).pages
+    return [path] if pages == 1 else [page_path(path, page) for page in range(1, pages + 1)]
+
+
+def family(path: Path) -> ModuleType:
+    """The module that reads the file: `read_header`, `read_picture` and `values_of`. Raises BadImage."""
+    with naming(path, OSError):
+        require_file(path)
+        with path.open("rb") as file:
+            if file.read(4) in tiff_files.MAGIC:  # whatever its name is
+                return tiff_files
+    return BY_ENDING.get(split_ending(path.name)[1].lower(), pillow_files)
+
+
+def with_channels(picture: Picture, channels: int, path: Path) -> Picture:
+    """The picture with that many channels; one that has them stays as it is.
+
+    What is transparent is laid over white, gray is repeated to RGB, RGB becomes luminance; pixels without data stay
+    so. UserError, naming the file, for all other numbers.
+    """
+    had = picture.values.shape[2]
+    if had == channels:
+        return picture
+    void, values = picture.void(), picture.values
+    if picture.origin.alpha:
+        values = _over_white(values)
+    if (values.shape[2], channels) == (3, 1):
+        values = _luminance(values)
+    elif (values.shape[2], channels) == (1, 3):
+        values = values.repeat(3, axis=2)
+    elif values.shape[2] != channels:
+        raise UserError(f"{path} has {had} channels, expected {channels}; give --input_nc {had}, or --output_nc {had} "
+                        "where it is a target")
+    if void is not None:
+        values = values.copy()
+        values[void] = np.nan if picture.no_data is None else picture.no_data
+    return Picture(values, picture.origin, picture.no_data)
+
+
+def _luminance(values: np.ndarray) -> np.ndarray:
+    """(H, W, 3) to (H, W, 1)."""
+    if values.dtype == np.uint8:
+        return np.array(Image.fromarray(values).convert("L"))[..., None]
+    light = values.astype(np.float64) @ LUMA[:, None]
+    return _like(light, values.dtype)
+
+
+def _over_white(values: np.ndarray) -> np.ndarray:
+    """(H, W, C) of which the last channel is opacity, over white, without it."""
+    if values.dtype == np.uint8:
+        image = Image.fromarray(values).convert("RGBA")
+        flat = np.array(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image))
+        return flat[..., :values.shape[2] - 1]
+    white = np.iinfo(values.dtype).max if values.dtype.kind in "ui" else 1
+    colours, opacity = values[..., :-1].astype(np.float64), values[..., -1:] / white
+    return _like(colours * opacity + white * (1 - opacity), values.dtype)
+
+
+def _like(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return (np.rint(values) if dtype.kind in "ui" else values).astype(dtype)
