@@ -10,7 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,8 +19,8 @@ import numpy as np
 import tifffile
 
 from raster.picture import Header, Origin, Picture, Size
-from raster.pillow_files import MAX_PIXELS
-from raster.reading import read_header, read_picture, split_page
+from raster.reading import MAX_PIXELS, BadImage, read_header, read_picture, split_page
+from raster.tiff_files import page_in_parts
 from raster.writing import tiff_layout, write_picture
 from util.errors import UserError
 from util.files import temporary_beside
@@ -29,7 +29,6 @@ BLOCK = 1024  # pixels: side of what is read at once where a whole picture is lo
 KEPT = 1 << 28  # bytes of decoded segments: a quarter of a gigabyte
 LARGEST_SEGMENT = 1 << 30  # bytes: a picture that was compressed in one piece is no use in parts
 STRIP = 1 << 20  # bytes of a strip in the TIFFs that are written, so that others can read them in parts
-PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)  # whose values are what is stored
 
 
 class RegionReader(ABC):
@@ -74,25 +73,12 @@ def open_region_reader(path: Path, max_pixels: float = MAX_PIXELS) -> RegionRead
     TIFF (strips, tiles, compressed or not, BigTIFF) and .npy are read in parts, so that max_pixels does not concern
     them; any other file is read whole. Raises BadImage or UserError as `read_picture` does.
     """
-    header = read_header(path)
-    file, page = split_page(path)
-    if header.origin.format == "TIFF":
-        tiff = tifffile.TiffFile(file)
-        found = tiff.pages[page - 1]
-        if isinstance(found, tifffile.TiffPage) and _in_parts(found, header):
-            return _values_of(tiff, found, header)
-        tiff.close()
-    if file.suffix.lower() == ".npy" and (values := _NpyFile.open(file, header)):
-        return values
+    header, (file, page) = read_header(path, inf), split_page(path)
+    if header.origin.format == "TIFF" and (reader := _open_tiff(file, page, header)):
+        return reader
+    if header.origin.format == "NPY" and (rows := _open_npy(file, header)):
+        return _Plain(header, rows)
     return _Whole(header, read_picture(path, max_pixels))
-
-
-def _in_parts(page: tifffile.TiffPage, header: Header) -> bool:
-    """Whether what is stored in the parts of a page are its values, upright."""
-    as_stored = page.photometric in PLAIN or (  # JPEG decodes what it stores
-        page.photometric == tifffile.PHOTOMETRIC.YCBCR and page.compression == tifffile.COMPRESSION.JPEG)
-    return (as_stored and page.imagedepth == 1 and page.samplesperpixel == header.channels
-            and page.dtype == header.dtype and page.tags.valueof("Orientation", 1) == 1)
 
 
 class _Rows:
@@ -113,7 +99,7 @@ class _Rows:
             while rest and (count := self.file.readinto(rest)):
                 rest = rest[count:]
             if rest:
-                raise UserError(f"{self.file.name} ends too early, at byte {at}: was it copied as a whole?")
+                raise BadImage(Path(str(self.file.name)), f"it ends before byte {at + piece.nbytes}")
         values = values.astype(self.dtype.newbyteorder("="), copy=False)
         return np.moveaxis(values, 0, 2).reshape(height, width, -1) if self.planes > 1 else values[0]
 
@@ -163,17 +149,15 @@ class _Whole(RegionReader):
         return self.values[top:top + height, left:left + width]
 
 
-class _NpyFile(_Plain):
-    """An array (H, W) or (H, W, C) of NumPy."""
-
-    @classmethod
-    def open(cls, path: Path, header: Header) -> _NpyFile | None:
-        """The reader, or None where the file holds more than one picture or columns instead of rows."""
-        shape, by_columns, dtype, offset = _npy_header(path)
-        (width, height), channels = header.size, header.channels
-        if by_columns or shape not in ((height, width), (height, width, channels)):
-            return None
-        return cls(header, _Rows(path, offset, 1, header.size, channels, dtype))
+def _open_npy(path: Path, header: Header) -> _Rows | None:
+    """The values of an array (H, W), (H, W, C) or (C, H, W); None where they lie otherwise."""
+    shape, by_columns, dtype, offset = _npy_header(path)
+    (width, height), channels = header.size, header.channels
+    if by_columns or dtype.newbyteorder("=") != header.dtype:
+        return None
+    if shape in ((height, width), (height, width, channels)):
+        return _Rows(path, offset, 1, header.size, channels, dtype)
+    return _Rows(path, offset, channels, header.size, 1, dtype) if shape == (channels, height, width) else None
 
 
 def _npy_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
@@ -184,16 +168,19 @@ def _npy_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
         return *read(file), file.tell()
 
 
-def _values_of(tiff: tifffile.TiffFile, page: tifffile.TiffPage, header: Header) -> RegionReader:
-    """The reader of a page, which takes over the open file."""
-    if not page.is_contiguous:
+def _open_tiff(path: Path, number: int, header: Header) -> RegionReader | None:
+    """The values of a page; None where they cannot be had in parts."""
+    tiff = tifffile.TiffFile(path, _multifile=False)
+    page = page_in_parts(tiff, number)
+    if page and not page.is_contiguous:
         return _Segments(header, tiff, page)
-    planes = page.samplesperpixel if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE else 1
-    assert page.dtype is not None
-    dtype = page.dtype.newbyteorder(tiff.byteorder)
-    path, offset = Path(tiff.filehandle.path), page.dataoffsets[0]
     tiff.close()
-    return _Plain(header, _Rows(path, offset, planes, header.size, header.channels // planes, dtype))
+    if page is None:
+        return None
+    planes = page.samplesperpixel if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE else 1
+    rows = _Rows(path, page.dataoffsets[0], planes, header.size, header.channels // planes,
+                 header.dtype.newbyteorder(tiff.byteorder))
+    return _Plain(header, rows)
 
 
 class _Segments(RegionReader):
@@ -249,8 +236,9 @@ class _Segments(RegionReader):
         try:
             values = self.page.decode(data, index, jpegtables=self.page.jpegtables)[0]
         except Exception as error:  # what codecs raise for damaged data is theirs to choose
-            raise UserError(f"{self.tiff.filehandle.path}: part {index} of {len(self.page.dataoffsets)} cannot be "
-                            f"decoded: {error}") from None
+            missing = "; pip install .[formats]" if "imagecodecs" in str(error) else ""
+            raise BadImage(Path(self.tiff.filehandle.path), f"part {index + 1} of {len(self.page.dataoffsets)}: {error}"
+                           f"{missing}") from None
         return None if values is None else values[0]
 
     def close(self) -> None:

@@ -78,6 +78,8 @@ def test_parts_of_an_array(tmp_path: Path, channels: int, dtype: str):
     whole = values(channels, dtype)
     np.save(tmp_path / "a.npy", whole if channels > 1 else whole[..., 0])
     assert_parts_are_those_of(tmp_path / "a.npy", whole.astype(whole.dtype.newbyteorder("=")))
+    np.save(tmp_path / "b.npy", np.ascontiguousarray(np.moveaxis(whole, 2, 0)))
+    assert_parts_are_those_of(tmp_path / "b.npy", whole.astype(whole.dtype.newbyteorder("=")))
 
 
 def test_the_second_page(tmp_path: Path):
