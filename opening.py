@@ -4,11 +4,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import data
 import models
 from options.command_line import Adopted, Command
-from options.groups import TestCommandOptions
+from options.groups import OutputOptions, SampleOptions, TestCommandOptions
 from options.schema import Options
-from util.torchrun import rank
 
 if TYPE_CHECKING:  # --help answers without torch
     import torch
@@ -16,6 +16,11 @@ if TYPE_CHECKING:  # --help answers without torch
     from data.loader import Loader
     from engine.engine import Engine
     from runs.trained_run import TrainedRun
+
+TESTING = Command(
+    program="test.py", phase="test", description="Translate images with a trained model and write a page of them.",
+    groups=(TestCommandOptions, SampleOptions, OutputOptions), find_model=models.find, find_dataset=data.find,
+    model_names=models.names, dataset_names=data.names)
 
 MEMORY_ADVICE = "these make it need less: a smaller --batch_size, or a smaller --load_size with --crop_size"
 
@@ -66,8 +71,9 @@ def make_engine(options: Options, device: torch.device, run: TrainedRun) -> Engi
     from runs.weight_files import load_nets, of_means, prefix
 
     opt = options.view(TestCommandOptions)
-    torch.manual_seed(opt.seed + rank())
-    model, saved = models.find(opt.model)(options), prefix(opt.epoch, opt.load_iter)
+    saved = prefix(opt.epoch, opt.load_iter)
+    with torch.random.fork_rng(devices=[]):  # initial weights, which do not stay
+        model = models.find(opt.model)(options)
     nets = dict(model.nets.items())
     run.require_weights(saved, nets, opt.model)
     if opt.weights == "ema":
@@ -75,7 +81,7 @@ def make_engine(options: Options, device: torch.device, run: TrainedRun) -> Engi
         nets = of_means(nets)
     load_nets(run.folder, saved, nets, describe_weights)
     model.nets.train(not opt.eval)  # dropout is the noise; batch norm uses the statistics of the test batch
-    engine = Engine(model, device, choose_precision(opt.precision, device, opt.plain), opt.plain)
+    engine = Engine(model, device, choose_precision(opt.precision, device, opt.plain), opt.plain, opt.seed)
     if opt.compile:
         engine.compile()
     return engine

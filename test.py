@@ -2,15 +2,15 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
+from typing import IO
 
-import data
-import models
 from engine.processes import joined_processes
-from opening import MEMORY_ADVICE, adopt_run, left_out, make_engine, open_images, unreadable
-from options.command_line import Command, parse
-from options.groups import SampleOptions, TestCommandOptions
+from opening import MEMORY_ADVICE, TESTING, adopt_run, left_out, make_engine, open_images, unreadable
+from options.command_line import parse
+from options.groups import OutputOptions, TestCommandOptions
 from options.parser import HelpAsked
 from options.schema import OptionError, Options
 from util.errors import UserError, exit_on
@@ -18,10 +18,7 @@ from util.files import write_atomically
 from util.notices import say
 from util.torchrun import rank
 
-COMMAND = Command(
-    program="test.py", phase="test", description="Translate images with a trained model and write a page of them.",
-    groups=(TestCommandOptions, SampleOptions), find_model=models.find, find_dataset=data.find,
-    model_names=models.names, dataset_names=data.names)
+COMMAND = TESTING
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -29,10 +26,32 @@ def main(argv: list[str] | None = None) -> None:
     """
     with exit_on(UserError, OptionError, HelpAsked), joined_processes():
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, lambda opt: adopt_run(opt, COMMAND))
-        say(opt.notices)
+        output = opt.view(OutputOptions).output
         from engine.shortage import explain_shortage  # torch comes only from here on: --help answers at once
-        with explain_shortage(MEMORY_ADVICE):
-            test(opt)
+        with explain_shortage(MEMORY_ADVICE), words_aside(output) as pictures:
+            say(opt.notices)
+            if output:
+                translate(opt, pictures)
+            else:
+                test(opt)
+
+
+@contextmanager
+def words_aside(output: str) -> Iterator[IO[bytes]]:
+    """Where standard output takes the picture (--output -), all words go to standard error. Gives standard output."""
+    pictures = sys.stdout.buffer
+    with redirect_stdout(sys.stderr if output == "-" else sys.stdout):
+        yield pictures
+
+
+def translate(options: Options, pictures: IO[bytes]) -> None:
+    """Translate --dataroot into --output, without a page. pictures: what --output - means."""
+    from door.output import translate_to_output
+    from door.translator import open_translator
+
+    translator = open_translator(options)
+    print(translator.engine.describe(options.view(TestCommandOptions).verbose))
+    translate_to_output(options, translator, say, pictures)
 
 
 def test(options: Options) -> None:

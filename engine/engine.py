@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from engine.averaged import averaged_copy, copy_buffers, follow
 from engine.device import describe_device, on_device
 from engine.distributed import average_gradients, everywhere
+from engine.noise import noise_from
 from engine.optimizers import Optimizers, gradients_of, learn
 from engine.precision import HALF, autocast, loss_scaler
 from engine.recorded_step import RecordedStep
@@ -26,7 +27,7 @@ class Engine:
     """A model on a device: ready to translate, and after `prepare_training` to train.
 
     precision: 'fp32', 'tf32', 'bf16' or 'fp16', see engine/precision.py. plain: the textbook step, nothing fused or
-    recorded. seed: of all random numbers of the steps.
+    recorded. seed: of all random numbers of the steps, and of the noise of translations.
     """
 
     def __init__(self, model: Model, device: torch.device, precision: str = "fp32", plain: bool = False, seed: int = 0):
@@ -200,11 +201,14 @@ class Engine:
         return autocast(self.precision, self.device, cache=self.recorded is None)  # no cache outlives a recording
 
     @torch.no_grad()
-    def translate(self, batch: Batch) -> Images:
-        """The images that the model makes of a batch, by name."""
+    def translate(self, batch: Batch, seed: int | None = None) -> Images:
+        """The images that the model makes of a batch, by name. seed: of the noise, where generators have any; left out:
+        the engine's. Several threads may call it at once.
+        """
         batch = on_device(batch, self.device)
         alone = self.device.type == "cpu" and self.model.merge and self.model.samples_alone  # caches are small there
-        with self._autocast():
+        seed = self.seed if seed is None else seed
+        with self._autocast(), noise_from(seed, self.model.nets.values(), self.device):
             made = [self.model.translate(part) for part in (_samples(batch) if alone else [batch])]
         return {name: torch.cat([images[name] for images in made]) for name in made[0]}
 

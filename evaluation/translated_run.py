@@ -1,22 +1,20 @@
 """A run as the results of a test: translated by test.py, or as it was translated before."""
-import importlib.util
 import json
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from types import ModuleType
 
+from door.commands import load_command
 from engine.shortage import explain_shortage
-from opening import MEMORY_ADVICE, adopt_run
+from opening import MEMORY_ADVICE, TESTING, adopt_run
 from options.command_line import parse
 from options.groups import TestCommandOptions
 from options.schema import Options
 from runs.earlier_results import require_same_inputs
 from runs.run_folder import WEIGHTS
 from runs.translating import results_folder
-from util.errors import UserError
 
 NOT_IN_PICTURES = ("num_test", "verbose", "overwrite", "num_threads", "worker_timeout", "cache", "max_pixels",
                    "display_winsize")  # options of a test that its pictures do not show
@@ -34,7 +32,7 @@ class Test:
 
 def plan(run: Path, words: Sequence[str]) -> Test:
     """What test.py does with a run. words: its flags. Raises what test.py raises for a wrong command line."""
-    where, command = run.resolve(), _test_command().COMMAND
+    where, command = run.resolve(), TESTING
     name = _name(where)
     options = parse(command, [f"--name={name}", f"--checkpoints_dir={where.parents[len(name.parts) - 1]}", *words],
                     lambda opt: adopt_run(opt, command))
@@ -66,7 +64,7 @@ def translate(test: Test, say: Callable[[Iterable[str]], None]) -> None:
     require_same_inputs(test.results, test.options, ADVICE)
     say(test.options.notices)
     with explain_shortage(MEMORY_ADVICE):
-        _test_command().test(test.options)
+        load_command("test").test(test.options)
 
 
 def _made(test: Test) -> float | None:
@@ -83,14 +81,3 @@ def _made(test: Test) -> float | None:
     differ = [name for name in {*wanted, *earlier} - set(NOT_IN_PICTURES) if wanted.get(name) != earlier.get(name)]
     enough = isinstance(earlier.get("num_test"), int) and earlier["num_test"] >= wanted["num_test"]
     return when if enough and not differ else None
-
-
-def _test_command() -> ModuleType:
-    """test.py, found by its path: `import test` may find the tests of Python itself."""
-    path = Path(__file__).parents[1] / "test.py"
-    spec = importlib.util.spec_from_file_location("test_command", path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path} is not there; install the toolkit again")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

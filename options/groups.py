@@ -210,6 +210,15 @@ class TileOptions(Group):
                            once=True)
 
 
+class OutputOptions(Group):
+    """one file, one line"""
+
+    output: str = option("", "where the translations go instead of a results page: a file for a file, a folder for a "
+                         "folder or a glob in quotes, which keeps its tree and names, or - for standard output (and "
+                         "--dataroot - for standard input). Videos and animated pictures go frame by frame. Another "
+                         "file of that name is replaced, the input never", once=True, common=True)
+
+
 def validated_every(opt: TrainCommandOptions) -> int:
     """How many epochs lie between two validations; 0: there are none."""
     return 1 if opt.lr_policy == "plateau" else opt.val_freq

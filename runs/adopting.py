@@ -54,7 +54,11 @@ def adopted_by_testing(opt: Options, command: Command, recognize: Recognize, fit
     saved = prefix(asked.epoch, asked.load_iter)
     run = open_run(Path(asked.checkpoints_dir, asked.name), opt.declared)
     run.require_known(_known(opt, command))
-    model = asked.model if opt.given("model") or not run.model else run.model
+    one_by_one = "output" in opt and bool(opt.as_dict()["output"])  # pictures become pictures: by one generator
+    if one_by_one and opt.given("model") and asked.model != "test":
+        raise UserError(f"--output translates by one generator, and --model {asked.model} shows a page of several "
+                        "pictures; leave out one of the two")
+    model = asked.model if one_by_one or opt.given("model") or not run.model else run.model
     suffix = ""
     if model == "test" and opt.given("model_suffix"):
         suffix = opt.as_dict()["model_suffix"]
@@ -71,6 +75,7 @@ def adopted_by_testing(opt: Options, command: Command, recognize: Recognize, fit
                     for side, other in (("input", "output"), ("output", "input")) if f"{other}_{what}" in trained}
     if model != run.model:  # it asks for images in a layout of its own
         trained.pop("dataset_mode", None)
+        trained.pop("model", None)
     adopted = adopt_to_test(opt, trained, where)
     if model == "test" and not opt.given("model_suffix"):
         adopted["model_suffix"] = suffix, f"the weights in {run.folder} and --direction"

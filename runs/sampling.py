@@ -2,7 +2,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import torch
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
@@ -41,9 +40,7 @@ def with_samples(first: list[dict[str, np.ndarray]], batch: Batch, engine: Engin
 
 
 def _translate_again(engine: Engine, batch: Batch, seed: int) -> list[dict[str, np.ndarray]]:
-    with torch.random.fork_rng([engine.device] if engine.device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        return pictures(engine.model.visuals(engine.translate(batch)))
+    return pictures(engine.model.visuals(engine.translate(batch, seed)))
 
 
 def _beside_each_other(samples: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """Stopping a training between two steps: on a signal, or by the clock."""
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -30,7 +31,8 @@ class StopRequest:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
-        self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
+        if threading.current_thread() is threading.main_thread():  # Python hears signals in no other one
+            self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -24,9 +24,10 @@ ALLOWED = {  # room: what of ours it may import
     "runs": ("runs", "engine", "metrics", "pages", "raster", "models.contract", "util", "options.schema",
              "options.groups", "options.saved", "options.command_line"),
     "evaluation": ("evaluation", "data", "engine", "metrics", "models", "networks", "options", "pages", "raster",
-                   "runs", "util", "opening"),
+                   "runs", "util", "opening", "door.commands"),
+    "door": ("door", "data", "engine", "models", "options", "raster", "runs", "tiles", "util", "opening"),
 }
-OURS = (*ALLOWED, "train", "test", "evaluate", "opening", "bothways_commands")
+OURS = (*ALLOWED, "train", "test", "evaluate", "opening", "bothways", "bothways_commands", "hubconf")
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -1,0 +1,149 @@
+"""A trained generator as a function from pictures to pictures."""
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor
+
+from door.given import Given, Taken, take, take_file
+from door.preparing import Preparing
+from engine.device import choose_device
+from engine.engine import Engine
+from engine.shortage import explain_shortage
+from models.network_options import NetworkOptions
+from opening import MEMORY_ADVICE, make_engine
+from options.groups import TestCommandOptions
+from options.schema import Options
+from raster.picture import Picture
+from raster.pillow_files import BadImage
+from runs.trained_run import open_run
+from util.errors import UserError
+
+if TYPE_CHECKING:
+    from door.files import Progress
+
+
+class _Options(TestCommandOptions, NetworkOptions):
+    """What a translator reads of its options."""
+
+
+class Translator:
+    """Translates pictures with the generator of a run: the same pixels as test.py by the same options.
+
+    Threads may share it; where the generator has noise (dropout, without eval=True) they wait for each other.
+    run: the folder it was loaded from; device: where it computes.
+    """
+
+    def __init__(self, options: Options, engine: Engine):
+        self.options, self.engine = options, engine
+        self.opt = opt = options.view(_Options)
+        self.run, self.device = Path(opt.checkpoints_dir, opt.name), engine.device
+        self.preparing = Preparing(options)
+
+    def __call__(self, picture: Given | Sequence[Given], batch_size: int = 1) -> Any:
+        """The translation of a picture, or a list of those of several, each of the kind that was given:
+
+        a path or the bytes of a file: a Pillow image if it is gray or RGB of 8 bits, else an array (H, W, C);
+        a Pillow image: the same; a numpy array (H, W) or (H, W, C): an array of its type;
+        a tensor (C, H, W) or (B, C, H, W) in [-1, 1]: such a tensor, on its device. It counts as prepared: it is
+        neither scaled nor cropped, and any size comes back as it is.
+        batch_size: how many pictures of one size are translated at once, at most.
+        Raises UserError for what cannot be read or does not fit the generator, MachineError for too little memory.
+        """
+        if isinstance(picture, (list, tuple)):
+            return list(self.each(picture, batch_size))
+        return next(self.each([cast(Given, picture)], batch_size))
+
+    def each(self, pictures: Iterable[Given], batch_size: int = 1) -> Iterator[Any]:
+        """The translations one by one, for more pictures than memory holds."""
+        if batch_size < 1:
+            raise UserError(f"batch_size {batch_size} is too small, expected at least 1")
+        return self._each((take(picture, self.preparing) for picture in pictures), batch_size)
+
+    def pictures(self, files: Iterable[Path], batch_size: int = 1, bad: list[BadImage] | None = None
+                 ) -> Iterator[tuple[Path, Picture]]:
+        """The files with their translations as arrays, which know what their files do.
+
+        bad: takes the errors of files that cannot be read, which are then left out; without it they are raised.
+        """
+        return self._each(self._readable(files, bad), batch_size)
+
+    def _readable(self, files: Iterable[Path], bad: list[BadImage] | None) -> Iterator[Taken]:
+        for path in files:
+            try:
+                yield take_file(path, self.preparing)
+            except BadImage as error:
+                if bad is None:
+                    raise
+                bad.append(error)
+
+    def _each(self, given: Iterable[Taken], batch_size: int) -> Iterator[Any]:
+        for group in _of_one_size(given, batch_size):
+            made = self.translate(torch.cat([taken.units for taken in group]), batch_size)
+            for taken, own in zip(group, made.split([len(taken.units) for taken in group]), strict=True):
+                yield taken.give_back(own)
+
+    def translate(self, units: Tensor, batch_size: int = 1) -> Tensor:
+        """(B, C, H, W) in [-1, 1] to (B, C', H, W), in sizes that the generator takes."""
+        with explain_shortage(MEMORY_ADVICE):
+            parts = [self.engine.translate({"A": part})["fake"].float() for part in units.split(batch_size)]
+        return torch.cat(parts)
+
+    def translate_file(self, source: str | os.PathLike[str], target: str | os.PathLike[str], batch_size: int = 1,
+                       progress: Progress | None = None) -> list[str]:
+        """Translate a file into another one, whose ending says its format: a picture, an animated one (GIF, WebP,
+        APNG), or a video frame by frame, with its sound. Missing folders are made, an existing file is replaced.
+
+        progress: is told (frames done, frames in all or 0) after each batch.
+        Returns notices about what could not be kept. UserError when it cannot be read or written so.
+        """
+        from door.files import translate_file
+
+        return translate_file(self, Path(source), Path(target), batch_size, progress or (lambda done, total: None))
+
+    def __repr__(self) -> str:
+        opt, (name,) = self.opt, self.engine.model.nets
+        return (f"<translator {name} of {self.run}, {opt.epoch if not opt.load_iter else f'iter {opt.load_iter}'}: "
+                f"{opt.direction}, {opt.netG}, {opt.input_nc} to {opt.output_nc} channels, preprocess "
+                f"{opt.preprocess}, on {self.device}>")
+
+
+def open_translator(options: Options, device: str | torch.device | None = None) -> Translator:
+    """The translator of the run that the options name. device: where to compute; None: as --gpu_ids says.
+
+    UserError when weights are missing or do not fit, or there is no such device.
+    """
+    opt = options.view(TestCommandOptions)
+    run = open_run(Path(opt.checkpoints_dir, opt.name), options.declared)
+    place = choose_device(opt.gpu_ids, options.given("gpu_ids")) if device is None else _device(device)
+    return Translator(options, make_engine(options, place, run))
+
+
+def _device(asked: str | torch.device) -> torch.device:
+    try:
+        device = torch.device(asked)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise UserError(f"device {asked!r} is not there: {(str(error).splitlines() or [''])[0]}; leave it out for the "
+                        "best there is, or give 'cpu'") from None
+    return device
+
+
+def _of_one_size(taken: Iterable[Taken], most: int) -> Iterator[list[Taken]]:
+    """The taken in order, in groups of at most `most` that may be stacked."""
+    group: list[Taken] = []
+    for one in chain(taken, [None]):
+        if group and (one is None or len(group) == most or not _stacks(group[0], one)):
+            yield group
+            group = []
+        if one is not None:
+            group.append(one)
+
+
+def _stacks(one: Taken, other: Taken) -> bool:
+    return one.units.shape[1:] == other.units.shape[1:] and one.units.device == other.units.device
