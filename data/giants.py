@@ -1,8 +1,9 @@
 """Pictures larger than memory: found as a dataset finds them, and looked at without being read as a whole."""
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import data
+from data.integrity import Look
 from data.loader import open_dataset
 from data.transforms import Preprocess
 from data.value_ranges import ranges_of_side
@@ -15,21 +16,31 @@ from util.errors import UserError
 ONE_EACH = ("single", "unaligned")  # datasets of which a file is a picture of one side
 
 
-def find_giants(options: Options, most: int) -> tuple[list[Path], Mapping[Path, ValueRange], list[str]]:
-    """The first `most` files of the side that is translated, the range of values of each, and notices.
-
-    Where the range depends on the values each file of more than 8 bits is read once, part by part. UserError where
-    there are none, for a dataset of pairs in one file, and as `open_region_reader`.
+def find_giants(options: Options) -> tuple[list[Path], list[str]]:
+    """The files of the side that is translated, and notices. UserError where there are none, or where a file holds
+    both sides.
     """
     opt = options.view(DataOptions)
     if opt.dataset_mode not in ONE_EACH:
         raise UserError(f"--tile translates files that are pictures of one side, and --dataset_mode {opt.dataset_mode} "
-                        "reads others; give --model test with a folder of such files as --dataroot")
+                        "reads others; give --model test, and such files as --dataroot")
     dataset = open_dataset(data.find(opt.dataset_mode), options, Preprocess(options, augment=False))
-    sources = dataset.sources()[:most]
+    return dataset.sources(), dataset.notices
+
+
+def ranges_of_giants(files: Iterable[Path], opt: DataOptions) -> tuple[Mapping[Path, ValueRange], list[str]]:
+    """The range of values of each file of the side that is translated, and notices.
+
+    Files of more than 8 bits are read once for that, part by part. Raises UserError as `open_region_reader`.
+    """
     looks = {}
-    for path in sources:
+    for path in files:
         with open_region_reader(path, opt.max_pixels) as reader:
             looks[path] = _look(reader)
-    ranges, notices = ranges_of_side(looks, "input_range", opt.input_range, opt)
-    return sources, ranges, dataset.notices + notices
+    found, notices = ranges_of_side(looks, "input_range", opt.input_range, opt)
+    return {path: found[look.dtype] for path, look in looks.items()}, notices
+
+
+def _look(reader: RegionReader) -> Look:
+    low, high = (None, None) if reader.dtype.itemsize == 1 else reader.bounds() or (None, None)
+    return Look(reader.size, dtype=reader.dtype.name, channels=reader.channels, low=low, high=high)

@@ -1,23 +1,23 @@
 """test.py --tile: each picture is translated tile by tile at its own size; the page shows reduced views."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import torch
-
-from data.giants import find_giants
-from data.room import amount
-from door.giant import Giant, Meaning, Ways
-from door.reduced import MOST, reduced
+from data.giants import find_giants, ranges_of_giants
+from door.giant import Giant, Way, forget_notes
+from door.output import Job, plan
+from door.reduced import reduced
 from engine.device import choose_device
 from engine.engine import Engine
-from models.network_options import image_sizes
+from models.network_options import NetworkOptions, image_sizes
 from opening import make_engine
-from options.groups import SampleOptions, TestCommandOptions, TileOptions
+from options.groups import OutputOptions, SampleOptions, TestCommandOptions, TileOptions
 from options.schema import Options
 from pages.pictures import save_visuals
+from raster.picture import Size
 from raster.regions import open_region_reader
+from raster.results import range_of_results
 from raster.value_range import ValueRange
 from raster.view import byte_view
 from runs.earlier_results import require_same_inputs
@@ -29,34 +29,137 @@ from util.errors import UserError
 from util.notices import say
 from util.torchrun import world_size
 
-VALUES = "values"  # the folder, beside that of the page's pictures
+VALUES = "values"  # the folder of the translations, beside that of the page's pictures
+LABELS = {"test": ("real", "fake")}  # of other models they are:
+USUAL = ("real_A", "fake_B")
+GENERATORS = ("G", "G_A")  # that translate A into B, by the names of networks
 
 
-def test_giants(options: Options) -> None:
-    """Translate the pictures that the options name tile by tile, and write their page; or, with --dry_run, print how.
+def translate_giants(options: Options) -> None:
+    """Translate the pictures that the options name tile by tile: to --output, or beside a page of reduced views. With
+    --dry_run, print how instead.
 
-    UserError for options that tiles do not go with, and for files that cannot be read in parts.
+    UserError for options that tiles do not go with, and for files that cannot be read in parts; MachineError where
+    memory or disk do not suffice.
     """
-    opt = options.view(TestCommandOptions)
-    _refuse_others(options)
+    opt, output = options.view(TestCommandOptions), options.view(OutputOptions).output
+    _refuse_what_needs_the_whole(options)
     run = open_run(Path(opt.checkpoints_dir, opt.name), options.declared)
     device = choose_device(opt.gpu_ids, options.given("gpu_ids"))
-    sources, ranges, notices = find_giants(options)
-    say(notices)
+    folder = results_folder(opt)
+    jobs, names = (plan(Path(opt.dataroot), output, say), []) if output else _jobs_of_a_page(options, folder)
     engine = make_engine(options, device, run)
-    folder, count = results_folder(opt), min(opt.num_test, len(sources))
-    require_same_inputs(folder, options)
+    if not output:
+        require_same_inputs(folder, options)
     print(engine.describe(opt.verbose))
-    names = SharedNames(sources, count)
-    giants = [open_giant(options, engine, path, folder / VALUES / names(str(path)), ranges[path])
-              for path in sources[:count]]
+    giants = open_giants(options, engine, jobs)
     if options.view(TileOptions).dry_run:
         for giant in giants:
-            print(f"{giant.describe()}\n  about {_time(giant.seconds())}")
+            print(f"{giant.describe()}\n  about {_duration(giant.seconds())}, as one tile takes here")
         return
-    ...
+    for giant in giants:
+        _translate(giant)
+    if not output:
+        print(f"page: {_write_page(options, folder, names, giants)}")
+    elif len(giants) == 1:
+        print(f"output: {giants[0].target}")
+    for giant in giants:
+        giant.forget()
 
 
-def open_giant(options: Options, engine: Engine, source: Path, target: Path, value_range: ValueRange) -> Giant:
-    """..."""
-    raise NotImplementedError
+def open_giants(options: Options, engine: Engine, jobs: Sequence[Job]) -> list[Giant]:
+    """The translations of some files, with the ranges of values that belong to all of them. Raises as `Giant` does."""
+    opt, how = options.view(TestCommandOptions), options.view(TileOptions)
+    if next(iter(engine.model.nets)).removesuffix(options.as_dict().get("model_suffix", "")) not in GENERATORS:
+        raise UserError(f"--tile translates with one network, and --model {opt.model} has "
+                        f"{', '.join(engine.model.nets)}; give a run of another model")
+    nc = options.view(NetworkOptions)
+    ranges, notices = ranges_of_giants((job.source for job in jobs), opt)
+    say(notices)
+    multiple, least = image_sizes(options, training=False)
+    way = Way(_side(how.tile, multiple), how.tile_norm, multiple, least, (opt.input_nc, opt.output_nc), opt.seed,
+              opt.max_pixels)
+    return [Giant(engine, job.source, job.target, ranges[job.source],
+                  range_of_results(opt.output_range, ranges[job.source], "output_range"), way) for job in jobs]
+
+
+def _side(tile: str, multiple: int) -> int | None:
+    """The side of a tile, None for auto. UserError for what is neither."""
+    if tile == "auto":
+        return None
+    if not tile.isdecimal() or int(tile) < 1 or int(tile) % multiple:
+        raise UserError(f"--tile {tile} is no side of a tile; expected auto, or a multiple of {multiple} pixels such as "
+                        f"--tile {multiple * (512 // multiple)}")
+    return int(tile)
+
+
+def _refuse_what_needs_the_whole(options: Options) -> None:
+    for flag in ("samples", "aspect_ratio"):
+        if options.given(flag):
+            raise UserError(f"--{flag} needs whole pictures in memory, and --tile has parts of them; leave out one of "
+                            "the two")
+    if world_size() > 1:
+        raise UserError("--tile translates in one process, and torchrun started several; start it with python")
+    if options.view(OutputOptions).output == "-" or options.view(TestCommandOptions).dataroot == "-":
+        raise UserError("--tile goes from file to file, and - is a stream; give files")
+
+
+def _jobs_of_a_page(options: Options, folder: Path) -> tuple[list[Job], list[str]]:
+    """What becomes which file of a results folder, and the names of the results."""
+    opt = options.view(TestCommandOptions)
+    found, notices = find_giants(options)
+    sources = found[:opt.num_test]
+    if len(found) > len(sources):
+        notices.append(f"note: the first {len(sources)} images are translated; a larger --num_test takes more")
+    say(notices)
+    shared = SharedNames(found, len(sources))
+    names = [shared(str(path)) for path in sources]
+    _, fake = LABELS.get(opt.model, USUAL)
+    return [Job(path, folder / VALUES / f"{name}_{fake}{'.npy' if path.suffix.lower() == '.npy' else '.tif'}")
+            for path, name in zip(sources, names, strict=True)], names
+
+
+def _translate(giant: Giant) -> None:
+    """Translate one picture, unless that was done before the command was killed; shows how far it is."""
+    if giant.is_done():
+        print(f"{giant.target} is complete already")
+        return
+    print(giant.describe())
+    bar: Progress | None = None
+
+    def show(done: int, total: int) -> None:
+        nonlocal bar
+        bar = bar or Progress(total, unit="FLOP")
+        bar.advance(done - bar.done, giant.source.name)
+    giant.translate(show)
+    if bar:
+        bar.close()
+
+
+def _write_page(options: Options, folder: Path, names: Sequence[str], giants: Sequence[Giant]) -> Path:
+    """The page of reduced views."""
+    opt = options.view(TestCommandOptions)
+    labels, rows = list(LABELS.get(opt.model, USUAL)), []
+    for name, giant in zip(names, giants, strict=True):
+        with open_region_reader(giant.target) as translated:
+            views = [byte_view(reduced(reader, values), ValueRange(-1, 1), "") for reader, values in (
+                (giant.reader, giant.values_in), (translated, giant.values_out))]
+        save_visuals(folder / "images", name, dict(zip(labels, views, strict=True)))
+        rows.append((name, f"{name} · {_note(giant.reader.size, views[0].shape)} · {VALUES}/{giant.target.name}"))
+    return write_results(options, folder, labels, rows)
+
+
+def _note(size: Size, shown: tuple[int, ...]) -> str:
+    """Which size a view has, and its picture."""
+    whole, view = f"{size[0]}x{size[1]}", f"{shown[1]}x{shown[0]}"
+    return whole if whole == view else f"{whole}, shown reduced to {view}"
+
+
+def _duration(seconds: float) -> str:
+    """'3 hours 20 minutes'."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.2g} seconds"
+    hours, rest = divmod(minutes, 60)
+    return " ".join(f"{count} {unit}{'s' * (count > 1)}" for count, unit in ((hours, "hour"), (rest, "minute"))
+                    if count)

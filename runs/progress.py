@@ -5,12 +5,15 @@ from tqdm import tqdm
 
 
 class Progress:
-    """A bar over all images of a training or a test, or all tiles of one: share done, images/s and time left."""
+    """A bar over all images of a training or a test: share done, images/s and time left.
+
+    unit: of what is counted; other things than images are many, and shown as 1.2M.
+    """
 
     def __init__(self, total: int, done: int = 0, silent: bool = False, unit: str = "images"):
         self.animated = sys.stderr.isatty()
         self.moved = False
-        self.bar = tqdm(total=total, initial=done, unit=f" {unit}", dynamic_ncols=self.animated, leave=True,
+        self.bar = tqdm(total=total, initial=done, unit=f" {unit}", unit_scale=unit != "images", dynamic_ncols=self.animated, leave=True,
                         mininterval=0.5 if self.animated else 20,  # a log file needs no animation
                         disable=silent)
 

@@ -36,7 +36,8 @@ class Box(NamedTuple):
 @torch.no_grad()
 def translate_tiled(net: nn.Module, size: tuple[int, int], read: Callable[[Box], Tensor],
                     write: Callable[[Box, Tensor], None], plan: Plan, scratch: Path,
-                    progress: Callable[[int, int], None], *, seed: int = 0, source: str = "") -> None:
+                    progress: Callable[[int, int], None], *, seed: int = 0, source: str = "",
+                    sync: Callable[[], None] = lambda: None) -> None:
     """Translate a picture of (height, width), which the network must be able to take.
 
     read: the part of the picture in a box, float32 (1, C, h, w) in [-1, 1] on the network's device; write: is given that
@@ -44,22 +45,23 @@ def translate_tiled(net: nn.Module, size: tuple[int, int], read: Callable[[Box],
     scratch: a folder for what is kept meanwhile; begun again with the same network, plan, seed and `source`, which tells
     pictures apart, the translation goes on where it stood, and the pixels that were written must be there still. Nothing
     is left in it at the end. progress: is told what of the arithmetic is done, and how much it is in all.
+    sync: called before it is noted what stands; what was given to `write` must be on the disk when it returns.
     seed: of the noise of dropout, for nets in training mode. OSError when the disk is full.
     """
     graph = unfold(net, size, seed)
     standing = Standing.of(scratch, fingerprint(net, plan, seed, source))
     device = next(net.parameters()).device
-    _Translation(graph, device, read, write, plan, scratch, progress, standing).run()
+    _Translation(graph, device, read, write, plan, scratch, progress, standing, sync).run()
     forget(scratch)
 
 
 class _Translation:
     def __init__(self, graph: Graph, device: torch.device, read: Callable[[Box], Tensor],
                  write: Callable[[Box, Tensor], None], plan: Plan, scratch: Path,
-                 progress: Callable[[int, int], None], standing: Standing):
+                 progress: Callable[[int, int], None], standing: Standing, sync: Callable[[], None]):
         self.graph, self.device, self.read, self.write = graph, device, read, write
         self.plan, self.standing = plan, standing
-        self.scratch, self.progress = scratch, progress
+        self.scratch, self.progress, self.sync = scratch, progress, sync
         self.passes = make_passes(graph, plan.stepwise)
         self.statistics = {name: Statistics.of(state) for name, state in standing.statistics.items()}
         self.measured = {norm.inputs[0] for norm in graph.measured}
@@ -119,6 +121,7 @@ class _Translation:
         """Save where it stands, now and then."""
         if not now and time.monotonic() - self.saved < SAVED_EVERY:
             return
+        self.sync()
         for file in self.files.values():
             file.sync()
         standing = self.standing
