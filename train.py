@@ -84,7 +84,7 @@ def train(options: Options, stop: StopRequest) -> None:
     chosen = choose_metrics(options, models.find(opt.model).translations, data.find(opt.dataset_mode).paired, device)
     needs, sizes = models.find(opt.model).needs, image_sizes(options, training=True)
     loader = open_loader(options, needs, *sizes, augment=True, device=device)
-    options = options.replace(**loader.dataset.bits_used)  # validating and testing read images with the same scale
+    options = options.replace(**loader.dataset.ranges_used)  # validating and testing read values alike
     held_out = open_validation(options, needs, *image_sizes(options, training=False), device=device)
     say(loader.notices + (held_out.notices if held_out else []))
 

@@ -1,6 +1,7 @@
 """What all benchmarks share: interleaved runs, the machine's description and ceiling, tables, JSON."""
 import argparse
 import json
+import os
 import platform
 import statistics
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the project, from any folder
+CHECKOUT = "BENCHMARKED_CHECKOUT"  # in the environment: the project to run instead of the one that this file is in
+sys.path.insert(0, os.environ.get(CHECKOUT) or str(Path(__file__).parents[1]))  # the project, from any folder
 
 Times = dict[str, list[float]]
 """Seconds of each round, by contestant."""

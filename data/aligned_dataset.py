@@ -49,7 +49,7 @@ class AlignedDataset(BaseDataset):
         else:
             (image_A,), (image_B,) = self.read(path_A, self.nc[0]), self.read(path_B, self.nc[1])
             _refuse_two_sizes({path_A: size_of(image_A), path_B: size_of(image_B)}, [(path_A, path_B)])
-        A, B = self.load_pair(path_A, image_A, image_B, rng)
+        A, B = self.load_pair(path_A, image_A, image_B, rng, path_B)
         paths = str(path_A), str(path_B or path_A)
         if self.swap:
             A, B, paths = B, A, paths[::-1]
@@ -114,18 +114,18 @@ class AlignedDataset(BaseDataset):
         return []
 
     def _matched(self, folder_A: Path, folder_B: Path) -> list[Pair]:
-        pairs, notices = match(folder_A, folder_B)
+        pairs, notices = match(folder_A, folder_B, self.opt.page)
         self.notices += notices
         return [*pairs]
 
 
-def match(folder_A: Path, folder_B: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+def match(folder_A: Path, folder_B: Path, page: str = "1") -> tuple[list[tuple[Path, Path]], list[str]]:
     """Pairs of images with the same name, subfolders included and endings aside; notices about those without a partner.
 
-    Where several files share a name, those with the same ending are pairs.
+    Where several files share a name, those with the same ending are pairs. page: as --page chooses.
     Raises UserError when their endings leave open which belong together, or when no pair is left.
     """
-    A, B = by_name(folder_A), by_name(folder_B)
+    A, B = by_name(folder_A, page), by_name(folder_B, page)
     found = match_by_name(A, B)
     if found.lonely and not found.pairs:
         raise UserError(f"{found.lonely}\nNo pair is left. Give both files of a pair the same name (endings may "

@@ -5,26 +5,28 @@ data/template_dataset.py is a worked example.
 """
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from PIL.Image import Image
+import torch
 from torch import Tensor
 
 from data.cache import ImageCache
 from data.folders import look_through
+from data.pages import chosen_pages
 from data.pixels import Pixels, size_of, to_tensor
-from data.scaled import ImageFile, read_scaled
+from data.scaled import ImageFile, read_by_pillow, read_scaled
 from data.transforms import Plan, Preprocess
 from options.groups import DataOptions
 from options.schema import Group, Options
 from raster.picture import Size
-from raster.pillow_files import MODES
+from raster.value_range import BYTES, ValueRange
 from util.errors import UserError
 
 Sample = dict[str, Any]
-"""'A' (C, H, W) in [-1, 1], the source of the translation; 'B' the target; 'A_paths', 'B_paths' their files."""
+"""'A' (C, H, W) in [-1, 1], the source of the translation; 'B' the target; 'A_paths', 'B_paths' their files. Where some
+file of the dataset has pixels without data, which are -1, also 'A_void', 'B_void', bool (1, H, W): which ones."""
 Batch = dict[str, Any]
 """Samples stacked: 'A' (B, C, H, W), 'A_paths' a list of B names, and so on."""
 
@@ -39,19 +41,22 @@ class BaseDataset(ABC):
     changed_defaults: ClassVar[Mapping[str, Any]] = {}
     gives: tuple[str, ...] = ("A", "B")  # what a sample holds
     paired: bool = True  # whether B is the truth of A: what its translation should be
-    channels: tuple[int, ...] = tuple(MODES)  # what --input_nc and --output_nc may be
+    channels: tuple[int, ...] = ()  # what --input_nc and --output_nc may be; (): any number
     cache: ImageCache | None = None  # what --cache keeps of the files; the loader sets it
+    # What data/value_ranges.py finds out of the files:
+    ranges: Mapping[Path, ValueRange] = {}  # which values of each are black and white, and their type
+    ranges_used: Mapping[str, str] = {}  # the same by the flag that says so; {} if all are 0 to 255 of 8 bits
+    arrays: Collection[Path] = ()  # those that are not read by Pillow as 8 bits, gray or RGB
+    voids: Collection[Path] = ()  # those that have pixels without data
 
     def __init__(self, options: Options, preprocess: Preprocess):
         self.opt = opt = options.view(DataOptions)
         self.notices: list[str] = []  # what the user should know of the files; the commands print it
-        self.bits: dict[Path, int] = {}  # that files of more than 8 use; see data/depth.py
-        self.bits_used: dict[str, int] = {}  # the same by the flag that says so
         self.preprocess = preprocess
         self.root = Path(opt.dataroot)
         self.swap = opt.direction == "BtoA"
         for flag, value in (("input_nc", opt.input_nc), ("output_nc", opt.output_nc)):
-            if value not in self.channels:
+            if self.channels and value not in self.channels:
                 raise UserError(f"--{flag} {value} is not possible with --dataset_mode {opt.dataset_mode}; "
                                 f"expected {' or '.join(map(str, self.channels))}")
 
@@ -71,7 +76,18 @@ class BaseDataset(ABC):
 
     @abstractmethod
     def sample(self, index: int, rng: random.Random) -> Sample:
-        """Sample `index`. All that is random in it comes from `rng`, so that the same seed gives the same sample."""
+        """Sample `index`. All that is random in it comes from `rng`, so that the same seed gives the same sample.
+
+        Pixels without data are NaN: `complete` turns them into what a batch has.
+        """
+
+    def complete(self, sample: Sample) -> Sample:
+        """What `sample` gave, as batches are made of it: see Sample."""
+        for side in ("A", "B") if self.voids else ():
+            if side in sample:
+                void = sample[side].isnan().any(0, keepdim=True)
+                sample = {**sample, side: sample[side].masked_fill(void, -1), f"{side}_void": void}
+        return sample
 
     @abstractmethod
     def sources(self) -> list[Path]:
@@ -84,10 +100,13 @@ class BaseDataset(ABC):
     def image_files(self) -> Iterable[ImageFile]:
         """All image files with the channels that samples read of them: what --cache keeps. Others are read each time.
 
-        As it stands: one image in each file, gray if both sides of the translation are.
+        As it stands: one image in each file, with the channels of both sides of the translation if these are equal, and
+        RGB if one is gray and the other RGB.
         """
-        channels = 1 if self.opt.input_nc == self.opt.output_nc == 1 else 3
-        return [ImageFile(path, (channels,)) for path in self.files()]
+        sides = self.opt.input_nc, self.opt.output_nc
+        if sides[0] != sides[1] and not read_by_pillow(sides):
+            return []
+        return [ImageFile(path, (max(sides),)) for path in self.files()]
 
     def planned_size(self, path: Path, size: Size) -> Size:
         """What the plan will see of a file whose image has `size`: (width, height) in pixels."""
@@ -106,28 +125,48 @@ class BaseDataset(ABC):
                         "leave_out): repair or remove them")
 
     def images_in(self, folder: Path, limit: float = float("inf")) -> list[Path]:
-        """The images in `folder` and below it, as `list_images` finds them; tells of files that are passed over."""
-        images, notices = look_through(folder, limit)
+        """The images in `folder` and below it, as `list_images` finds them; tells of files that are passed over.
+
+        Of files with several pages, those that --page chooses, each as a path of its own.
+        """
+        images, notices = look_through(folder, limit if self.opt.page == "1" else float("inf"))
         self.notices += notices
-        return images
+        return self.pages_of(images)[:None if limit == float("inf") else int(limit)]
+
+    def pages_of(self, images: list[Path]) -> list[Path]:
+        """The pages of these files that --page chooses; tells how many."""
+        pages, notices = chosen_pages(images, self.opt.page)
+        self.notices += notices
+        return pages
+
+    def range_of(self, path: Path) -> ValueRange:
+        """Which values of the file are black and white, and their type."""
+        return self.ranges.get(path, BYTES)
+
+    def kept_as(self, path: Path) -> torch.dtype:
+        """The type of the file's pixels from reading to cropping."""
+        kept = {"uint8": torch.uint8, "uint16": torch.uint16}
+        return torch.float32 if path in self.voids else kept.get(self.range_of(path).dtype, torch.float32)
 
     def read(self, path: Path, *channels: int) -> Sequence[Pixels]:
         """The images in a file, scaled and not yet cropped, from the cache if there is one.
 
-        channels: of the image in it (1 gray, 3 RGB), or of the two that lie side by side. Raises BadImage.
+        channels: of the image in it (1 gray, 3 RGB, or as the file has), or of the two that lie side by side. Raises
+        BadImage.
         """
         file = ImageFile(path, channels)
         return self.cache.read(file, self.read_file) if self.cache else self.read_file(file)
 
-    def read_file(self, file: ImageFile) -> Sequence[Image]:
+    def read_file(self, file: ImageFile) -> Sequence[Pixels]:
         """The images in a file, scaled and not yet cropped, from the file itself. Raises BadImage."""
-        bits = self.bits.get(file.path, 16)
-        return read_scaled(file, self.preprocess, self.opt.fast_decode, bits, self.opt.max_pixels)
+        as_array = file.path in self.arrays or not read_by_pillow(file.channels)
+        return read_scaled(file, self.preprocess, self.opt.fast_decode, self.range_of(file.path) if as_array else None,
+                           self.opt.max_pixels)
 
     def load(self, path: Path, channels: int, rng: random.Random) -> Tensor:
-        """One image, preprocessed: (channels, H, W) in [-1, 1]."""
+        """One image, preprocessed: (channels, H, W) in [-1, 1], NaN where it has no data."""
         (image,) = self.read(path, channels)
-        return to_tensor(self.plan_for(path, size_of(image), rng).apply(image))
+        return to_tensor(self.plan_for(path, size_of(image), rng).apply(image), self.range_of(path))
 
     def plan_for(self, path: Path, size: Size, rng: random.Random) -> Plan:
         """The plan for an image of `size`; errors name the file."""
@@ -136,7 +175,12 @@ class BaseDataset(ABC):
         except UserError as error:
             raise UserError(f"{path}: {error}; use --preprocess resize_and_crop or a smaller --crop_size") from None
 
-    def load_pair(self, path: Path, image_A: Pixels, image_B: Pixels, rng: random.Random) -> tuple[Tensor, Tensor]:
-        """Both sides of a pair, as `read` gives them, under one plan: the same crop, the same flip."""
+    def load_pair(self, path: Path, image_A: Pixels, image_B: Pixels, rng: random.Random, path_B: Path | None = None
+                  ) -> tuple[Tensor, Tensor]:
+        """Both sides of a pair, as `read` gives them, under one plan: the same crop, the same flip.
+
+        path: the file of A, and of B unless that has its own, path_B.
+        """
         plan = self.plan_for(path, size_of(image_A), rng)
-        return to_tensor(plan.apply(image_A)), to_tensor(plan.apply(image_B))
+        return (to_tensor(plan.apply(image_A), self.range_of(path)),
+                to_tensor(plan.apply(image_B), self.range_of(path_B or path)))

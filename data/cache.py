@@ -9,35 +9,44 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from PIL.Image import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from data.cache_file import MappedFile, digest, make_file
-from data.pixels import Pixels, as_bytes, size_of
+from data.pixels import Pixels, as_stored, size_of
 from data.room import amount, free_on, free_shared_memory, require_room
 from data.scaled import ImageFile
 from options.groups import DataOptions, RunOptions
 from options.schema import Options
 from raster.picture import Size
+from raster.value_range import ValueRange
 from util.errors import UserError
 from util.torchrun import local_world_size
 
-Reader = Callable[[ImageFile], Sequence[Image]]
+Reader = Callable[[ImageFile], Sequence[Pixels]]
 THREADS = 8  # each may decode an image
 
 
 class Slot(NamedTuple):
-    """Where the images of a file lie, one behind the other: (C, H, W) bytes, C the sum of their channels."""
+    """Where the images of a file lie, one behind the other: (C, H, W), C the sum of their channels, of type `kind`.
+
+    begin: its first byte, a multiple of what a value of that type takes.
+    """
 
     number: int
     begin: int
     shape: tuple[int, int, int]
+    kind: torch.dtype = torch.uint8
 
     @property
     def end(self) -> int:
+        return self.begin + self.size * self.kind.itemsize
+
+    @property
+    def size(self) -> int:
+        """How many values it holds."""
         channels, height, width = self.shape
-        return self.begin + channels * height * width
+        return channels * height * width
 
 
 Layout = dict[ImageFile, Slot]
@@ -45,18 +54,24 @@ Flags = bytearray | MappedFile | Array
 """A byte for each slot, not 0 if it is filled; of a shared cache, the slots behind them."""
 
 
-def lay_out(files: Iterable[ImageFile], sizes: Mapping[Path, Size]) -> Layout:
+def lay_out(files: Iterable[ImageFile], sizes: Mapping[Path, Size],
+            kept_as: Callable[[Path], torch.dtype] = lambda _: torch.uint8) -> Layout:
     """A slot for each file. Before the first one there is a byte for each, which says whether it is filled.
 
-    sizes: of each file's images after scaling.
+    sizes: of each file's images after scaling; kept_as: the type of their pixels.
     """
     files = list(dict.fromkeys(files))
     layout, begin = {}, len(files)
     for number, file in enumerate(files):
-        width, height = sizes[file.path]
-        layout[file] = slot = Slot(number, begin, (sum(file.channels), height, width))
+        (width, height), kind = sizes[file.path], kept_as(file.path)
+        begin += -begin % kind.itemsize
+        layout[file] = slot = Slot(number, begin, (sum(file.channels), height, width), kind)
         begin = slot.end
     return layout
+
+
+def _same_size(images: Sequence[Pixels], slot: Slot) -> bool:
+    return all(size_of(image) == slot.shape[:0:-1] for image in images)
 
 
 def size_in_bytes(layout: Layout) -> int:
@@ -78,16 +93,17 @@ class ImageCache(ABC):
     def read(self, file: ImageFile, reader: Reader) -> Sequence[Pixels]:
         """What `reader` makes of the file, from its slot if that is filled. Errors are those of `reader`.
 
-        A file that has no slot, or whose size has changed since it was checked, is read each time.
+        A file that has no slot, or whose size or type has changed since it was checked, is read each time.
         """
         slot = self.layout.get(file)
         if slot is None:
             return reader(file)
         if not self.filled[slot.number]:
             images = reader(file)
-            if size_of(images[0]) != slot.shape[:0:-1]:
+            whole = torch.cat([as_stored(image) for image in images]) if _same_size(images, slot) else None
+            if whole is None or whole.dtype != slot.kind:
                 return images
-            self.pixels(slot).copy_(torch.cat([as_bytes(image) for image in images]))
+            self.pixels(slot).copy_(whole)
             self.complete(slot)
         return self.pixels(slot).split(file.channels)
 
@@ -108,7 +124,7 @@ class ImageCache(ABC):
 
     @abstractmethod
     def pixels(self, slot: Slot) -> Tensor:
-        """The slot as uint8 (C, H, W), for reading and writing."""
+        """The slot as (C, H, W) of its type, for reading and writing."""
 
     def complete(self, slot: Slot) -> None:
         """The bytes of the slot are written."""
@@ -124,8 +140,8 @@ class SharedCache(ImageCache):
     """In memory that all worker processes share: the bytes that say what is filled, then the slots."""
 
     def pixels(self, slot: Slot) -> Tensor:
-        count = slot.end - slot.begin
-        return torch.frombuffer(self.filled, dtype=torch.uint8, offset=slot.begin, count=count).view(slot.shape)
+        values = torch.frombuffer(self.filled, dtype=slot.kind, offset=slot.begin, count=slot.size)
+        return values.view(slot.shape)
 
 
 class RamCache(SharedCache):
@@ -143,8 +159,8 @@ class RamCache(SharedCache):
 class DiskCache(SharedCache):
     """In a file of `folder`, which later runs on the same images find filled. MachineError when it has no room."""
 
-    def __init__(self, layout: Layout, folder: Path, fast_decode: bool, bits: Mapping[Path, int]):
-        path, size = folder / digest(layout, fast_decode, bits), size_in_bytes(layout)
+    def __init__(self, layout: Layout, folder: Path, fast_decode: bool, ranges: Mapping[Path, ValueRange]):
+        path, size = folder / digest(layout, fast_decode, ranges), size_in_bytes(layout)
         make_file(path, size)
         self.file = MappedFile(path, size)
         super().__init__(layout, self.file)
@@ -167,14 +183,14 @@ class DeviceCache(ImageCache):
         self.where = f"on {device}"
 
     def pixels(self, slot: Slot) -> Tensor:
-        return self.memory[slot.begin:slot.end].view(slot.shape)
+        return self.memory[slot.begin:slot.end].view(slot.kind).view(slot.shape)
 
 
-def open_cache(options: Options, layout: Layout, reader: Reader, device: torch.device, bits: Mapping[Path, int]
-               ) -> ImageCache | None:
+def open_cache(options: Options, layout: Layout, reader: Reader, device: torch.device,
+               ranges: Mapping[Path, ValueRange]) -> ImageCache | None:
     """The cache that --cache asks for, None for none. MachineError when there is no room for it.
 
-    reader: reads the images of a file; device: where --cache device keeps them; bits: that deep images use.
+    reader: reads the images of a file; device: where --cache device keeps them; ranges: of each file.
     """
     opt = options.view(DataOptions)
     if opt.cache == "none" or not layout:
@@ -183,7 +199,8 @@ def open_cache(options: Options, layout: Layout, reader: Reader, device: torch.d
     if opt.cache == "ram":
         cache = RamCache(layout)
     elif opt.cache == "disk":
-        cache = DiskCache(layout, Path(options.view(RunOptions).checkpoints_dir, "image_cache"), opt.fast_decode, bits)
+        folder = Path(options.view(RunOptions).checkpoints_dir, "image_cache")
+        cache = DiskCache(layout, folder, opt.fast_decode, ranges)
     else:
         cache = DeviceCache(layout, device)
     if opt.cache == "device":

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import __version__ as pillow
 
 from data.room import require_room
+from raster.names import split_page
+from raster.value_range import ValueRange
 from util.errors import MachineError
 
-FORMAT = 1  # of the file; another one needs another number
+FORMAT = 2  # of the file; another one needs another number
 
 
 class MappedFile(mmap.mmap):
@@ -38,16 +41,18 @@ class MappedFile(mmap.mmap):
         self.flush(page, end - page)
 
 
-def digest(layout: Mapping[Any, Any], fast_decode: bool, bits: Mapping[Path, int]) -> str:
-    """A name for all that decides the bytes: files with sizes and dates, channels, bits, scaled sizes, the decoder.
+def digest(layout: Mapping[Any, Any], fast_decode: bool, ranges: Mapping[Path, ValueRange]) -> str:
+    """A name for all that decides the bytes: files with sizes and dates, channels, types, scaled sizes, the decoder.
+
+    And the ranges of files that are kept as float32, by which they have become [-1, 1].
 
     And for the machine: those that share a folder do not see each other's mapped memory in time.
     """
     text = hashlib.sha256(repr((FORMAT, pillow, fast_decode, socket.gethostname())).encode())
     for file, slot in layout.items():
-        status = os.stat(file.path)
+        status = os.stat(split_page(file.path)[0])
         decides = os.path.abspath(file.path), status.st_size, status.st_mtime_ns, file.channels, slot
-        text.update(repr((*decides, bits[file.path]) if file.path in bits else decides).encode())
+        text.update(repr((*decides, str(ranges[file.path])) if slot.kind == torch.float32 else decides).encode())
     return text.hexdigest()[:16]
 
 

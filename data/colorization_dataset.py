@@ -1,5 +1,6 @@
 """Colour images, taken apart into lightness and colour."""
 import random
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ from kornia.color import rgb_to_lab
 
 from data.base_dataset import BaseDataset, Sample
 from data.folders import require_images
+from data.scaled import ImageFile
 from data.transforms import Preprocess
 from options.schema import Options
 from util.errors import UserError
@@ -42,6 +44,9 @@ class ColorizationDataset(BaseDataset):
 
     def sources(self) -> list[Path]:
         return self.A
+
+    def image_files(self) -> Iterable[ImageFile]:
+        return [ImageFile(path, (3,)) for path in self.A]
 
     def leave_out(self, bad: set[Path]) -> None:
         self.A = [path for path in self.A if path not in bad]

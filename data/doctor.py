@@ -18,12 +18,12 @@ import data
 from data.aligned_dataset import AlignedDataset
 from data.base_dataset import BaseDataset
 from data.check import check_sizes
-from data.depth import choose_bits
 from data.findings import Finding, Sample, duplicates, half_duplicates, odd_pairs, of_a_side
 from data.folders import PHASES, NoImages, list_images
 from data.picture_facts import FileFacts, examine
 from data.scaled import ImageFile
 from data.transforms import Preprocess
+from data.value_ranges import choose_ranges
 from options.groups import DataOptions
 from options.preprocess import PREPROCESS
 from options.schema import Options
@@ -220,7 +220,7 @@ def _of_a_split(name: str, dataset: BaseDataset, facts: Mapping[Path, FileFacts]
     sizes = {path: look.size for path, look in looks.items()}
     findings = _unused(name, dataset)
     said = [notice for notice in dataset.notices if not (findings and "no partner" in notice)]  # told with its files
-    for check in (partial(choose_bits, dataset, looks), partial(dataset.doubts, sizes),
+    for check in (partial(choose_ranges, dataset, looks), partial(dataset.doubts, sizes),
                   partial(check_sizes, dataset, sizes, opt.batch_size)):
         try:
             said += check()

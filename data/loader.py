@@ -15,10 +15,10 @@ import data
 from data.base_dataset import BaseDataset, Batch, Sample
 from data.cache import lay_out, open_cache
 from data.check import check_images, check_sizes
-from data.depth import choose_bits
 from data.folders import NoImages, other_trees
 from data.sampler import EpochSampler, Key
 from data.transforms import Preprocess
+from data.value_ranges import choose_ranges
 from data.workers import Watch, begin_worker, is_shortage, shortage, timed_out
 from options.groups import DataOptions, RunOptions
 from options.schema import Options
@@ -55,11 +55,11 @@ def open_loader(options: Options, needs: tuple[str, ...], size_multiple: int, mi
     dataset = _open_dataset(kind, options, Preprocess(options, size_multiple, min_size, augment), phase_flag)
     looks, notices = check_images(dataset, opt.skip_bad_images)
     sizes = {path: look.size for path, look in looks.items()}
-    notices += choose_bits(dataset, looks) + dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size)
+    notices += choose_ranges(dataset, looks) + dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size)
     if opt.cache != "none":
         scaled = {path: dataset.preprocess.scaled(size) for path, size in sizes.items()}
-        layout = lay_out(dataset.image_files(), scaled)
-        dataset.cache = open_cache(options, layout, dataset.read_file, device, dataset.bits)
+        layout = lay_out(dataset.image_files(), scaled, dataset.kept_as)
+        dataset.cache = open_cache(options, layout, dataset.read_file, device, dataset.ranges)
     if dataset.cache:
         notices.append(dataset.cache.describe())
     return Loader(dataset, opt.batch_size, num_threads, run.seed, shuffle=augment and not opt.serial_batches,
@@ -218,7 +218,7 @@ class _Seeded(Dataset):
         index, seed = key
         try:
             with self.watch.at(index) if self.watch else nullcontext():
-                return self.dataset.sample(index, random.Random(seed))
+                return self.dataset.complete(self.dataset.sample(index, random.Random(seed)))
         except UserError as error:
             return error
 

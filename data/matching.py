@@ -3,6 +3,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.folders import look_through
+from data.pages import chosen_pages
 from util.errors import UserError
 
 SHOWN = 20  # images without a partner that are listed
@@ -27,13 +28,14 @@ class Matched:
     lonely: str
 
 
-def by_name(folder: Path) -> Named:
-    """The images of each name, subfolders included and endings aside, in natural order."""
-    images, notices = look_through(folder)
+def by_name(folder: Path, page: str = "1") -> Named:
+    """The images of each name, subfolders included and endings aside, in natural order. page: as --page chooses."""
+    files, notices = look_through(folder)
+    images, chosen = chosen_pages(files, page)
     named: dict[Path, list[Path]] = {}
     for path in images:
         named.setdefault(path.relative_to(folder).with_suffix(""), []).append(path)
-    return Named(folder, named, notices)
+    return Named(folder, named, notices + chosen)
 
 
 def match_by_name(A: Named, B: Named) -> Matched:

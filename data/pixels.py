@@ -1,4 +1,5 @@
 """Pixels between the reader and the network: their size, bicubic resizing, and the tensor that they become."""
+from functools import lru_cache
 from typing import overload
 
 import numpy as np
@@ -6,25 +7,45 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from raster.picture import Size
+from raster.picture import Picture, Size
+from raster.value_range import BYTES, ValueRange
 
 Pixels = Image.Image | Tensor
-"""An 8-bit image: Pillow's, or from a cache a tensor (C, H, W) of type uint8."""
+"""Pillow's 8-bit image, gray or RGB; or a tensor (C, H, W) of any number of channels: uint8 or uint16, as in the file, or
+float32 in [-1, 1], in which NaN is no data. From a cache it is always a tensor."""
 
 
 @overload
 def resize(image: Image.Image, size: Size) -> Image.Image: ...
 @overload
+def resize(image: Tensor, size: Size) -> Tensor: ...
+@overload
 def resize(image: Pixels, size: Size) -> Pixels: ...
 def resize(image: Pixels, size: Size) -> Pixels:
-    """The image with `size` by Pillow's bicubic filter, also for a tensor: torch's is not the same to the bit."""
+    """The image with `size` by Pillow's bicubic filter, also for a tensor: torch's is not the same to the bit.
+
+    8 bits are computed as Pillow does, other types as float32 and uint16 then rounded; what overshoots is cut off. A
+    pixel that is partly made of no data is none.
+    """
     if size_of(image) == size:
         return image
     if not isinstance(image, Tensor):
         return image.resize(size, Image.Resampling.BICUBIC)
-    pixels = image.cpu().permute(1, 2, 0).numpy()
-    whole = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
-    return as_bytes(whole.resize(size, Image.Resampling.BICUBIC)).to(image.device)
+    if image.dtype == torch.uint8 and len(image) == 3:  # at once: quicker, and the same
+        whole = Image.fromarray(image.cpu().permute(1, 2, 0).numpy())
+        return as_bytes(whole.resize(size, Image.Resampling.BICUBIC)).to(image.device)
+    return torch.stack([_resized(channel, size) for channel in image.cpu()]).to(image.device)
+
+
+def _resized(channel: Tensor, size: Size) -> Tensor:
+    """One channel, (H, W)."""
+    values = channel.numpy()
+    if channel.dtype == torch.uint16:
+        values = values.astype(np.float32)
+    found = torch.from_numpy(np.array(Image.fromarray(values).resize(size, Image.Resampling.BICUBIC)))
+    if channel.dtype == torch.uint16:
+        return found.round_().clamp_(0, 65535).to(torch.uint16)
+    return found.clamp_(-1, 1) if channel.dtype == torch.float32 else found
 
 
 def size_of(image: Pixels) -> Size:
@@ -37,7 +58,38 @@ def as_bytes(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(image)).reshape(image.height, image.width, -1).permute(2, 0, 1)
 
 
-def to_tensor(image: Pixels) -> Tensor:
-    """An 8-bit image to a new float tensor (C, H, W) in [-1, 1]."""
-    pixels = image if isinstance(image, Tensor) else as_bytes(image)
-    return pixels.to(torch.float32, memory_format=torch.contiguous_format).mul_(2 / 255).sub_(1)
+def as_stored(image: Pixels) -> Tensor:
+    """An image as a tensor (C, H, W) of its own type."""
+    return image if isinstance(image, Tensor) else as_bytes(image)
+
+
+def as_pixels(picture: Picture, void: np.ndarray | None, value_range: ValueRange) -> Tensor:
+    """What a file holds as (C, H, W). void: its pixels without data, bool (H, W), None where there are none.
+
+    uint8 and uint16 stay what they are, to be brought to [-1, 1] by `to_tensor`. All else is by value_range at once.
+    """
+    values = picture.values
+    if void is None and values.dtype.name in ("uint8", "uint16"):
+        kept = np.array(values.transpose(2, 0, 1), dtype=values.dtype.newbyteorder("="), order="C")
+        return torch.from_numpy(kept)
+    unit = value_range.to_unit(values)
+    if void is not None:
+        unit[void] = np.nan
+    return torch.from_numpy(unit).permute(2, 0, 1).contiguous()
+
+
+def to_tensor(image: Pixels, value_range: ValueRange = BYTES) -> Tensor:
+    """An image to a new float tensor (C, H, W) in [-1, 1], NaN where it has no data. value_range: of its file."""
+    pixels = as_stored(image)
+    if pixels.dtype == torch.float32:
+        return pixels.clone(memory_format=torch.contiguous_format)
+    if pixels.dtype == torch.uint8 and (value_range.low, value_range.high) == (0, 255):
+        return pixels.to(torch.float32, memory_format=torch.contiguous_format).mul_(2 / 255).sub_(1)
+    return _levels(value_range, pixels.dtype, pixels.device)[pixels.to(torch.int32)].contiguous()
+
+
+@lru_cache(maxsize=16)
+def _levels(value_range: ValueRange, kind: torch.dtype, device: torch.device) -> Tensor:
+    """What each value of uint8 or uint16 becomes."""
+    values = np.arange(256, dtype=np.uint8) if kind == torch.uint8 else np.arange(65536, dtype=np.uint16)
+    return torch.from_numpy(value_range.to_unit(values)).to(device)

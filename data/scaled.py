@@ -1,13 +1,17 @@
 """From an image file to what samples are cropped from: upright images with the wanted channels, scaled."""
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
+from torch import Tensor
 
-from data.pixels import resize
+from data.pixels import Pixels, as_pixels, resize
 from data.transforms import Preprocess
-from raster.picture import Size
-from raster.pillow_files import MAX_PIXELS, open_image, upright, upright_size
+from raster.picture import Picture, Size
+from raster.pillow_files import MAX_PIXELS, MODES, open_image, upright, upright_size
+from raster.reading import read_picture, with_channels
+from raster.value_range import ValueRange
 from util.errors import UserError
 
 DRAFTED = ("JPEG", "MPO")  # formats that can be decoded at a part of their size
@@ -17,17 +21,21 @@ class ImageFile(NamedTuple):
     """A file and what is in it: one image, or two that lie side by side (A|B)."""
 
     path: Path
-    channels: tuple[int, ...]  # of each image, from the left: 1 gray, 3 RGB
+    channels: tuple[int, ...]  # of each image, from the left: 1 gray, 3 RGB, or as many as the file has
 
 
-def read_scaled(file: ImageFile, preprocess: Preprocess, fast: bool, bits: int = 16, max_pixels: float = MAX_PIXELS
-                ) -> list[Image.Image]:
+def read_scaled(file: ImageFile, preprocess: Preprocess, fast: bool, value_range: ValueRange | None = None,
+                max_pixels: float = MAX_PIXELS) -> list[Pixels]:
     """The images in a file, each of the size that `preprocess` scales it to.
 
     fast: decode a JPEG at 1/2, 1/4 or 1/8 of its size where that is still at least as large; pixels differ a little.
-    bits, max_pixels: as for `read_image`.
-    Raises BadImage when the file cannot be read, UserError when it is too narrow for two images.
+    value_range: that of a file which is read as it is, as an array; None: it becomes 8 bits, gray or RGB, by Pillow.
+    max_pixels: as for `read_picture`.
+    Raises BadImage when the file cannot be read, UserError when it is too narrow for two images or its channels cannot
+    become those that are wanted.
     """
+    if value_range is not None:
+        return [*_read_array(file, preprocess, value_range, max_pixels)]
     path, channels = file
     sides = len(channels)
     with open_image(path, max_pixels) as stored:
@@ -36,9 +44,14 @@ def read_scaled(file: ImageFile, preprocess: Preprocess, fast: bool, bits: int =
             width, height = preprocess.scaled(side_size(path, size, sides))
             needed = width * sides, height
             stored.draft(None, needed if stored.size == size else needed[::-1])  # a file may lie on its side
-        whole = upright(stored, channels[0] if sides == 1 else 3, bits)
+        whole = upright(stored, channels[0] if sides == 1 else 3)
     scaled = preprocess.scaled(side_size(path, size or whole.size, sides))
     return [resize(image, scaled) for image in ([whole] if sides == 1 else split_pair(path, whole, channels))]
+
+
+def read_by_pillow(channels: tuple[int, ...]) -> bool:
+    """Whether Pillow makes images of these channels of 8-bit files."""
+    return all(nc in MODES for nc in channels)
 
 
 def side_size(path: Path, size: Size, sides: int) -> Size:
@@ -54,3 +67,17 @@ def split_pair(path: Path, whole: Image.Image, channels: tuple[int, ...]) -> lis
     (width, height), half = whole.size, side_size(path, whole.size, 2)[0]
     halves = whole.crop((0, 0, half, height)), whole.crop((width - half, 0, width, height))
     return [image if nc == 3 else image.convert("L") for image, nc in zip(halves, channels, strict=True)]
+
+
+def _read_array(file: ImageFile, preprocess: Preprocess, value_range: ValueRange, max_pixels: float) -> list[Tensor]:
+    path, channels = file
+    whole = read_picture(path, max_pixels)
+    height, width = whole.values.shape[:2]
+    size = side_size(path, (width, height), len(channels))
+    images = []
+    for number, nc in enumerate(channels):
+        left = number * (width - size[0])  # an odd width leaves out the middle
+        side = replace(whole, values=whole.values[:, left:left + size[0]])
+        void = side.void()  # before channels are mixed
+        images.append(resize(as_pixels(with_channels(side, nc, path), void, value_range), preprocess.scaled(size)))
+    return images

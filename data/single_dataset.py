@@ -24,7 +24,7 @@ class SingleDataset(BaseDataset):
         super().__init__(options, preprocess)
         opt = self.opt
         one_file = self.root.is_file() and is_image(self.root)
-        self.A = [self.root] if one_file else self.images_in(self.root, opt.max_dataset_size)
+        self.A = self.pages_of([self.root]) if one_file else self.images_in(self.root, opt.max_dataset_size)
         require_images(opt.dataroot, self.A, EXPECTED.format(root=opt.dataroot))
 
     def __len__(self) -> int:
@@ -46,7 +46,8 @@ class SingleDataset(BaseDataset):
             doubts.append(f"warning: {len(wide)} of {len(found)} images are twice as wide as high, such as {wide[0]}, "
                           "and each is read as one picture. If they are pairs A|B side by side, give --dataset_mode "
                           "aligned and the --model that was trained")
-        piles = sorted({path.relative_to(self.root).parts[0] for path in self.A if path != self.root} & PILES)
+        below = [] if self.root.is_file() else [path.relative_to(self.root) for path in self.A]
+        piles = sorted({path.parts[0] for path in below} & PILES)
         if len(piles) > 1:
             doubts.append(f"warning: the images in {', '.join(piles)} of {self.root} are all read alike; for one of "
                           f"these folders give --dataroot {self.root / piles[0]}")

@@ -25,20 +25,22 @@ class BaseModel(Model):
     TestOptions: type[Group] = ModelOptions
     shared_defaults: Mapping[str, Any] = {}
     train_defaults: Mapping[str, Any] = {}
-    channels: Mapping[str, tuple[int, ...]] = {"input_nc": (1, 3), "output_nc": (1, 3)}  # that it can show
+    channels: Mapping[str, tuple[int, ...]] = {}  # that --input_nc and --output_nc may be; left out: any number
+    shows_lab = False  # whether it shows lightness and colour as RGB
     visual_names: tuple[str, ...] = ()  # the images to show, in order
     opt: ModelOptions
 
     def __init__(self, options: Options):
-        """UserError when the images have channels that the pages could not show."""
+        """UserError when the images have channels that the model cannot work with."""
         self.options = options
         self.opt = opt = options.view(ModelOptions)
         for name, known in self.channels.items():
             if getattr(opt, name) not in known:
-                raise UserError(
-                    f"--{name} {getattr(opt, name)}: an image of {getattr(opt, name)} channels cannot be shown with "
-                    f"--model {opt.model}, only of {' or '.join(map(str, known))}; lightness and colour "
-                    "(--dataset_mode colorization) need --model colorization, gray and RGB another one")
+                raise UserError(f"--{name} {getattr(opt, name)} is not possible with --model {opt.model}; expected "
+                                f"{' or '.join(map(str, known))}")
+        if opt.dataset_mode == "colorization" and not self.shows_lab:
+            raise UserError(f"--dataset_mode colorization gives lightness and colour, which --model {opt.model} would "
+                            "take for gray and for two bands; they need --model colorization")
         self.merge = not opt.plain
         super().__init__()
 

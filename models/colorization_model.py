@@ -12,6 +12,7 @@ class ColorizationModel(Pix2PixModel):
 
     shared_defaults = {**Pix2PixModel.shared_defaults, "dataset_mode": "colorization"}
     channels = {"input_nc": (1,), "output_nc": (2,)}
+    shows_lab = True
 
     def visuals(self, images: Images) -> Images:
         return {

@@ -52,6 +52,7 @@ class FeatureGANModel(SimGANModel):
             "weights are at hand", structure=True)
 
     opt: TrainOptions
+    channels = {"input_nc": (1, 3), "output_nc": (1, 3)}  # the feature networks look at gray and RGB
 
     def frozen_nets(self) -> dict[str, nn.Module]:
         """UserError, which says where to get them, when the weights of VGG-16 are missing."""

@@ -34,11 +34,17 @@ class DataOptions(Group):
                                structure=True, sampling=True)
     direction: str = option("AtoB", "which domain is translated into which", choices=("AtoB", "BtoA"), common=True,
                             structure=True, sampling=True)
-    input_nc: int = option(3, "channels of an input image: 3 RGB, 1 gray", least=1, structure=True)
-    output_nc: int = option(3, "channels of an output image: 3 RGB, 1 gray", least=1, structure=True)
-    input_bits: int = option(0, "bits of 16 that gray input images use, such as 12 of a microscope; 0: as many as "
-                             "hold the largest value", least=0, most=16, sampling=True)
-    output_bits: int = option(0, "the same of output images", least=0, most=16, sampling=True)
+    input_nc: int = option(3, "channels of an input image: 3 RGB, 1 gray, or as many as the files have", least=1,
+                           structure=True)
+    output_nc: int = option(3, "channels of an output image, likewise", least=1, structure=True)
+    value_range: str = option(
+        "auto", "which values of the files are black and white: LOW,HIGH, percentile:P,Q of all values of a side, or auto: "
+        "by their type, and by the values in use where the type does not say", sampling=True)
+    input_range: str = option("", "the same of input images alone, such as 0,4095 or, for files of that type only, "
+                              "uint16:0,4095; a run keeps what was found in training", sampling=True)
+    output_range: str = option("", "the same of output images", sampling=True)
+    page: str = option("1", "which page, frame or slice is read of files with several: its number, or all, each as an "
+                       "image of its own", sampling=True)
     preprocess: str = option(
         "resize_and_crop", "how an image is brought to size",
         choices=PREPROCESS, common=True, sampling=True)

@@ -25,7 +25,7 @@ def read_saved(folder: Path, declared: Mapping[str, Option]) -> tuple[dict[str, 
     if path.is_file():
         try:
             rows = json.loads(path.read_text(encoding="utf-8"))
-            return {name: _plain(row["value"]) for name, row in rows.items()}, str(path)
+            return _with_ranges({name: _plain(row["value"]) for name, row in rows.items()}), str(path)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise OptionError(f"{path} is damaged ({error}); restore or remove it") from None
     for path in (folder / "train_opt.txt", folder / "opt.txt"):
@@ -33,6 +33,14 @@ def read_saved(folder: Path, declared: Mapping[str, Option]) -> tuple[dict[str, 
             texts = read_classic_text(path.read_text(encoding="utf-8", errors="replace"))
             return {name: _value(text, declared.get(name)) for name, text in texts.items()}, str(path)
     return {}, ""
+
+
+def _with_ranges(values: dict[str, Any]) -> dict[str, Any]:
+    """Values by name, in which the bits that earlier versions saved have become ranges."""
+    for side in ("input", "output"):
+        if bits := int(values.pop(f"{side}_bits", 0)):
+            values[f"{side}_range"] = f"uint16:0,{(1 << bits) - 1}"
+    return values
 
 
 def _plain(value: object) -> str | int | float | bool:
@@ -70,6 +78,7 @@ def adopt_to_go_on(opt: Options, trained: Mapping[str, Any], where: str) -> Give
     """
     adopted: Given = {}
     fixed = []
+    trained = _without_ranges_asked_for(opt, trained)
     for name, option in opt.declared.items():
         if name not in trained or option.once:
             continue
@@ -90,6 +99,7 @@ def adopt_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> Given
     OptionError, with both values, when the command line contradicts what the weights mean.
     """
     adopted: Given = {}
+    trained = _without_ranges_asked_for(opt, trained)
     for name, value in _with_sizes_to_test(opt, trained, where).items():
         option = opt.declared.get(name)
         if option is None or option.training_only or not (option.structure or option.sampling):
@@ -100,6 +110,13 @@ def adopt_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> Given
             raise OptionError(f"--{name} {asked} does not fit the trained run, which has {name} {value} ({where}); "
                               f"leave out --{name}: it is taken from the run")
     return adopted
+
+
+def _without_ranges_asked_for(opt: Options, trained: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`trained` without the ranges of both sides where the user gave one for both."""
+    if not opt.given("value_range"):
+        return trained
+    return {name: value for name, value in trained.items() if name not in ("input_range", "output_range")}
 
 
 def _with_sizes_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -70,8 +70,8 @@ def adopted_by_testing(opt: Options, command: Command, recognize: Recognize, fit
     if not trained:
         trained, where = run.shown_by_weights(saved, suffix, recognize)
         notices += _assumed_dropout(opt, trained, where)
-    elif suffix.startswith("_B"):  # the way back: from the output's channels and bits to the input's
-        trained |= {f"{side}_{what}": trained[f"{other}_{what}"] for what in ("nc", "bits")
+    elif suffix.startswith("_B"):  # the way back: from the output's channels and values to the input's
+        trained |= {f"{side}_{what}": trained[f"{other}_{what}"] for what in ("nc", "range")
                     for side, other in (("input", "output"), ("output", "input")) if f"{other}_{what}" in trained}
     if model != run.model:  # it asks for images in a layout of its own
         trained.pop("dataset_mode", None)

@@ -26,7 +26,8 @@ def choose_metrics(options: Options, translations: Sequence[Translation], pairs:
     """What --val_metrics names, but for metrics of labels; see `choose_label_metrics`.
 
     pairs: whether the samples are pairs, also for a model that learns without them; device: where feature networks run.
-    UserError for a metric that there is not, that lacks what it is made with, or that cannot be measured here;
+    UserError for a metric that there is not, that lacks what it is made with, or that cannot be measured here, such as on
+    pictures of other channels than gray and RGB;
     OptionError when an option would do nothing.
     """
     opt, kinds = options.view(TrainCommandOptions), _asked_for(options)
@@ -44,6 +45,7 @@ def choose_metrics(options: Options, translations: Sequence[Translation], pairs:
         raise UserError(f"{FLAG} {','.join(unpaired)} compares a translation with its truth, and these images are not "
                         f"pairs; leave it out, measure pairs (--dataset_mode aligned), or choose of: "
                         f"{', '.join(possible)}")
+    _refuse_bands(kinds, translations, {"A": opt.input_nc, "B": opt.output_nc})
     weights = Path(opt.feature_weights) if opt.feature_weights else None
     inception = choose_features("inception", weights)
     tools = Tools(lambda: inception().to(measuring_device(device)), weights=weights)
@@ -84,6 +86,19 @@ def _asked_for(options: Options) -> dict[str, type[Metric]]:
     """The classes that --val_metrics names. UserError when there is none of a name."""
     words = (word.strip() for word in options.view(TrainCommandOptions).val_metrics.split(","))
     return {name: metrics.find(name, FLAG) for name in words if name}
+
+
+def _refuse_bands(kinds: Mapping[str, type[Metric]], translations: Sequence[Translation], channels: Mapping[str, int]
+                  ) -> None:
+    """UserError when a metric would look at pictures that are neither gray nor RGB. channels: by side."""
+    for t in translations:
+        sides = {"source": t.source, "rec": t.source, "fake": t.target, "real": t.target}
+        for name, kind in kinds.items():
+            for role in kind.needs:
+                side = sides[role].removeprefix("real_")
+                if channels[side] not in (1, 3):
+                    raise UserError(f"{FLAG} {name} measures pictures that are gray or RGB, and those of {side} have "
+                                    f"{channels[side]} channels; leave it out: the model's own metrics take any number")
 
 
 def _told(name: str, t: Translation, translations: Sequence[Translation]) -> str:

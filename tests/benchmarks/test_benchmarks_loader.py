@@ -24,3 +24,21 @@ def test_the_table_has_every_contestant(tmp_path: Path, mode: str):
     table = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("|")]
     assert table == ["contestant", "-" * 12, *names, *names]
     assert [path.name for path in tmp_path.iterdir()] == ["numbers"]
+
+
+def test_two_checkouts_run_in_turns(tmp_path: Path):
+    other = tmp_path / "other"
+    for room in ("data", "engine", "metrics", "models", "networks", "options", "pages", "raster", "runs", "util"):
+        (other / room).parent.mkdir(exist_ok=True)
+        (other / room).symlink_to(ROOT / room)
+    slow = (ROOT / "train.py").read_text() + "\nimport time\nimport data.transforms\n" \
+        "plan = data.transforms.Preprocess.plan\n" \
+        "data.transforms.Preprocess.plan = lambda *args: time.sleep(0.02) or plan(*args)\n"
+    (other / "train.py").write_text(slow)
+    command = f"{ROOT}/benchmarks/loader.py --quick --contestants plain --against {other} --json loader.json"
+    subprocess.run([sys.executable, *command.split()], cwd=tmp_path, capture_output=True, check=True)
+    rows = json.loads((tmp_path / "loader.json").read_text())["rows"]
+    assert [(row["checkout"], row["num_threads"]) for row in rows] == [
+        ("this", 0), ("other", 0), ("this", 1), ("other", 1)]
+    assert [row["times other"] for row in rows[1::2]] == [1, 1]
+    assert rows[0]["times other"] > 1

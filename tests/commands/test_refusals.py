@@ -60,7 +60,7 @@ def test_model_test_cannot_be_trained(train, failure):
 
 def test_colours_without_their_model(train, failure):
     code, said = failure(train, "--model pix2pix --dataset_mode colorization")
-    assert code == 2 and "an image of 2 channels cannot be shown" in said and "need --model colorization" in said
+    assert code == 2 and "colorization gives lightness and colour" in said and "need --model colorization" in said
 
 
 def test_a_folder_that_cannot_be_written(train, trained, translate, dataroot, failure):

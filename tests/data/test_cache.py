@@ -112,7 +112,7 @@ def test_workers_leave_when_the_cache_is_full(root: Path, layout: str, cache: st
 @pytest.mark.slow
 def test_processes_that_are_spawned_share_the_cache(root: Path):
     layout = lay_out(images(root / "trainA"), dict.fromkeys((root / "trainA").iterdir(), (45, 40)))
-    caches = RamCache(layout), DiskCache(layout, root.parent, fast_decode=False, bits={})
+    caches = RamCache(layout), DiskCache(layout, root.parent, fast_decode=False, ranges={})
     process = multiprocessing.get_context("spawn").Process(target=fill, args=caches)
     process.start()
     process.join()

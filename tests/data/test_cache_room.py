@@ -41,12 +41,12 @@ def test_a_second_run_finds_the_cache_on_disk_unless_something_changed(dataroot:
 
 def test_a_slot_that_was_not_completed_is_filled_anew(dataroot: Path):
     layout = lay_out(images(dataroot / "trainA"), dict.fromkeys((dataroot / "trainA").iterdir(), (32, 32)))
-    killed, beside = (DiskCache(layout, dataroot.parent, fast_decode=False, bits={}) for _ in range(2))
+    killed, beside = (DiskCache(layout, dataroot.parent, fast_decode=False, ranges={}) for _ in range(2))
     first, second, *_ = layout
     killed.pixels(layout[first])[:] = 7  # and dies
     killed.pixels(layout[second])[0] = 9
     fill(beside)
-    for cache in (killed, beside, DiskCache(layout, dataroot.parent, fast_decode=False, bits={})):
+    for cache in (killed, beside, DiskCache(layout, dataroot.parent, fast_decode=False, ranges={})):
         assert cache.missing() == []
         assert np.array_equal(cache.pixels(layout[first]).permute(1, 2, 0), read_pixels(first.path))
 
@@ -55,7 +55,7 @@ def test_bytes_are_on_the_disk_before_a_slot_counts_as_filled(dataroot: Path, mo
     def power_cut(self, begin: int, end: int) -> None:
         raise OSError(errno.EIO, "power cut")
     layout = lay_out(images(dataroot / "trainA"), dict.fromkeys((dataroot / "trainA").iterdir(), (32, 32)))
-    cache = DiskCache(layout, dataroot.parent, fast_decode=False, bits={})
+    cache = DiskCache(layout, dataroot.parent, fast_decode=False, ranges={})
     monkeypatch.setattr(data.cache_file.MappedFile, "save", power_cut)
     with pytest.raises(OSError, match="power cut"):
         fill(cache)

@@ -22,9 +22,9 @@ SCALES = "--load_size 36 --crop_size 32"
 @pytest.fixture
 def decoded(monkeypatch) -> list[tuple[int, int]]:
     """The sizes in which images are decoded."""
-    def upright(image: Image.Image, channels: int, bits: int) -> Image.Image:
+    def upright(image: Image.Image, channels: int) -> Image.Image:
         sizes.append(image.size)
-        return original(image, channels, bits)
+        return original(image, channels)
     sizes, original = [], data.scaled.upright
     monkeypatch.setattr(data.scaled, "upright", upright)
     return sizes

@@ -1,0 +1,182 @@
+"""Which values of the files are black and white to a network, alike for all files of a type on a side.
+
+A microscope's 12 bits in a file of 16 would be nearly black otherwise, and a scale of each file's own would hide which
+image is the brighter one.
+"""
+from collections import Counter
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from data.base_dataset import BaseDataset
+from data.integrity import Look
+from raster.reading import read_picture
+from raster.value_range import BYTES, ValueRange
+from util.errors import UserError
+
+CAMERAS = (8, 10, 12, 14, 16)  # bits that cameras and scanners have
+SAMPLED = 1 << 24  # values of a side that percentiles are counted of
+FEWEST = 1 << 10  # of a file
+THREADS = 8  # each may decode an image
+
+Looks = Mapping[Path, Look]
+
+
+def choose_ranges(dataset: BaseDataset, looks: Looks) -> list[str]:
+    """Tell the dataset the range of values of each file: of the source side, and of the others.
+
+    That is what --input_range, --output_range or --value_range say, or else what the type of the values and the values
+    themselves suggest. Returns notices. Raises UserError for a range that is none, and for files whose channels cannot
+    become those that are wanted.
+    """
+    _refuse_channels(dataset, looks)
+    dataset.arrays = {path for path, look in looks.items() if _as_array(look)}
+    dataset.voids = {path for path, look in looks.items() if look.void}
+    sources, opt = set(dataset.sources()), dataset.opt
+    ranges: dict[Path, ValueRange] = {}
+    used: dict[str, ValueRange] = {}
+    notices: list[str] = []
+    for flag, asked, side in (("input_range", opt.input_range, looks.keys() & sources),
+                              ("output_range", opt.output_range, looks.keys() - sources)):
+        own = {path: looks[path] for path in sorted(side)}
+        name, text = (flag, asked) if asked else ("value_range", opt.value_range)
+        found = _ranges_of_a_side(own, name, text, opt.max_pixels)
+        ranges |= {path: found[look.dtype] for path, look in own.items()}
+        used |= {flag: found[_main_type(own)]} if own else {}
+        notices += [line for dtype in found for line in _said(own, found[dtype], flag)]
+    if "B" in dataset.gives:
+        used.setdefault("output_range", used["input_range"])  # both sides in one file
+    dataset.ranges = ranges
+    dataset.ranges_used = {} if all(map(_is_plain, used.values())) else {flag: str(one) for flag, one in used.items()}
+    return notices
+
+
+def _as_array(look: Look) -> bool:
+    """Whether the values of a file are more than Pillow's 8 bits, gray or RGB, with or without transparency."""
+    return look.dtype != "uint8" or look.void or look.channels > 4 or not look.by_pillow
+
+
+def _is_plain(value_range: ValueRange) -> bool:
+    return value_range == BYTES
+
+
+def _main_type(looks: Looks) -> str:
+    """The type of most files, of those that are not of 8 bits if there are any."""
+    counts = Counter(look.dtype for look in looks.values() if look.dtype != "uint8")
+    return counts.most_common(1)[0][0] if counts else "uint8"
+
+
+def _ranges_of_a_side(looks: Looks, flag: str, text: str, max_pixels: float) -> dict[str, ValueRange]:
+    """The range of each type that these files have, by the type. text: what `flag` says."""
+    asked, percentiles = None, None
+    if text.startswith("percentile:"):
+        percentiles = _percentiles(flag, text)
+    elif text != "auto":
+        asked = ValueRange.parse(text, flag)
+    ranges = {}
+    for dtype in dict.fromkeys(look.dtype for look in looks.values()):
+        own = {path: look for path, look in looks.items() if look.dtype == dtype}
+        if percentiles:
+            ranges[dtype] = _between(percentiles, own, dtype, max_pixels)
+        elif asked and not _of_other_depth(asked.dtype, dtype):
+            ranges[dtype] = ValueRange(asked.low, asked.high, dtype)
+        else:
+            ranges[dtype] = _suggested(own, dtype)
+    return ranges
+
+
+def _of_other_depth(said: str, dtype: str) -> bool:
+    """Whether a range is said to be that of 8-bit files where these are not, or the other way round."""
+    return bool(said) and "uint8" in (said, dtype) and said != dtype
+
+
+def _suggested(looks: Looks, dtype: str) -> ValueRange:
+    """The range of files of a type: the usual one of that type which holds all values, or that of the values."""
+    if dtype == "uint8":
+        return BYTES
+    low = min((look.low for look in looks.values() if look.low is not None), default=0.0)
+    high = max((look.high for look in looks.values() if look.high is not None), default=1.0)
+    if dtype == "uint16":
+        return ValueRange(0, next((1 << bits) - 1 for bits in CAMERAS if high < 1 << bits), dtype)
+    if np.issubdtype(np.dtype(dtype), np.floating):
+        for usual in (0.0, -1.0):
+            if usual <= low and high <= 1:
+                return ValueRange(usual, 1, dtype)
+    return ValueRange(low, high if high > low else low + 1, dtype)
+
+
+def _percentiles(flag: str, text: str) -> tuple[float, float]:
+    """'percentile:0.1,99.9' as numbers. UserError for anything else."""
+    try:
+        low, high = map(float, text.removeprefix("percentile:").split(","))
+        if 0 <= low < high <= 100:
+            return low, high
+    except ValueError:
+        pass
+    raise UserError(f"--{flag} {text} is no range; expected percentile:P,Q with 0 <= P < Q <= 100, such as "
+                    f"--{flag} percentile:0.1,99.9")
+
+
+def _between(percentiles: tuple[float, float], paths: Collection[Path], dtype: str, max_pixels: float) -> ValueRange:
+    """The range between two percentiles of the values of all these files.
+
+    Of each file equally many values count, evenly spaced, of all together at most SAMPLED.
+    """
+    sample = partial(_sample, most=max(FEWEST, SAMPLED // len(paths)), max_pixels=max_pixels)
+    with ThreadPoolExecutor(THREADS) as pool:
+        samples = list(tqdm(pool.map(sample, paths), "reading values", len(paths), leave=False, unit=" images",
+                            delay=2, disable=None))
+    values = np.concatenate(samples)
+    if not values.size:
+        return ValueRange(0, 1, dtype)
+    low, high = np.percentile(values, percentiles)
+    return ValueRange(float(low), float(high if high > low else low + 1), dtype)
+
+
+def _sample(path: Path, most: int, max_pixels: float) -> np.ndarray:
+    """At most so many of a file's values, without those that are no data or not finite."""
+    picture = read_picture(path, max_pixels)
+    void = picture.void()
+    values = (picture.values if void is None else picture.values[~void]).ravel()
+    values = values[::-(-values.size // most) or 1]
+    return values[np.isfinite(values)]
+
+
+def _said(looks: Looks, value_range: ValueRange, flag: str) -> list[str]:
+    """What is to be said of the files of this range's type: how it was chosen, and which do not lie in it."""
+    own = {path: look for path, look in looks.items() if look.dtype == value_range.dtype}
+    if _is_plain(value_range):
+        return []
+    low = min((look.low for look in own.values() if look.low is not None), default=value_range.low)
+    high = max((look.high for look in own.values() if look.high is not None), default=value_range.high)
+    notices = [f"note: {len(own)} of {len(looks)} images have values of type {value_range.dtype}, such as "
+               f"{next(iter(own))}: {value_range.low:g} to {value_range.high:g} are black to white. They lie between "
+               f"{low:g} and {high:g} (--{flag} {value_range})"]
+    beyond = [path for path, look in own.items() if look.low is not None and look.high is not None
+              and (look.low < value_range.low or look.high > value_range.high)]
+    if beyond:
+        example = own[beyond[0]]
+        notices.append(f"note: {len(beyond)} of {len(looks)} images have values outside of {value_range.low:g} to "
+                       f"{value_range.high:g}, which become its ends, such as {beyond[0]} with {example.low:g} to "
+                       f"{example.high:g}")
+    return notices
+
+
+def _refuse_channels(dataset: BaseDataset, looks: Looks) -> None:
+    """UserError for files whose channels are neither those that are wanted nor gray or RGB, which become each other."""
+    unlike = [(path, looks[path].channels, nc) for path, channels in dataset.image_files() for nc in channels
+              if not _can_become(looks[path].channels, nc)]
+    if unlike:
+        path, found, wanted = unlike[0]
+        flag = "input_nc" if (path in set(dataset.sources())) else "output_nc"
+        raise UserError(f"{len({path for path, *_ in unlike})} of {len(looks)} images cannot become pictures of {wanted} "
+                        f"channels, such as {path}, which has {found}; give --{flag} {found}, or convert them")
+
+
+def _can_become(found: int, wanted: int) -> bool:
+    return found == wanted or (found in (1, 3, 4) and wanted in (1, 3))
+
