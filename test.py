@@ -75,10 +75,11 @@ def test(options: Options) -> None:
         print(f"epoch: {epoch_shown(options)}")
     say(left_out(loader, options))
 
-    labels, rows = translate_all(loader, count, loader.dataset.sources(), engine, folder, options)
+    made = translate_all(loader, count, loader.dataset.sources(), engine, folder, options)
+    say(made.notices)
     say(unreadable([said for own in gather(loader.skipped) for said in own]))
     if rank() == 0:
-        print(f"page: {write_results(options, folder, labels, rows)}")
+        print(f"page: {write_results(options, folder, made)}")
         with suppress(OSError):  # the classic file; results do not depend on a folder that may be read-only
             write_atomically(run.folder / "test_opt.txt", options.as_classic_text())
 

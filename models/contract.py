@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -21,6 +21,7 @@ Images = Mapping[str, Tensor]
 """By name: images, (B, C, H, W) in [-1, 1], and whatever else losses need, such as inner features of a network."""
 Losses = Mapping[str, Tensor]
 """Named scalars, already weighted: their sum is the objective."""
+SIDES = {"A": "B", "B": "A"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,14 @@ class Translation:
     G: str = ""  # the generator's adversarial term; '' when there is none
     D: tuple[str, ...] = ()  # the discriminator's terms
     remedies: Mapping[str, str] | None = None
+
+
+class ShownAs(NamedTuple):
+    """What an image to show is like. values: the side, A or B, whose values it has; made_from: the side from whose file
+    it was made."""
+
+    values: str
+    made_from: str
 
 
 def without_gan(translations: Iterable[Translation]) -> tuple[Translation, ...]:
@@ -143,7 +152,16 @@ class Model(ABC):
 
     @abstractmethod
     def visuals(self, images: Images) -> Images:
-        """The images to show, in order, each (B, 1 or 3, H, W) in [-1, 1]."""
+        """The images to show, in order, each (B, C, H, W) in [-1, 1]."""
+
+    def shown_as(self, label: str) -> ShownAs:
+        """What the image of this label is like: which values its file is to have, and which file lent its place.
+
+        As it stands, by the names that most models use: a fake_B has the values of B and was made from A, any other
+        image whose label ends with A or B has the values of that side and was made from it.
+        """
+        side = "B" if label.removesuffix("_rgb").endswith("B") else "A"
+        return ShownAs(side, SIDES[side] if label.startswith("fake") else side)
 
     def metrics(self, images: Images) -> Mapping[str, Tensor]:
         """How good a translation is: by name, (B,), a number for each sample that falls as it gets better.

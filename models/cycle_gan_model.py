@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from models.base_model import BaseModel
-from models.contract import Batch, Images, Losses, Translation, Update, without_gan
+from models.contract import Batch, Images, Losses, ShownAs, Translation, Update, without_gan
 from models.equilibria import equilibria
 from models.image_pool import ImagePool
 from models.network_options import TrainedModelOptions, define_D, define_G
@@ -84,6 +84,10 @@ class CycleGANModel(BaseModel):
         rec_A, rec_B = self.nets["G_B"](fake_B), self.nets["G_A"](fake_A)
         return {"real_A": batch["A"], "fake_B": fake_B, "rec_A": rec_A,
                 "real_B": batch["B"], "fake_A": fake_A, "rec_B": rec_B}
+
+    def shown_as(self, label: str) -> ShownAs:
+        """idt_A, what G_A makes of an image of B, is one of B."""
+        return super().shown_as({"idt_A": "real_B", "idt_B": "real_A"}.get(label, label))
 
     @property
     def updates(self) -> tuple[Update, ...]:

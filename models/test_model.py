@@ -2,7 +2,7 @@
 from torch import nn
 
 from models.base_model import BaseModel
-from models.contract import Batch, Images, Update
+from models.contract import Batch, Images, ShownAs, Update
 from models.network_options import ModelOptions, define_G
 from options.schema import option
 from util.errors import UserError
@@ -31,6 +31,10 @@ class TestModel(BaseModel):
     def translate(self, batch: Batch) -> Images:
         (netG,) = self.nets.values()
         return {"real": batch["A"], "fake": netG(batch["A"])}
+
+    def shown_as(self, label: str) -> ShownAs:
+        """The labels name no sides: the input is A."""
+        return ShownAs("B" if label == "fake" else "A", "A")
 
     @property
     def updates(self) -> tuple[Update, ...]:

@@ -2,6 +2,8 @@
 from options.preprocess import PREPROCESS
 from options.schema import Group, option
 
+FORMATS = ("auto", "as_input", "png", "tiff", "npy", "npz", "jpg", "webp", "avif", "bmp", "ppm", "gif", "nifti")
+
 
 class RunOptions(Group):
     """run"""
@@ -65,6 +67,10 @@ class DataOptions(Group):
     max_pixels: int | float = option(178_956_970, "images with more pixels than this are refused", least=1)
     max_dataset_size: int | float = option(float("inf"), "use at most this many images of each domain", least=1)
     display_winsize: int = option(256, "width in pixels of an image on the pages and in the live view", least=1)
+    show_bands: str = option("", "which bands are shown of pictures that are neither gray nor RGB, counted from 1: "
+                             "one, or three as red, green, blue, such as 4,3,2. Left out: the first three, of two the "
+                             "first",
+                             sampling=True)
 
 
 class SpeedOptions(Group):
@@ -176,6 +182,11 @@ class TestRunOptions(RunOptions):
     eval: bool = option(False, "freeze dropout and use the trained statistics of batch norm")
     aspect_ratio: float = option(1.0, "stretch saved images to this width over height, 0.01 to 100", least=0.01,
                                  most=100)
+    save: str = option("", "which pictures are written and shown, with commas between, such as fake_B,real_A; a wrong "
+                       "name lists them. Left out: all")
+    format: str = option("auto", "also write results with their own values, to values/: as files of this format, or "
+                         "as_input, of the input's. auto: as_input, but nothing beside gray and RGB of 8 bits",
+                         choices=FORMATS)
 
 
 class TestDataOptions(DataOptions):

@@ -7,12 +7,22 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import quote
 
 from dominate import document, tags
 from dominate.util import raw
 
 Pictures = list[tuple[str, str]]  # (label, file relative to the folder "images" beside the page)
+
+
+class Caption(NamedTuple):
+    """What stands below the label of a picture, and leads to a file relative to the page's folder."""
+
+    text: str
+    file: str
+
 
 MOST_ACROSS = 4  # pictures beside each other that a narrow window still shows in one line
 
@@ -47,11 +57,12 @@ def page(title: str, facts: dict[str, str], body: str, image_width: int, reload_
 
 
 def picture_row(title: str, pictures: Pictures, image_width: int, anchor: str | None = None,
-                numbers: Mapping[str, float] | None = None) -> str:
+                numbers: Mapping[str, float] | None = None, captions: Mapping[str, Caption] = MappingProxyType({})
+                ) -> str:
     """Return one row as HTML: the title, the numbers, then each picture with its label below.
 
     A click opens the picture; #row-ANCHOR, escaped as in a URL, leads to the row. anchor: the title if not given;
-    numbers: metric -> value, NaN where it is not known.
+    numbers: metric -> value, NaN where it is not known; captions: by label.
     """
     place = "row-" + quote(os.fsencode(title if anchor is None else anchor))
     head = tags.div(tags.h2(title), tags.a("#", href=f"#{place}", cls="anchor", aria_label="link to this row"),
@@ -60,8 +71,8 @@ def picture_row(title: str, pictures: Pictures, image_width: int, anchor: str | 
         head.add(tags.p([_number(name, value) for name, value in numbers.items()], cls="numbers"))
     labels = [label for label, _ in pictures]
     across, step = pictures_across(labels), _of_one_direction(labels)
-    directions = [tags.div(map(_figure, pictures[start:start + step], [image_width] * step), cls="direction")
-                  for start in range(0, len(pictures), step)]
+    figures = [_figure(label, file, image_width, captions.get(label)) for label, file in pictures]
+    directions = [tags.div(figures[start:start + step], cls="direction") for start in range(0, len(pictures), step)]
     shown = tags.div(directions, cls="pictures", style=f"--across: {across}")
     return tags.section(head, shown, cls="row", id=place).render(pretty=False) + "\n"
 
@@ -80,11 +91,13 @@ def _of_one_direction(labels: Sequence[str]) -> int:
     return half if two else max(1, len(labels))
 
 
-def _figure(picture: tuple[str, str], width: int) -> tags.figure:
-    label, file = picture
+def _figure(label: str, file: str, width: int, caption: Caption | None) -> tags.figure:
     url = "images/" + quote(os.fsencode(file))  # fsencode: a file name need not be valid Unicode
     image = tags.img(src=url, alt=label, width=width, loading="lazy", decoding="async")
-    return tags.figure(tags.a(image, href=url), tags.figcaption(label))
+    below = tags.figcaption(label)
+    if caption:
+        below.add(tags.a(caption.text, href=quote(os.fsencode(caption.file)), cls="values"))
+    return tags.figure(tags.a(image, href=url), below)
 
 
 class _Data(tags.html_tag):

@@ -1,6 +1,7 @@
 """Writes pictures in threads while the next ones are computed."""
 import os
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -22,9 +23,13 @@ class PictureWriter:
 
     def save(self, path: Path, picture: np.ndarray, aspect_ratio: float = 1.0) -> None:
         """Like `save_picture`, soon. Waits when there is much to write; raises the OSError of an earlier picture."""
+        self.soon(lambda: save_picture(path, picture, aspect_ratio))
+
+    def soon(self, write: Callable[[], None]) -> None:
+        """Have any other picture written, likewise."""
         if len(self._waiting) == MOST_WAITING:
             self._waiting.popleft().result()
-        self._waiting.append(self._threads.submit(save_picture, path, picture, aspect_ratio))
+        self._waiting.append(self._threads.submit(write))
 
     def __enter__(self) -> "PictureWriter":
         return self

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from util.errors import UserError
+from pages.bands import shown_bands
 from util.files import write_atomically
 
 LONGEST = 200  # bytes of a name; a file name has at most 255, and _<label>.png is appended to it
@@ -21,29 +21,28 @@ Save = Callable[[Path, np.ndarray, float], None]
 """Saves one picture: its file, its pixels, its aspect ratio."""
 
 
-def to_pictures(images: Tensor) -> np.ndarray:
-    """(B, C, H, W) in [-1, 1] to uint8 (B, H, W, 3). UserError when C is neither 1 nor 3."""
-    channels = images.shape[1]
-    if channels not in (1, 3):
-        raise UserError(f"an image of {channels} channels cannot be shown, only 1 (gray) or 3 (RGB); "
-                        "lightness and colour (--dataset_mode colorization) need --model colorization")
+def to_pictures(images: Tensor, bands: tuple[int, ...] = ()) -> np.ndarray:
+    """(B, C, H, W) in [-1, 1] to uint8 (B, H, W, 3). bands: to show of many, see `shown_bands`."""
+    shown = shown_bands(images.shape[1], bands)
+    if len(shown) != images.shape[1] or shown != tuple(sorted(shown)):
+        images = images[:, [band - 1 for band in shown]]
     pixels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte()
     return pixels.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def pictures(visuals: Mapping[str, Tensor]) -> list[dict[str, np.ndarray]]:
+def pictures(visuals: Mapping[str, Tensor], bands: tuple[int, ...] = ()) -> list[dict[str, np.ndarray]]:
     """The samples of a batch of named images, each as named pictures."""
-    batch = {label: to_pictures(images) for label, images in visuals.items()}
+    batch = {label: to_pictures(images, bands) for label, images in visuals.items()}
     return [dict(zip(batch, sample, strict=True)) for sample in zip(*batch.values(), strict=True)]
 
 
-def first_pictures(visuals: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+def first_pictures(visuals: Mapping[str, Tensor], bands: tuple[int, ...] = ()) -> dict[str, np.ndarray]:
     """The first sample of a batch of named images, as named pictures."""
-    return pictures({label: images[:1] for label, images in visuals.items()})[0]
+    return pictures({label: images[:1] for label, images in visuals.items()}, bands)[0]
 
 
 def stretched(picture: np.ndarray, aspect_ratio: float) -> Image.Image:
-    """uint8 (H, W, 3) as an image in which a square has become aspect_ratio as wide as high."""
+    """uint8 (H, W, 3), or (H, W) gray, as an image in which a square has become aspect_ratio as wide as high."""
     image = Image.fromarray(picture)
     if aspect_ratio > 1:
         return image.resize((round(image.width * aspect_ratio), image.height), Image.Resampling.BICUBIC)
@@ -53,7 +52,7 @@ def stretched(picture: np.ndarray, aspect_ratio: float) -> Image.Image:
 
 
 def save_picture(path: Path, picture: np.ndarray, aspect_ratio: float = 1.0) -> None:
-    """Write uint8 (H, W, 3) as PNG, stretched so that a square becomes aspect_ratio as wide as high."""
+    """Write uint8 (H, W, 3), or (H, W) gray, as PNG, stretched so that a square becomes aspect_ratio as wide as high."""
     image = stretched(picture, aspect_ratio)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_type=zlib.Z_RLE)  # photos become smaller than by default, in 2/3 of the time

@@ -1,10 +1,11 @@
 """The results of a test in their folder: names.json, which says what there is, and the page of it, index.html."""
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
+from pages.page import Caption
 from pages.results_page import Column, ResultsPage
 from util.errors import UserError
 from util.files import write_atomically
@@ -12,12 +13,35 @@ from util.files import write_atomically
 NUMBERS = ("metrics.json", "metrics.csv")  # what was measured on the pictures, beside the page
 DEFAULT_WIDTH = 256  # of a picture, where names.json is of a version that did not keep it
 
-__all__ = ["NUMBERS", "Column", "Results", "add_numbers", "read_results", "write_folder"]
+__all__ = ["NUMBERS", "Column", "OwnValues", "Results", "Row", "add_numbers", "read_results", "write_folder"]
+
+
+@dataclass(frozen=True)
+class OwnValues:
+    """A file in values/ that holds a picture with its own values, of which the one in images/ is a view.
+
+    file: relative to values/; range: the values that are black and white in the view, with their type, as
+    'uint16:0,4095'; void: whether pixels hold no data; caption: of the view.
+    """
+
+    file: str
+    range: str
+    channels: int
+    void: bool
+    caption: str
+
+
+class Row(NamedTuple):
+    """Of the results of one image: the title on the page, and the files with values of their own, by label."""
+
+    title: str
+    values: Mapping[str, OwnValues]
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a test has translated. Its pictures are images/<name>_<label>.png, for each name and each label."""
+    """What a test has translated. Its pictures are images/<name>_<label>.png, for each name and each label; values: the
+    files beside them that hold what they are views of, by name and label."""
 
     labels: list[str]
     names: list[str]
@@ -25,6 +49,7 @@ class Results:
     title: str
     facts: dict[str, str]
     image_width: int  # on the page, in CSS pixels
+    values: Mapping[str, Mapping[str, OwnValues]] = field(default_factory=dict)
 
 
 def write_folder(folder: Path, results: Results) -> Path:
@@ -57,7 +82,7 @@ def add_numbers(folder: Path, columns: Mapping[str, Column], rows: Mapping[str, 
 
 def read_results(folder: Path) -> Results:
     """What names.json says, of any version. UserError when it is missing or damaged, or names a picture twice, or one
-    that does not lie in images/."""
+    that does not lie in images/ or values/."""
     path = folder / "names.json"
     try:
         shown: dict[str, Any] = json.loads(path.read_bytes())
@@ -68,11 +93,14 @@ def read_results(folder: Path) -> Results:
             raise ValueError(f"{len(titles)} titles for {len(names)} names")
         if len(set(names)) < len(names):
             raise ValueError("a name stands there twice")
-        for name in (*names, *labels):
-            if PurePath(name).is_absolute() or ".." in PurePath(name).parts or "\0" in name:
-                raise ValueError(f"{name!r} is no file in images/")
+        values = {str(name): {str(label): OwnValues(str(own["file"]), str(own["range"]), int(own["channels"]),
+                                                    bool(own["void"]), str(own["caption"]))
+                              for label, own in row.items()} for name, row in shown.get("values", {}).items()}
+        for name in (*names, *labels, *_files(values)):
+            if not _lies_within(name):
+                raise ValueError(f"{name!r} is no file in images/ or values/")
         return Results(labels, names, titles, str(shown.get("title", folder.resolve().name)), facts,
-                       int(shown.get("image_width", DEFAULT_WIDTH)))
+                       int(shown.get("image_width", DEFAULT_WIDTH)), values)
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); run test.py again") from None
     except OSError as error:
@@ -85,16 +113,28 @@ def _write_page(folder: Path, results: Results, columns: Mapping[str, Column],
     page = ResultsPage(folder, results.title, results.facts, results.image_width, columns)
     for name, title in zip(results.names, results.titles, strict=True):
         files = [(label, f"{name}_{label}.png") for label in results.labels]
-        page.add_row(title, files, anchor=name, numbers=numbers.get(name, {}))
+        captions = {label: Caption(own.caption, f"values/{own.file}")
+                    for label, own in results.values.get(name, {}).items()}
+        page.add_row(title, files, anchor=name, numbers=numbers.get(name, {}), captions=captions)
     return page.save()
+
+
+def _files(values: Mapping[str, Mapping[str, OwnValues]]) -> list[str]:
+    return [own.file for row in values.values() for own in row.values()]
+
+
+def _lies_within(name: str) -> bool:
+    """Whether it is a name below the folder that it is put behind."""
+    return not (PurePath(name).is_absolute() or ".." in PurePath(name).parts or "\0" in name)
 
 
 def _named(folder: Path) -> set[Path]:
     """The pictures that names.json names, as far as they lie in the folder; none when it is not there or damaged."""
-    images = (folder / "images").resolve()
+    images, values = (folder / "images").resolve(), (folder / "values").resolve()
     try:
         shown = json.loads((folder / "names.json").read_bytes())
         paths = {(images / f"{name}_{label}.png").resolve() for name in shown["names"] for label in shown["labels"]}
-    except (OSError, ValueError, TypeError, KeyError):
+        paths |= {(values / own["file"]).resolve() for row in shown.get("values", {}).values() for own in row.values()}
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return set()
-    return {path for path in paths if path.is_relative_to(images)}
+    return {path for path in paths if path.is_relative_to(images) or path.is_relative_to(values)}

@@ -7,7 +7,7 @@ from typing import Literal
 
 from dominate import tags
 
-from pages.page import Pictures, page, picture_row, pictures_across
+from pages.page import Caption, Pictures, page, picture_row, pictures_across
 from util.files import write_atomically
 
 
@@ -25,6 +25,7 @@ class _Row:
     pictures: Pictures
     anchor: str | None
     numbers: Mapping[str, float]
+    captions: Mapping[str, Caption]
 
 
 class ResultsPage:
@@ -42,21 +43,23 @@ class ResultsPage:
         self.rows: list[_Row] = []
 
     def add_row(self, title: str, pictures: Pictures, anchor: str | None = None,
-                numbers: Mapping[str, float] | None = None) -> None:
+                numbers: Mapping[str, float] | None = None, captions: Mapping[str, Caption] | None = None) -> None:
         """Add the pictures that belong to one image.
 
         title: shown above them, with its subfolder where it has one ("sub/a");
         pictures: (label, file relative to `images/`), in the order to show;
-        anchor: what a link to the row is made of, the title if it is not given; numbers: metric -> value.
+        anchor: what a link to the row is made of, the title if it is not given; numbers: metric -> value;
+        captions: by label.
         """
-        self.rows.append(_Row(title, pictures, anchor, numbers or {}))
+        self.rows.append(_Row(title, pictures, anchor, numbers or {}, captions or {}))
 
     def save(self) -> Path:
         """Write `index.html` and return its path. Raises OSError."""
         metrics = [name for name in self.columns if any(name in row.numbers for row in self.rows)]
         labels = [label for label, _ in self.rows[0].pictures] if self.rows else []
         body = "".join(picture_row(row.title, row.pictures, self.image_width, row.anchor,
-                                   {name: row.numbers.get(name, math.nan) for name in metrics}) for row in self.rows)
+                                   {name: row.numbers.get(name, math.nan) for name in metrics}, row.captions)
+                       for row in self.rows)
         path = self.folder / "index.html"
         write_atomically(path, page(
             self.title, self.facts, body, self.image_width, parts=("page", "results", "zoom"),

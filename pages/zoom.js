@@ -164,7 +164,7 @@ addEventListener("keydown", event => {
 });
 
 document.querySelector("main").addEventListener("click", event => {
-  const link = event.target.closest(".pictures a");
+  const link = event.target.closest(".pictures figure > a");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   enlarge(link.closest(".row"));

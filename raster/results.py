@@ -1,13 +1,10 @@
 """From what a network answers to a picture that is like the file it was made from: type, range, place, no-data."""
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 
 from raster.picture import Header, Origin, Picture
 from raster.value_range import ValueRange
-
-OF_BANDS = (42112,)  # tags that describe the bands, and so stay only where their number does
 
 
 def range_of_results(asked: str, own: ValueRange, flag: str) -> ValueRange:
@@ -75,8 +72,5 @@ def _neighbour(value: float, values_in: ValueRange, dtype: np.dtype) -> np.gener
 
 def _origin(source: Header, size: tuple[int, int], channels: int) -> Origin:
     """What stays of what the source's file knows."""
-    if size != source.size:
-        return Origin(source.origin.format)
-    tags = {number: held for number, held in source.origin.tags.items()
-            if number not in OF_BANDS or channels == source.channels}
-    return replace(source.origin, tags=MappingProxyType(tags))
+    alpha = source.origin.alpha and channels == source.channels
+    return replace(source.origin, alpha=alpha) if size == source.size else Origin(source.origin.format, alpha=alpha)

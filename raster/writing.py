@@ -13,8 +13,8 @@ from raster.picture import Origin, Picture
 from util.errors import UserError
 from util.files import replacing
 
-GEO_TAGS = {33550: "d", 33922: "d", 34264: "d", 34735: "H", 34736: "d", 34737: "s", 42112: "s"}
-"""What a TIFF says of its place on the earth (GeoTIFF 1.1, annex F; 42112: GDAL's own words), with the types."""
+GEO_TAGS = {33550: "d", 33922: "d", 34264: "d", 34735: "H", 34736: "d", 34737: "s"}
+"""What a TIFF says of its place on the earth (GeoTIFF 1.1, annex F), with the types."""
 NO_DATA_TAG = 42113  # GDAL's, a number as text
 CLASSIC_TIFF = 2**32 - 2**25  # bytes of values: more need offsets of 64 bits
 ANY_PICTURE = "--format tiff or --format npy"
@@ -27,7 +27,7 @@ NIFTI = tuple(dtype for dtype in ANY_TYPE if dtype != "float16")
 @dataclass(frozen=True)
 class Kind:
     """A format. ending: of its files; dtypes, channels: that it holds, () for any; write: to an open file; exact:
-    whether what is read again is what was written; keeps: of an Origin, 'resolution' and 'tags'."""
+    whether what is read again is what was written; keeps: of what its origin knows, 'resolution', 'tags', 'no_data'."""
 
     ending: str
     dtypes: tuple[str, ...]
@@ -81,8 +81,8 @@ def ending_for(format: str, origin: Origin, dtype: np.dtype, channels: int) -> s
         return FORMATS[format].ending
     same = FORMATS.get(SAME.get(origin.format.upper(), ""))
     for kind in (same, FORMATS["png"]):
-        alpha = kind is FORMATS["png"] and channels == 2  # a second band is no transparency
-        if kind and not alpha and not kind.lacks(dtype, channels) and (kind.exact or format == "as_input"):
+        clear = kind in PICTURES and channels in (2, 4) and not origin.alpha  # a further band is no transparency
+        if kind and not clear and not kind.lacks(dtype, channels) and (kind.exact or format == "as_input"):
             return kind.ending
     return TIFF.ending
 
@@ -125,7 +125,9 @@ def tiff_layout(channels: int, dtype: np.dtype, origin: Origin, no_data: float |
     if channels > 1:
         layout |= {"planarconfig": "contig", "extrasamples": ["unspecified"] * (channels - 1)}
     if channels == 3 and dtype.name in DEEP:
-        layout = {"photometric": "rgb", "planarconfig": "contig"}
+        layout |= {"photometric": "rgb", "extrasamples": None}
+    elif origin.alpha and channels in (2, 4):
+        layout |= {"photometric": "rgb" if channels == 4 else "minisblack", "extrasamples": ["unassalpha"]}
     if origin.resolution:
         layout |= {"resolution": origin.resolution, "resolutionunit": "INCH"}
     return {**layout, "metadata": None, "software": False, "extratags": list(_tiff_tags(origin, no_data))}
@@ -178,7 +180,7 @@ def _extra(name: str, what: str) -> Any:
                         ) from None
 
 
-TIFF = Kind("tif", ANY_TYPE, (), _write_tiff, keeps=("resolution", "tags"))
+TIFF = Kind("tif", ANY_TYPE, (), _write_tiff, keeps=("resolution", "tags", "no_data"))
 FORMATS = {
     "png": Kind("png", DEEP, (1, 2, 3, 4), _write_png, keeps=("resolution",)),
     "tiff": TIFF,
@@ -194,6 +196,7 @@ FORMATS = {
 }
 ENDINGS = {kind.ending: kind for kind in FORMATS.values()} | {
     "tiff": TIFF, "jpeg": FORMATS["jpg"], "pgm": FORMATS["ppm"], "nii": Kind("nii", NIFTI, (), _write_nifti)}
+PICTURES = (FORMATS["png"], FORMATS["webp"], FORMATS["avif"])  # whose second and fourth channel is transparency
 SAME = {"PNG": "png", "TIFF": "tiff", "NPY": "npy", "NPZ": "npz", "JPEG": "jpg", "MPO": "jpg", "WEBP": "webp",
         "AVIF": "avif", "BMP": "bmp", "PPM": "ppm", "GIF": "gif", "NIFTI": "nifti"}
 """By the format of a file that was read, as Origin names it, the one to write. Others are only read."""

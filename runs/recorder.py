@@ -9,6 +9,7 @@ from torch import Tensor
 from engine.schedule import Schedule
 from options.groups import LoggingOptions, TrainCommandOptions
 from options.schema import Options
+from pages.bands import read_bands
 from pages.live_view import LiveView, open_live_view
 from pages.pictures import facts, first_pictures, save_visuals
 from pages.training_page import TrainingPage
@@ -32,10 +33,11 @@ class Recorder:
 
     def __init__(self, every: LoggingOptions, last_epoch: int, log: LossLog, progress: Progress,
                  page: TrainingPage | None, live: LiveView | None, wandb: WandbLog | None,
-                 tensorboard: TensorboardLog | None = None):
-        """every: how many images lie between two records of each kind."""
+                 tensorboard: TensorboardLog | None = None, bands: tuple[int, ...] = ()):
+        """every: how many images lie between two records of each kind; bands: to show of pictures with many."""
         self.every, self.last_epoch, self.log, self.progress, self.clock = every, last_epoch, log, progress, Stopwatch()
         self.page, self.live, self.wandb, self.tensorboard = page, live, wandb, tensorboard
+        self.bands = bands
         self.boards = [board for board in (wandb, tensorboard) if board]
         self.logged = progress.done  # images up to the newest line
         self.visuals: Visuals | None = None  # of the newest step
@@ -107,7 +109,7 @@ class Recorder:
         """
         try:
             if epoch is not None and self.visuals:
-                shown = first_pictures(self.visuals())
+                shown = first_pictures(self.visuals(), self.bands)
                 page.add_pictures(epoch, save_visuals(page.web_dir / "images", f"epoch{epoch:03d}", shown))
             page.save()
         except OSError as error:
@@ -138,9 +140,9 @@ class Recorder:
 
     def _show(self, moment: Moment, visuals: Visuals) -> None:
         if self.live:
-            self.live.show_images(first_pictures(visuals()))
+            self.live.show_images(first_pictures(visuals(), self.bands))
         for board in self.boards:
-            board.log_images(moment.total, moment.epoch, first_pictures(visuals()))
+            board.log_images(moment.total, moment.epoch, first_pictures(visuals(), self.bands))
 
 
 def open_recorder(options: Options, schedule: Schedule, folder: Path, progress: Progress,
@@ -160,4 +162,5 @@ def open_recorder(options: Options, schedule: Schedule, folder: Path, progress: 
     wandb = open_wandb(opt.use_wandb, opt.wandb_project_name, opt.name, options.as_dict())
     done = state["moment"]["total"] if state else 0
     tensorboard = open_tensorboard(opt.use_tensorboard, folder / TENSORBOARD, done)
-    return Recorder(opt, schedule.last_epoch, LossLog(folder, sizes), progress, page, live, wandb, tensorboard)
+    return Recorder(opt, schedule.last_epoch, LossLog(folder, sizes), progress, page, live, wandb, tensorboard,
+                    read_bands(opt.show_bands, (opt.input_nc, opt.output_nc)))

@@ -1,13 +1,14 @@
 """Several translations of each input, as dropout makes them: what the noise decides, shown as a map."""
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from engine.engine import Engine, step_seed
 from models.contract import Batch
-from pages.pictures import pictures
+from pages.pictures import to_pictures
+from runs.shown import Sample, samples_of
 from util.errors import UserError
 
 BRIGHTER = 16  # gray levels of the map for one level of standard deviation: white stands for 16 of 255 and more
@@ -25,9 +26,8 @@ def require_noise(nets: Iterable[nn.Module], count: int, frozen: bool) -> None:
                         "it out, or test a run that was trained with --no_dropout false")
 
 
-def with_samples(first: list[dict[str, np.ndarray]], batch: Batch, engine: Engine, count: int, seed: int, name: str
-                 ) -> list[dict[str, np.ndarray]]:
-    """The pictures of a batch, `first`, with `count` - 1 further samples of each translation and their spread.
+def with_samples(first: list[Sample], batch: Batch, engine: Engine, count: int, seed: int, name: str) -> list[Sample]:
+    """The images of a batch, `first`, with `count` - 1 further samples of each translation and their spread.
 
     fake_B is followed by fake_B_2, fake_B_3, ... and fake_B_std. Their noise is a function of the seed, the sample's
     number and `name`, which the batch has for itself; what is drawn elsewhere stays as it is without them.
@@ -39,19 +39,25 @@ def with_samples(first: list[dict[str, np.ndarray]], batch: Batch, engine: Engin
     return [_beside_each_other(sample) for sample in zip(first, *further, strict=True)]
 
 
-def _translate_again(engine: Engine, batch: Batch, seed: int) -> list[dict[str, np.ndarray]]:
-    return pictures(engine.model.visuals(engine.translate(batch, seed)))
+def _translate_again(engine: Engine, batch: Batch, seed: int) -> list[Sample]:
+    return samples_of(engine.model, batch, engine.translate(batch, seed))
 
 
-def _beside_each_other(samples: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """One sample's pictures, those of its further samples behind the translations."""
-    shown = {}
-    for label, picture in samples[0].items():
-        shown[label] = picture
+def _beside_each_other(samples: Sequence[Sample]) -> Sample:
+    """One sample's images, those of its further samples behind the translations."""
+    shown: Sample = {}
+    for label, image in samples[0].items():
+        shown[label] = image
         if label.startswith("fake"):
             shown |= {f"{label}_{number}": other[label] for number, other in enumerate(samples[1:], start=2)}
-            shown[f"{label}_std"] = spread([sample[label] for sample in samples])
+            shown[f"{label}_std"] = _map([sample[label] for sample in samples])
     return shown
+
+
+def _map(images: Sequence[Tensor]) -> Tensor:
+    """`spread` of images (C, H, W) as a gray one, (1, H, W) in [-1, 1]. Of many bands, of those shown by default."""
+    levels = spread([to_pictures(image[None])[0] for image in images])[:, :, 0]
+    return torch.from_numpy(levels).float()[None] / 127.5 - 1
 
 
 def spread(samples: Sequence[np.ndarray]) -> np.ndarray:

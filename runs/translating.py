@@ -4,27 +4,40 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-
+from engine.distributed import gather
 from engine.engine import Engine
 from models.contract import Batch, Images
 from options.groups import SampleOptions, TestCommandOptions
 from options.schema import Options
 from pages.dates import date
 from pages.picture_writer import PictureWriter
-from pages.pictures import facts, pictures, save_visuals
-from pages.results_folder import Results, write_folder
+from pages.pictures import facts
+from pages.results_folder import Results, Row, write_folder
+from raster.value_range import ValueRange
 from runs.followed import describe_best
 from runs.progress import Progress
 from runs.sampling import describe_samples, require_noise, with_samples
 from runs.shared_results import SharedNames
+from runs.shown import Likeness, Sample, samples_of
 from runs.weight_files import prefix
+from runs.written import WrittenResults, describe_values, told
 from util.files import write_atomically
 from util.torchrun import rank, world_size
 
 
+class Ranges(Protocol):
+    """What knows the files."""
+
+    def range_of(self, path: Path) -> ValueRange:
+        """Which values of the file are -1 and 1."""
+
+
 class Loader(Protocol):
     """What gives the batches."""
+
+    @property
+    def dataset(self) -> Ranges:
+        """Where they come from."""
 
     def first(self, count: int) -> Iterator[Batch]:
         """The first `count` images in batches: of several processes, each gets its share."""
@@ -38,12 +51,21 @@ def results_folder(opt: TestCommandOptions) -> Path:
 
 
 class Translated(NamedTuple):
-    """What a test made of a batch. names: of the results; pictures: of each sample, by label."""
+    """What a test made of a batch. names: of the results; images: as the networks saw them; samples: those to show."""
 
     names: list[str]
     batch: Batch
     images: Images
-    pictures: list[dict[str, np.ndarray]]
+    samples: list[Sample]
+
+
+class Made(NamedTuple):
+    """What a test wrote. labels: of the pictures; rows: by name, all in order, in process 0; notices: of what the files
+    lack."""
+
+    labels: list[str]
+    rows: list[tuple[str, Row]]
+    notices: list[str]
 
 
 def translate(loader: Loader, count: int, names: SharedNames, engine: Engine) -> Iterator[Translated]:
@@ -52,32 +74,33 @@ def translate(loader: Loader, count: int, names: SharedNames, engine: Engine) ->
     for batch in loader.first(count):
         images = engine.translate(batch)
         yield Translated([names(path) for path in batch["A_paths"]], batch, images,
-                         pictures(engine.model.visuals(images)))
+                         samples_of(engine.model, batch, images))
         progress.advance(len(batch["A_paths"]))
     progress.close()
 
 
 def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engine, folder: Path, options: Options
-                  ) -> tuple[list[str], list[tuple[str, str]]]:
+                  ) -> Made:
     """Translate the first `count` images and write their pictures; of several processes, each its share.
 
-    sources: the files of A, after which results are named. Returns the labels of the pictures and, in process 0, the
-    (name, title on the page) of all images in order; nothing in the others.
-    UserError when several samples of each are asked for, and would all be the same.
+    sources: the files of A, after which results are named.
+    UserError when several samples of each are asked for, and would all be the same, or when the options ask for
+    pictures, bands or a format that cannot be.
     """
     opt, samples = options.view(TestCommandOptions), options.view(SampleOptions).samples
     require_noise(engine.model.nets.values(), samples, opt.eval)
     labels: list[str] = []
-    rows: list[tuple[str, str]] = []
+    rows: list[tuple[str, Row]] = []
     names = SharedNames(sources, count)
     with PictureWriter() as writer:
+        written = WrittenResults(folder, Likeness(engine.model, loader.dataset.range_of, opt), opt, writer)
         for done in translate(loader, count, names, engine):
-            shown = with_samples(done.pictures, done.batch, engine, samples, opt.seed, done.names[0])
+            shown = with_samples(done.samples, done.batch, engine, samples, opt.seed, done.names[0])
             for index, (name, sample) in enumerate(zip(done.names, shown, strict=True)):
-                labels = list(sample)
-                save_visuals(folder / "images", name, sample, opt.aspect_ratio, writer.save)
-                rows.append((name, _title(name, done.batch, index, engine.model.needs)))
-    return labels, names.in_order(rows)
+                labels = written.chosen(list(sample))
+                own = written.write(name, sample, done.batch, index)
+                rows.append((name, Row(_title(name, done.batch, index, engine.model.needs), own)))
+    return Made(labels, names.in_order(rows), told(gather([written.lost])))
 
 
 def epoch_shown(options: Options) -> str:
@@ -88,15 +111,17 @@ def epoch_shown(options: Options) -> str:
     return f"{saved} ({known})" if known else saved
 
 
-def write_results(options: Options, folder: Path, labels: list[str], rows: list[tuple[str, str]]) -> Path:
-    """The page, the options and the names of a test in its folder; returns the page. rows: (name, title)."""
+def write_results(options: Options, folder: Path, made: Made) -> Path:
+    """The page, the options and the names of a test in its folder; returns the page."""
     opt = options.view(TestCommandOptions)
     header = facts(opt.model, opt.dataroot, epoch_shown(options), options.changed(), date(time.time()))
     header |= describe_samples(options.view(SampleOptions).samples)
     write_atomically(folder / "test_opt.json", options.as_json())
-    names, titles = [name for name, _ in rows], [title for _, title in rows]
-    return write_folder(
-        folder, Results(labels, names, titles, f"{opt.name}: {opt.phase}", header, opt.display_winsize))
+    values = {name: row.values for name, row in made.rows if row.values}
+    header |= describe_values([own for row in values.values() for own in row.values()])
+    return write_folder(folder, Results(
+        made.labels, [name for name, _ in made.rows], [row.title for _, row in made.rows], f"{opt.name}: {opt.phase}",
+        header, opt.display_winsize, values))
 
 
 def _title(name: str, batch: Mapping[str, Any], index: int, needs: tuple[str, ...]) -> str:
