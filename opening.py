@@ -45,7 +45,7 @@ def open_images(options: Options, run: TrainedRun, device: torch.device) -> Load
         require_one_pile(Path(opt.dataroot), opt.phase, run.model)
     few = options.replace(max_dataset_size=min(opt.max_dataset_size, opt.num_test + 1))
     return open_loader(few, models.find(opt.model).needs, *image_sizes(options, training=False), augment=False,
-                       device=device)
+                       device=device, keep_size=opt.keep_size)
 
 
 def left_out(loader: Loader, options: Options) -> list[str]:

@@ -16,6 +16,7 @@ from engine.device import choose_device
 from engine.precision import has_bf16_units
 from options.command_line import parse
 from options.groups import DataOptions
+from options.schema import width_and_height
 from train import COMMAND, make_engine
 
 WORK = {
@@ -86,7 +87,7 @@ def stepper(line: str, device: torch.device, count: int) -> Callable[[], object]
     engine = make_engine(opt, device)
     switches = kinds()
     asked = opt.view(DataOptions)
-    shape = asked.batch_size, 3, asked.crop_size, asked.crop_size
+    shape = asked.batch_size, 3, *width_and_height(asked.crop_size)[::-1]
     batch = {side: torch.rand(shape, device=device) * 2 - 1 for side in "AB"}
 
     def step() -> None:

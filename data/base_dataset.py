@@ -26,7 +26,9 @@ from util.errors import UserError
 
 Sample = dict[str, Any]
 """'A' (C, H, W) in [-1, 1], the source of the translation; 'B' the target; 'A_paths', 'B_paths' their files. Where some
-file of the dataset has pixels without data, which are -1, also 'A_void', 'B_void', bool (1, H, W): which ones."""
+file of the dataset has pixels without data, which are -1, also 'A_void', 'B_void', bool (1, H, W): which ones. The
+loader adds 'A_kept', 'B_kept' where images were padded to keep their size: (height, width), which results are cropped to.
+"""
 Batch = dict[str, Any]
 """Samples stacked: 'A' (B, C, H, W), 'A_paths' a list of B names, and so on."""
 
@@ -48,6 +50,7 @@ class BaseDataset(ABC):
     ranges_used: Mapping[str, str] = {}  # the same by the flag that says so; {} if all are 0 to 255 of 8 bits
     arrays: Collection[Path] = ()  # those that are not read by Pillow as 8 bits, gray or RGB
     voids: Collection[Path] = ()  # those that have pixels without data
+    kept: Mapping[str, Size] = {}  # the images' own sizes by file, where results are cropped back to them; likewise
 
     def __init__(self, options: Options, preprocess: Preprocess):
         self.opt = opt = options.view(DataOptions)
@@ -173,7 +176,8 @@ class BaseDataset(ABC):
         try:
             return self.preprocess.plan(size, rng)
         except UserError as error:
-            raise UserError(f"{path}: {error}; use --preprocess resize_and_crop or a smaller --crop_size") from None
+            raise UserError(f"{path}: {error}; use --pad reflect, --preprocess resize_and_crop or a smaller "
+                            "--crop_size") from None
 
     def load_pair(self, path: Path, image_A: Pixels, image_B: Pixels, rng: random.Random, path_B: Path | None = None
                   ) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,8 @@ from tqdm import tqdm
 
 from data.base_dataset import BaseDataset
 from data.integrity import Look, inspect_image
+from data.transforms import Preprocess
+from options.schema import as_sides
 from raster.picture import Size
 from raster.pillow_files import BadImage
 from util.errors import UserError
@@ -37,30 +39,36 @@ def check_images(dataset: BaseDataset, skip_bad: bool) -> tuple[dict[Path, Look]
 
 
 def check_sizes(dataset: BaseDataset, found: Mapping[Path, Size], batch_size: int) -> list[str]:
-    """Notices about sizes that will be adjusted to the network; at most one.
+    """Notices about images that will be padded, or resized to what the network accepts.
 
     found: the size of each file as the plan will see it.
     Raises UserError, naming files, when images are smaller than the crop or cannot share a batch.
     """
     preprocess = dataset.preprocess
-    if preprocess.scales_and_crops:
-        sizes = {(preprocess.load_size, preprocess.load_size): dataset.root}
-    else:
-        if preprocess.way.crop:
-            _refuse_small({path: size for path, size in found.items() if min(size) < preprocess.crop_size},
-                          preprocess.crop_size)
-        sizes = {size: path for path, size in found.items()}
+    notices = _smaller_than_crop(found, preprocess)
+    if not preprocess.way.one_size:
         sources = set(dataset.sources())
         for side in (sources, found.keys() - sources):
             _refuse_mixed({preprocess.fitted(found[path]): path for path in sorted(side & found.keys())}, batch_size)
-    for size in sizes:
-        before, after = preprocess.cropped(size), preprocess.fitted(size)
-        if before != after:
-            return [f"note: images are resized to what the networks accept (multiples of {preprocess.size_multiple}, "
-                    f"at least {preprocess.min_size} pixels), for example {before[0]}x{before[1]} to "
-                    f"{after[0]}x{after[1]}"
-                    + ("; --netG resnet_6blocks takes multiples of 4" if preprocess.size_multiple > 4 else "")]
-    return []
+    return notices + _fitted(found, preprocess)
+
+
+def _fitted(found: Mapping[Path, Size], preprocess: Preprocess) -> list[str]:
+    """A notice about images whose size the network does not accept, if there are any."""
+    adjusted = {preprocess.cropped(size): preprocess.fitted(size) for size in found.values()
+                if preprocess.cropped(size) != preprocess.fitted(size)}
+    if not adjusted:
+        return []
+    before, after = next(iter(adjusted.items()))
+    accepted = (f"what the networks accept (multiples of {preprocess.size_multiple}, at least {preprocess.min_size} "
+                "pixels)")
+    example = f"for example {_by(before)} to {_by(after)}"
+    if preprocess.keep_size:
+        count = sum(size in adjusted for size in found.values())
+        return [f"note: {count} of {len(found)} images are padded by reflection to {accepted}, {example}, and the "
+                "results cropped back"]
+    return [f"note: images are resized to {accepted}, {example}"
+            + ("; --netG resnet_6blocks takes multiples of 4" if preprocess.size_multiple > 4 else "")]
 
 
 def _look_at(dataset: BaseDataset) -> tuple[dict[Path, Look], list[BadImage]]:
@@ -90,18 +98,32 @@ def _pages(found: Mapping[Path, Look]) -> list[str]:
             f"{several[path]}; the first of each is read"]
 
 
-def _refuse_small(small: Mapping[Path, Size], crop_size: int) -> None:
-    if small:
-        rows = _listed([f"{path}  {width}x{height}" for path, (width, height) in small.items()], 10)
-        raise UserError(f"{len(small)} images are smaller than --crop_size {crop_size}:\n{rows}\n"
-                        f"give --crop_size {min(map(min, small.values()))} or --preprocess resize_and_crop")
+def _smaller_than_crop(found: Mapping[Path, Size], preprocess: Preprocess) -> list[str]:
+    """A notice about images that are padded to the crop, if there are any. UserError where they may not be."""
+    small = {path: size for path, size in found.items() if preprocess.too_small(size)}
+    if not small:
+        return []
+    crop_size = as_sides(*preprocess.crop_size)
+    if preprocess.pad:
+        path, size = next(iter(small.items()))
+        return [f"note: {len(small)} of {len(found)} images are smaller than --crop_size {crop_size} and padded by "
+                f"reflection, such as {path} with {_by(size)}"]
+    rows = _listed([f"{path}  {_by(size)}" for path, size in small.items()], 10)
+    least = [min(sides) for sides in zip(preprocess.crop_size, *small.values(), strict=True)]
+    fitting = as_sides(least[0], least[1]) if isinstance(crop_size, str) else min(least)
+    raise UserError(f"{len(small)} images are smaller than --crop_size {crop_size}:\n{rows}\ngive --pad reflect, "
+                    f"--crop_size {fitting} or --preprocess resize_and_crop")
 
 
 def _refuse_mixed(outcomes: Mapping[Size, Path], batch_size: int) -> None:
     if len(outcomes) > 1 and batch_size > 1:
-        shown = ", ".join(f"{w}x{h} ({path})" for (w, h), path in list(outcomes.items())[:4])
+        shown = ", ".join(f"{_by(size)} ({path})" for size, path in list(outcomes.items())[:4])
         raise UserError(f"--batch_size {batch_size} needs images of one size, found {shown}; "
                         "give --batch_size 1, or a --preprocess that crops")
+
+
+def _by(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def _listed(rows: Iterable[object], most: int) -> str:

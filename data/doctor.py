@@ -247,25 +247,29 @@ def _unused(name: str, dataset: BaseDataset) -> list[Finding]:
 def _resized(name: str, sizes: Mapping[Path, Size], preprocess: Preprocess, opt: DataOptions) -> list[Finding]:
     """Images that are enlarged to be large enough, or squeezed."""
     findings = []
-    crop, scale = opt.crop_size, PREPROCESS[opt.preprocess].scale
-    small = [path for path, size in sizes.items() if min(size) < crop]
+    crop, load, scale = preprocess.crop_size, preprocess.load_size, PREPROCESS[opt.preprocess].scale
+    small = [path for path, size in sizes.items() if size[0] < crop[0] or size[1] < crop[1]]
     if small and scale != "none":
         least = min(min(sizes[path]) for path in small)
         fitting = least // preprocess.size_multiple * preprocess.size_multiple
-        at_their_size = (f"train at their size, with --load_size {fitting * opt.load_size // crop} --crop_size "
+        at_their_size = (f"train at their size, with --load_size {fitting * min(load) // min(crop)} --crop_size "
                          f"{fitting}" if fitting >= max(1, preprocess.min_size) else
                          "choose a --netG that takes smaller ones, such as resnet_9blocks or unet_128")
+        at_their_size += ", or continue them by their reflection, with --preprocess crop --pad reflect"
         findings.append(Finding(
-            "warning", "small", f"{name}: {len(small)} of {len(sizes)} images are smaller than --crop_size {crop}; the "
-            f"shortest side has {least} pixels", "they are enlarged, which blurs them: leave them out, or "
-            + at_their_size, tuple((path,) for path in small)))
-    squeezed = [path for path, (width, height) in sizes.items() if not 0.9 < width / height < 1.1]
+            "warning", "small", f"{name}: {len(small)} of {len(sizes)} images are smaller than --crop_size "
+            f"{opt.crop_size}; the shortest side has {least} pixels",
+            f"they are enlarged, which blurs them: leave them out, or {at_their_size}",
+            tuple((path,) for path in small)))
+    squeezed = [path for path, (width, height) in sizes.items()
+                if not 0.9 < width * load[1] / (height * load[0]) < 1.1]
     if squeezed and scale == "square":
         path = squeezed[0]
         width, height = sizes[path]
+        shape = "square" if load[0] == load[1] else f"shaped like {load[0]}x{load[1]}"
         findings.append(Finding(
-            "note", "squeezed", f"{name}: {len(squeezed)} of {len(sizes)} images are not square, such as {path} with "
-            f"{width}x{height}; --preprocess {opt.preprocess} squeezes them to {opt.load_size}x{opt.load_size}",
+            "note", "squeezed", f"{name}: {len(squeezed)} of {len(sizes)} images are not {shape}, such as {path} "
+            f"with {width}x{height}; --preprocess {opt.preprocess} squeezes them to {load[0]}x{load[1]}",
             "--preprocess scale_width_and_crop keeps their proportions", tuple((path,) for path in squeezed)))
     return findings
 

@@ -34,12 +34,12 @@ _failed_starts: list[Exception] = []  # kept: PyTorch prints a traceback when wo
 
 
 def open_loader(options: Options, needs: tuple[str, ...], size_multiple: int, min_size: int, augment: bool,
-                device: torch.device = CPU, phase_flag: str = "--phase") -> Loader:
+                device: torch.device = CPU, phase_flag: str = "--phase", keep_size: bool = False) -> Loader:
     """The loader of the dataset that the options name, checked; its notices say what is left out or adjusted.
 
     needs: what the model reads of a sample ('A', 'B'); size_multiple, min_size: what the networks accept, in pixels;
     augment: shuffled and with random crops and flips; device: where --cache device keeps the images; phase_flag: what
-    chooses the phase.
+    chooses the phase; keep_size: images are padded to what the networks accept, and never scaled or cropped.
     Raises UserError when folders, files or sizes are wrong, MachineError when there is no room for --cache.
     """
     opt, run = options.view(DataOptions), options.view(RunOptions)
@@ -52,10 +52,12 @@ def open_loader(options: Options, needs: tuple[str, ...], size_multiple: int, mi
         found = ("--cache device has none: give --cache ram" if opt.cache == "device" else
                  "--num_threads 0 has none: give --num_threads 1 or more")
         raise UserError(f"--worker_timeout watches worker processes, and {found}, or leave out --worker_timeout")
-    dataset = _open_dataset(kind, options, Preprocess(options, size_multiple, min_size, augment), phase_flag)
+    dataset = _open_dataset(kind, options, Preprocess(options, size_multiple, min_size, augment, keep_size), phase_flag)
     looks, notices = check_images(dataset, opt.skip_bad_images)
     sizes = {path: look.size for path, look in looks.items()}
     notices += choose_ranges(dataset, looks) + dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size)
+    if keep_size:
+        dataset.kept = {str(path): size for path, size in sizes.items()}
     if opt.cache != "none":
         scaled = {path: dataset.preprocess.scaled(size) for path, size in sizes.items()}
         layout = lay_out(dataset.image_files(), scaled, dataset.kept_as)
@@ -218,9 +220,11 @@ class _Seeded(Dataset):
         index, seed = key
         try:
             with self.watch.at(index) if self.watch else nullcontext():
-                return self.dataset.complete(self.dataset.sample(index, random.Random(seed)))
+                sample = self.dataset.complete(self.dataset.sample(index, random.Random(seed)))
         except UserError as error:
             return error
+        kept = {side: self.dataset.kept.get(sample.get(f"{side}_paths", "")) for side in ("A", "B")}
+        return {**sample, **{f"{side}_kept": torch.tensor(size[::-1]) for side, size in kept.items() if size}}
 
 
 def _stack(samples: list[Sample | UserError]) -> Stacked:

@@ -53,6 +53,23 @@ def size_of(image: Pixels) -> Size:
     return (image.shape[2], image.shape[1]) if isinstance(image, Tensor) else image.size
 
 
+def reflected(image: Pixels, corner: tuple[int, int], size: Size) -> Pixels:
+    """The image continued to `size` by its reflection, as often as that takes; it lies with its `corner` (left, top)
+    there. An edge pixel is not repeated, unless it is the only one.
+    """
+    columns, rows = (_mirrored(*sides) for sides in zip(size_of(image), corner, size, strict=True))
+    if isinstance(image, Tensor):
+        return image[:, torch.from_numpy(rows)][:, :, torch.from_numpy(columns)]
+    return Image.fromarray(np.array(image)[rows][:, columns])
+
+
+def _mirrored(length: int, before: int, whole: int) -> np.ndarray:
+    """Which of `length` pixels stands at each of `whole` places, of which `before` lie before the first."""
+    period = max(2 * (length - 1), 1)
+    places = np.arange(-before, whole - before) % period
+    return np.minimum(places, period - places)
+
+
 def as_bytes(image: Image.Image) -> Tensor:
     """An 8-bit image as uint8 (C, H, W)."""
     return torch.from_numpy(np.array(image)).reshape(image.height, image.width, -1).permute(2, 0, 1)

@@ -12,7 +12,7 @@ from models.equilibria import equilibria
 from models.network_options import ModelOptions, TrainedModelOptions, define_D, finished
 from networks.coupled import LatentGenerator, share
 from networks.losses import discriminator_losses, generator_loss, l1_of_each
-from options.schema import Group, option
+from options.schema import Group, option, width_and_height
 from util.errors import UserError
 
 OWN = 5  # layers at the image's end that each network has for itself: two convolutions and what lies between
@@ -44,11 +44,11 @@ class CoganModel(BaseModel):
 
     def generators(self) -> dict[str, nn.Module]:
         """UserError when --crop_size is not the side of an image that such a generator can make."""
-        opt = self.opt
-        if opt.crop_size < 16 or opt.crop_size & (opt.crop_size - 1):
-            raise UserError(f"--model cogan makes images with sides that are a power of two from 16, found --crop_size "
-                            f"{opt.crop_size}; give --crop_size 64, 128 or 256 with a fitting --load_size")
-        G_A, G_B = (finished(LatentGenerator(opt.latent_nc, nc, opt.ngf, opt.norm, opt.crop_size), opt)
+        opt, (side, height) = self.opt, width_and_height(self.opt.crop_size)
+        if side != height or side < 16 or side & (side - 1):
+            raise UserError(f"--model cogan makes square images with sides that are a power of two from 16, found "
+                            f"--crop_size {opt.crop_size}; give --crop_size 64, 128 or 256 with a fitting --load_size")
+        G_A, G_B = (finished(LatentGenerator(opt.latent_nc, nc, opt.ngf, opt.norm, side), opt)
                     for nc in (opt.input_nc, opt.output_nc))
         share(G_A, G_B, 0, -OWN)
         return {"G_A": G_A, "G_B": G_B}
@@ -80,9 +80,9 @@ class CoganModel(BaseModel):
 
         UserError when the images do not have the size that the generator makes.
         """
-        size = self.opt.crop_size
-        if images.shape[2:] != (size, size):
-            raise UserError(f"--model cogan makes images of {size}x{size}, found one of {images.shape[3]}x"
+        width, height = width_and_height(self.opt.crop_size)
+        if images.shape[2:] != (height, width):
+            raise UserError(f"--model cogan makes images of {width}x{height}, found one of {images.shape[3]}x"
                             f"{images.shape[2]}; give --preprocess resize_and_crop and leave --crop_size to the run")
         begin = torch.randn(1, self.opt.latent_nc, generator=torch.Generator().manual_seed(0))
         with torch.enable_grad():

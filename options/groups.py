@@ -1,6 +1,6 @@
 """The options that belong to no model and no dataset, in the groups in which --help shows them."""
 from options.preprocess import PREPROCESS
-from options.schema import Group, option
+from options.schema import Group, Sides, option
 
 FORMATS = ("auto", "as_input", "png", "tiff", "npy", "npz", "jpg", "webp", "avif", "bmp", "ppm", "gif", "nifti")
 
@@ -50,8 +50,13 @@ class DataOptions(Group):
     preprocess: str = option(
         "resize_and_crop", "how an image is brought to size",
         choices=PREPROCESS, common=True, sampling=True)
-    load_size: int = option(286, "side, or width, in pixels that images are scaled to", least=1, sampling=True)
-    crop_size: int = option(256, "side in pixels that is then cropped", common=True, least=1, sampling=True)
+    load_size: Sides = option(286, "side, or width, in pixels that images are scaled to; or H,W, as --crop_size",
+                              sampling=True)
+    crop_size: Sides = option(256, "side in pixels that is then cropped; or H,W, a height and a width", common=True,
+                              sampling=True)
+    pad: str = option("", "continue images that are smaller than the crop by their reflection, instead of refusing "
+                      "them; with --preprocess crop or scale_width_and_crop", choices=("", "reflect"),
+                      training_only=True)
     no_flip: bool = option(False, "do not mirror training images at random", training_only=True)
     batch_size: int = option(1, "images a step; of each process, when torchrun starts several", common=True, least=1)
     serial_batches: bool = option(False, "take images in order instead of shuffled", training_only=True)
@@ -193,8 +198,11 @@ class TestDataOptions(DataOptions):
     """data"""
 
     phase: str = option("test", "folder of the dataset to use: train, val, test, ...", common=True)
-    load_size: int = option(256, "side, or width, in pixels that images are scaled to; left out: as --crop_size",
-                            least=1, sampling=True)
+    load_size: Sides = option(256, "side, or width, in pixels that images are scaled to; or H,W. Left out: as "
+                              "--crop_size", sampling=True)
+    keep_size: bool = option(False, "translate images at their own size: padded by reflection to what the network "
+                             "accepts, and the results cropped back. Left out: true with --preprocess none, where "
+                             "false resizes them to what the network accepts")
 
 
 class TrainCommandOptions(TrainRunOptions, DataOptions, TrainingOptions, TrainSpeedOptions, LoggingOptions,

@@ -2,10 +2,13 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from options.schema import Sides
+
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """scale: to a square of --load_size, to that width with its own proportions, or not at all; crop: to --crop_size.
+    """scale: to --load_size (a square, unless it says H,W), to that width with its own proportions, or not at all;
+    crop: to --crop_size.
     """
 
     scale: Literal["square", "width", "none"]
@@ -26,7 +29,7 @@ PREPROCESS = {
 }
 
 
-def whole_images(preprocess: str, load_size: int, crop_size: int) -> dict[str, Any]:
+def whole_images(preprocess: str, load_size: Sides, crop_size: Sides) -> dict[str, Any]:
     """The three options with which whole images are seen at the scale that a network learned from on crops."""
     scale = PREPROCESS[preprocess].scale
     if scale == "square":

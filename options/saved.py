@@ -98,6 +98,7 @@ def adopt_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> Given
 
     OptionError, with both values, when the command line contradicts what the weights mean.
     """
+    _refuse_two_sizes(opt)
     adopted: Given = {}
     trained = _without_ranges_asked_for(opt, trained)
     for name, value in _with_sizes_to_test(opt, trained, where).items():
@@ -109,6 +110,9 @@ def adopt_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> Given
         if opt.given(name) and not option.sampling and not option.alike(asked, value):
             raise OptionError(f"--{name} {asked} does not fit the trained run, which has {name} {value} ({where}); "
                               f"leave out --{name}: it is taken from the run")
+    way, source = adopted.get("preprocess", (opt.view(DataOptions).preprocess, "command line"))
+    if way == "none" and not opt.given("keep_size"):
+        adopted["keep_size"] = True, f"--preprocess none ({source})"
     return adopted
 
 
@@ -117,6 +121,17 @@ def _without_ranges_asked_for(opt: Options, trained: Mapping[str, Any]) -> Mappi
     if not opt.given("value_range"):
         return trained
     return {name: value for name, value in trained.items() if name not in ("input_range", "output_range")}
+
+
+def _refuse_two_sizes(opt: Options) -> None:
+    """OptionError when images are to keep their size, and to be brought to another one."""
+    if opt.given("keep_size") and opt.as_dict()["keep_size"]:
+        given = [name for name in ("load_size", "crop_size") if opt.given(name)]
+        if opt.given("preprocess") and opt.view(DataOptions).preprocess != "none":
+            given.insert(0, "preprocess")
+        if given:
+            raise OptionError(f"--keep_size translates images at their own size, and --{given[0]} "
+                              f"{opt.as_dict()[given[0]]} asks for another one: leave out one of the two")
 
 
 def _with_sizes_to_test(opt: Options, trained: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -26,6 +26,29 @@ def count_or_inf(text: str) -> int | float:
     return math.inf if text == "inf" else int(text)
 
 
+Sides = int | str
+"""The type of an option that is a side in pixels, or 'H,W', a height and a width."""
+
+
+def one_or_two_sides(text: str) -> Sides:
+    """The value of Sides that `text` means: 256 for '256' and '256,256', '256,512' for '256, 512'."""
+    sides = [int(side) for side in text.split(",")]
+    if len(sides) > 2 or min(sides) < 1:
+        raise ValueError(text)
+    return sides[0] if len({*sides}) == 1 else ",".join(map(str, sides))
+
+
+def width_and_height(sides: Sides) -> tuple[int, int]:
+    """The size that --crop_size or --load_size stands for, in pixels."""
+    height, _, width = str(sides).partition(",")
+    return int(width or height), int(height)
+
+
+def as_sides(width: int, height: int) -> Sides:
+    """What to type for a size in pixels."""
+    return width if width == height else f"{height},{width}"
+
+
 def true_or_false(text: str) -> bool:
     """The type of a flag's optional value: `--no_dropout` alone means true, `--no_dropout false` is false."""
     return {"true": True, "false": False}[text.lower()]
@@ -82,9 +105,11 @@ class Option:
         return value
 
 
-_READERS: dict[Any, Callable[[str], Any]] = {bool: true_or_false, int | float: count_or_inf}
+_READERS: dict[Any, Callable[[str], Any]] = {
+    bool: true_or_false, int | float: count_or_inf, Sides: one_or_two_sides}
 _TYPE_NAMES: dict[Any, str] = {
-    bool: "true or false", int: "a whole number", float: "a number", int | float: "a whole number or inf"}
+    bool: "true or false", int: "a whole number", float: "a number", int | float: "a whole number or inf",
+    Sides: "a side in pixels, such as 256, or a height and a width, such as 256,512"}
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
@@ -114,8 +139,9 @@ def option(default: Any, help: str, *, choices: Iterable[str] = (), required: bo
 class Group:
     """Options that belong together; the first line of the docstring is their title in --help.
 
-    Annotate with bool (a flag), int, float, str, or int | float (a whole number or inf). A group may inherit others: an
-    option has the title of the class in whose body it stands, and a body that says it anew replaces that of its base.
+    Annotate with bool (a flag), int, float, str, int | float (a whole number or inf), or Sides. A group may inherit
+    others: an option has the title of the class in whose body it stands, and a body that says it anew replaces that of
+    its base.
     """
 
 

@@ -101,6 +101,9 @@ def test_a_size_the_network_cannot_take_is_adjusted_with_one_notice(train, trans
         "note: images are resized to what the networks accept (multiples of 128, at least 128 pixels), "
         "for example 32x32 to 128x128; --netG resnet_6blocks takes multiples of 4\n") == 1
     folder = translate("--model pix2pix --preprocess none")
+    assert capsys.readouterr().out.count("padded by reflection to what the networks accept (multiples of 128") == 1
+    assert read_pixels(folder / "images" / "1_fake_B.png").shape == (32, 32, 3)
+    folder = translate("--model pix2pix --preprocess none --keep_size false --overwrite")
     assert capsys.readouterr().out.count("note: images are resized") == 1
     assert read_pixels(folder / "images" / "1_fake_B.png").shape == (128, 128, 3)
 
@@ -111,7 +114,7 @@ def test_images_smaller_than_the_crop_are_listed(train, dataroot, failure):
     assert code == 2
     assert "8 images are smaller than --crop_size 48:\n" in said
     assert f"  {dataroot}/trainB/4.png  32x32\n" in said and "large.png" not in said
-    assert "give --crop_size 32 or --preprocess resize_and_crop" in said
+    assert "give --pad reflect, --crop_size 32 or --preprocess resize_and_crop" in said
 
 
 def test_load_size_below_crop_size(train, failure):

@@ -144,20 +144,20 @@ def test_images_smaller_than_the_crop_are_listed(tmp_path: Path):
         check(tmp_path, "--preprocess crop --crop_size 32")
     assert str(error.value) == (
         f"2 images are smaller than --crop_size 32:\n  {tmp_path}/0.png  40x20\n  {tmp_path}/2.png  16x90\n"
-        "give --crop_size 16 or --preprocess resize_and_crop")
+        "give --pad reflect, --crop_size 16 or --preprocess resize_and_crop")
     assert check(tmp_path, "--preprocess crop --crop_size 16 --batch_size 2") == []
 
 
 def test_many_small_images_are_counted(tmp_path: Path):
     for number in range(12):
         write_image(tmp_path / f"{number}.png", 8, 8)
-    with pytest.raises(UserError, match=r"^12 images (.|\n)*/9.png  8x8\n  ... and 2 more\ngive --crop_size 8 or"):
+    with pytest.raises(UserError, match=r"^12 images (.|\n)*/9.png  8x8\n  ... and 2 more\ngive --pad reflect, --crop_size 8 "):
         check(tmp_path, "--preprocess crop --crop_size 32")
 
 
 def test_small_sides_of_pairs_are_found_before_training(tmp_path: Path):
     write_pairs(tmp_path / "train", 1, side=20)
-    with pytest.raises(UserError, match=r"1.png  20x20\ngive --crop_size 20"):
+    with pytest.raises(UserError, match=r"1.png  20x20\ngive --pad reflect, --crop_size 20"):
         check(tmp_path, "--dataset_mode aligned --preprocess crop --crop_size 32")
 
 

@@ -227,13 +227,22 @@ def test_all_gray_and_deep_images(sets):
 def test_sizes_that_the_networks_or_the_trainer_refuse(sets):
     report = examine(sets / "piles", "--preprocess", "crop", "--crop_size", "80")
     assert found(report) == [("error", "refused")] * 2
-    assert "give --crop_size 64 or --preprocess resize_and_crop" in report.findings[0].text
+    assert "give --pad reflect, --crop_size 64 or --preprocess resize_and_crop" in report.findings[0].text
     report = examine(sets / "beside", "--netG", "unet_256", "--crop_size", "60")
     assert {finding.text for finding in report.findings} == {
         f"{split}: images are resized to what the networks accept (multiples of 256, at least 256 pixels), for example "
         "60x60 to 256x256; --netG resnet_6blocks takes multiples of 4" for split in ("train", "test")}
     small = examine(sets / "piles", "--crop_size", "100", "--load_size", "110").findings[0]
     assert (small.kind, "--load_size 70 --crop_size 64" in small.advice) == ("small", True)
+    assert small.advice.endswith("or continue them by their reflection, with --preprocess crop --pad reflect")
+    padded = examine(sets / "piles", "--crop_size", "80", "--preprocess", "crop", "--pad", "reflect")
+    assert "36 of 36 images are smaller than --crop_size 80 and padded" in padded.findings[0].text
+
+
+def test_oblong_crops_have_their_own_proportions(sets):
+    images = examine(sets / "piles", "--crop_size", "32,64", "--load_size", "40,80").findings
+    assert {(finding.severity, finding.kind) for finding in images} == {("note", "squeezed")}
+    assert "are not shaped like 80x40, such as" in images[0].text and "squeezes them to 80x40" in images[0].text
 
 
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])

@@ -16,7 +16,7 @@ from options.command_line import parse
 from options.groups import TrainingOptions
 from options.parser import HelpAsked
 from options.saved import adopt_to_go_on, adopt_to_test, read_saved
-from options.schema import Group, OptionError, Options, assemble, option
+from options.schema import Group, OptionError, Options, Sides, assemble, option
 
 CLASSIC = json.loads((Path(__file__).parents[1] / "fixtures" / "classic_flags.json").read_text())
 COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")}
@@ -41,6 +41,9 @@ def test_every_classic_flag_has_its_type_and_default(case: str):
             default = int(default)
         assert declared.required == required, name
         assert declared.default == default, name
+        if name in ("load_size", "crop_size"):  # a whole number, as ever, or two
+            assert declared.type == Sides and declared.read("64") == 64 and kind == "int"
+            continue
         assert name == "max_dataset_size" or declared.type is TYPES[kind], name
 
 
@@ -250,7 +253,7 @@ def test_help_of_a_model_shows_every_option_with_its_default(model: str, phase: 
     with pytest.raises(HelpAsked) as help:
         parse(COMMANDS[phase], ["--model", model, "--help"])
     assert help.value.exit_code == 0
-    shown = re.split(r"(?<=\s)(?=--\w+ (?:X|auto|\[true))", " ".join(str(help.value).split()))
+    shown = re.split(r"(?<=\s)(?=--\w+ (?:X|auto|reflect|\[true))", " ".join(str(help.value).split()))
     rows = {row.split()[0].removeprefix("--"): row for row in shown[1:]}
     for name, declared in read(f"--model {model}", phase).declared.items():
         if phase == "test" and declared.training_only:
