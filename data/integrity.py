@@ -1,47 +1,92 @@
 """What an image file holds, and whether it is there as a whole; without decoding it where its format allows."""
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ImageFile, TiffImagePlugin
+from PIL import ImageFile
 
-from raster.picture import Size
-from raster.pillow_files import MAX_PIXELS, deep_values, is_deep_gray, open_image, upright_size
+from raster import pillow_files, tiff_files
+from raster.bad_image import MAX_PIXELS
+from raster.names import split_page
+from raster.picture import Header, Size
+from raster.reading import family
 
 TAIL = 4096  # bytes; cameras and editors may append something to the image
+PIECE = 1 << 22  # values that are looked at at once
 
 
 class Look(NamedTuple):
-    """What a file turned out to hold."""
+    """What a file, or a page of it, turned out to hold.
+
+    least, largest: of all values that are finite and hold data, opacity aside; None where there are none, and with 8
+    bits a channel, where they are not asked for. void: whether pixels hold no data.
+    """
 
     size: Size  # upright
-    pages: int = 1  # or frames
-    largest: int | None = None  # value, 0 to 65535; None with 8 bits a channel or fewer, where it is not asked for
-    gray: bool = False
+    pages: int = 1  # or frames, slices
+    channels: int = 3
+    dtype: np.dtype = np.dtype(np.uint8)
+    alpha: bool = False  # whether the last channel says how opaque a pixel is
+    least: float | None = None
+    largest: float | None = None
+    void: bool = False
+
+    @property
+    def gray(self) -> bool:
+        return self.channels - self.alpha == 1
 
 
 def inspect_image(path: Path, max_pixels: float = MAX_PIXELS) -> Look:
     """What a file that holds a whole image looks like.
 
     Reads its header and looks for the end that the format prescribes; decodes it only where that decides nothing, and
-    where the image has more than 8 bits a channel. Raises BadImage.
+    where its values have more than 8 bits or may be missing: large files a part at a time. Raises BadImage.
     """
-    with open_image(path, max_pixels) as image:
-        size = upright_size(image)  # before it is decoded, which turns some formats
-        pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: what a phone keeps beside a photo
-        if is_deep_gray(image):
-            return Look(size, pages, int(deep_values(image).max()), gray=True)
-        if _is_deep_colour(image):
-            return Look(size, pages, int(np.asarray(image)[..., :3].max()) << 8)  # alpha does not count
-        if not ENDS.get(image.format, _no_end)(path, image):
-            image.load()
-        return Look(size, pages)
+    file, page = split_page(path)
+    kind = family(file)
+    if kind is pillow_files:
+        with pillow_files.open_image(file, max_pixels, page) as image:
+            header = pillow_files.header_of(image)
+            if header.dtype == np.uint8:
+                if page > 1 or not ENDS.get(image.format, _no_end)(file, image):
+                    image.load()
+                return _look(header)
+    header = kind.read_header(file, page, max_pixels)
+    if (kind is tiff_files and header.dtype == np.uint8 and header.no_data is None
+            and tiff_files.is_whole(file, page, max_pixels)):
+        return _look(header)
+    values = ([kind.read_picture(file, page, max_pixels).values[..., :-1]] if header.origin.alpha else
+              kind.values_of(file, page, max_pixels))
+    least, largest, void = _ends(values, header.no_data)
+    if header.dtype == np.uint8:
+        least = largest = None
+    return _look(header)._replace(least=least, largest=largest, void=void)
 
 
-def _is_deep_colour(image: ImageFile.ImageFile) -> bool:
-    """Whether Pillow reads the upper 8 of the 16 bits of each channel."""
-    return any(";16" in str(tile[-1]) for tile in image.tile)
+def _look(header: Header) -> Look:
+    return Look(header.size, header.pages, header.channels, header.dtype, header.origin.alpha)
+
+
+def _ends(parts: Iterable[np.ndarray], no_data: float | None) -> tuple[float | None, float | None, bool]:
+    """The least and the largest value that is finite and holds data, and whether there are values without data."""
+    ends, void = [], False
+    for values in (piece for part in parts for piece in _pieces(part)):
+        if no_data is not None:
+            missing = values == no_data
+            void = void or bool(missing.any())
+            values = values[~missing]
+        if values.dtype.kind == "f":
+            void = void or bool(np.isnan(values).any())
+            values = values[np.isfinite(values)]
+        if values.size:
+            ends += [values.min().item(), values.max().item()]
+    return min(ends, default=None), max(ends, default=None), void
+
+
+def _pieces(values: np.ndarray) -> Iterator[np.ndarray]:
+    flat = values.reshape(-1)
+    return (flat[begin:begin + PIECE] for begin in range(0, flat.size, PIECE))
 
 
 def _tail(path: Path, begin: int = 0) -> bytes:
@@ -65,20 +110,9 @@ def _webp_end(path: Path, image: ImageFile.ImageFile) -> bool:
         return int.from_bytes(file.read(8)[4:], "little") + 8 <= path.stat().st_size
 
 
-def _tiff_end(path: Path, image: ImageFile.ImageFile) -> bool:
-    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else None
-    if tags is None or tags.get(259) == 7:  # JPEG: its tables lie elsewhere
-        return False
-    strips, tiles = (273, 279), (324, 325)  # where each begins, and its bytes
-    for begins, counts in ((tags.get(begin), tags.get(count)) for begin, count in (strips, tiles)):
-        if isinstance(begins, tuple) and isinstance(counts, tuple):
-            return max(map(sum, zip(begins, counts, strict=False))) <= path.stat().st_size and min(counts) > 0
-    return False
-
-
 def _no_end(path: Path, image: ImageFile.ImageFile) -> bool:
     return False
 
 
 ENDS: dict[str | None, Callable[[Path, ImageFile.ImageFile], bool]] = {
-    "JPEG": _jpeg_end, "PNG": _png_end, "WEBP": _webp_end, "TIFF": _tiff_end}
+    "JPEG": _jpeg_end, "PNG": _png_end, "WEBP": _webp_end}

@@ -53,7 +53,7 @@ def examine(file: ImageFile, max_pixels: float = MAX_PIXELS) -> FileFacts | User
         look = inspect_image(path, max_pixels)
         with open_image(path, max_pixels) as stored:
             mode, form, transparent = _mode(stored.mode, look), str(stored.format), stored.has_transparency_data
-            whole = upright(stored, 3, bits=max(8, (look.largest or 0).bit_length()) if look.gray else 16)
+            whole = upright(stored, 3, bits=max(8, int(look.largest or 0).bit_length()) if look.gray else 16)
         images = [whole] if len(channels) == 1 else split_pair(path, whole, (3, 3))
     except UserError as error:
         return error

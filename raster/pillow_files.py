@@ -21,15 +21,13 @@ Image.MAX_IMAGE_PIXELS = None  # open_image has a limit of its own, which --max_
 def read_header(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> Header:
     """What the file says of its picture; what lies behind the header is not read. Raises BadImage."""
     with open_image(path, max_pixels, page) as image:
-        mode = _mode(image)
-        return Header(upright_size(image), _channels(mode), _dtype(image), count_pages(image),
-                      _origin(image, mode.endswith("A")))
+        return header_of(image)
 
 
 def read_picture(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> Picture:
     """The picture with all its channels: gray, gray and alpha, RGB or RGBA. Raises BadImage."""
     with open_image(path, max_pixels, page) as image:
-        origin = _origin(image, _mode(image).endswith("A"))
+        origin = _origin(image, _mode(image)[-1] == "A")
         if beyond_pillow(image):
             return Picture(np.ascontiguousarray(turned(_deep_values(path, image), _orientation(image))), origin)
         return Picture(plain_values(image), origin)
@@ -38,6 +36,12 @@ def read_picture(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> P
 def values_of(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> Iterator[np.ndarray]:
     """All values, in arrays of any shape; here a single one."""
     yield read_picture(path, page, max_pixels).values
+
+
+def header_of(image: ImageFile.ImageFile) -> Header:
+    """What an open file says, before it is decoded, which turns some formats."""
+    mode = _mode(image)
+    return Header(upright_size(image), len(mode), _dtype(image), count_pages(image), _origin(image, mode[-1] == "A"))
 
 
 def plain_values(image: Image.Image) -> np.ndarray:
@@ -137,12 +141,8 @@ def seek(image: ImageFile.ImageFile, page: int) -> None:
 def _mode(image: Image.Image) -> str:
     """What the picture's channels are: L, LA, RGB or RGBA."""
     gray = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
-    alpha = image.has_transparency_data and _dtype(image) == np.uint8
+    alpha = image.mode[-1] in "Aa" or (image.has_transparency_data and _dtype(image) == np.uint8)
     return ("L" if gray else "RGB") + "A" * alpha
-
-
-def _channels(mode: str) -> int:
-    return len(mode)
 
 
 def _dtype(image: Image.Image) -> np.dtype:
@@ -180,10 +180,17 @@ def _deep_values(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
     """(H, W, C) uint16, as stored."""
     if image.format == "PPM":
         return _deep_ppm(path, image)
+    try:
+        from imagecodecs import png_decode  # an extra
+    except ImportError:
+        return _png_by_torch(path)
+    return png_decode(path.read_bytes())
+
+
+def _png_by_torch(path: Path) -> np.ndarray:
     from torchvision.io import ImageReadMode, decode_image  # torch is slow to import
 
-    tensor = decode_image(str(path), ImageReadMode.UNCHANGED)  # (C, H, W)
-    return tensor.permute(1, 2, 0).numpy()
+    return decode_image(str(path), ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
 
 
 def _deep_ppm(path: Path, image: ImageFile.ImageFile) -> np.ndarray:

@@ -22,6 +22,7 @@ GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)
 NO_DATA_TAG = 42113  # GDAL's, as text
 PLAIN = {(0, 1), (1, 1), (3, 1), (1, 2), (2, 3), (2, 4), (5, 4), (6, 3), (8, 3)}  # photometric, samples: of Pillow
 ALPHA = ((1,), (2,))  # of the tag ExtraSamples: premultiplied or not
+JPEG = (6, 7, 34892)  # compressions whose tables lie elsewhere
 INCHES = {"inch": 1.0, "cm": 2.54, "mm": 25.4, "micron": 25400.0, "um": 25400.0, "µm": 25400.0, "\\u00B5m": 25400.0,
           "nm": 25_400_000.0}  # how many of them an inch is
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what matters of a damaged file is raised
@@ -100,6 +101,13 @@ def values_of(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> Iter
             return
         _require_whole(path, found)
         yield from parts
+
+
+def is_whole(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> bool:
+    """Whether all of the page's bytes are there; False where only decoding it can tell. Raises BadImage if not."""
+    with _open(path, page, max_pixels) as found:
+        _require_whole(path, found)
+        return int(found.first.compression) not in JPEG
 
 
 @contextlib.contextmanager
@@ -265,8 +273,6 @@ def _frame(found: _Page) -> int:
 
 def _require_whole(path: Path, found: _Page) -> None:
     """ValueError when the file ends before its pixels do. Parts of length 0 are left out on purpose."""
-    if found.series.dataoffset is not None:
-        return  # mapping it says so
     length = path.stat().st_size
     for page in _stored_pages(found)[0]:
         ends = [begin + count for begin, count in zip(page.dataoffsets, page.databytecounts, strict=True) if count]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFile
 
-from data.integrity import inspect_image
+from data.integrity import Look, inspect_image
 from helpers.images import write_image
 from helpers.loading import open_on
 from raster.pillow_files import BadImage, read_image
@@ -105,7 +105,7 @@ def test_whole_files_pass_and_are_decoded_only_where_they_must_be(tmp_path: Path
     path, decoded, load = tmp_path / "image.png", [], ImageFile.ImageFile.load
     path.write_bytes(encoded(kind) + behind)
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: decoded.append(1) or load(image))
-    assert inspect_image(path) == ((50, 40), 1, None, False)
+    assert inspect_image(path) == Look((50, 40))
     hidden = len(behind) > 4096 and kind.startswith(("jpeg", "png"))  # the end is too far from the file's
     assert bool(decoded) == (kind in DECODED or hidden)
 

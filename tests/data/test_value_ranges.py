@@ -91,15 +91,6 @@ def test_bits_that_are_given_for_one_side_leave_the_other(tmp_path: Path):
     assert [levels(back, path)[:2] for path in (A, B)] == [[1000 >> 6, 4095 >> 6], [1000 >> 4, 255]]
 
 
-@pytest.mark.parametrize("values", [(-1024, 3071), (0, 65536)])
-def test_values_that_16_bits_do_not_hold_are_refused_by_name(tmp_path: Path, values: tuple[int, int]):
-    path = write_deep(tmp_path / "ct.tif", *values, dtype=np.int32)
-    said = (f"{path} cannot be read as an image: its values go from {values[0]} to {values[1]}, expected 0 to 65535; "
-            "save it with 8 or 16 bits without a sign")
-    with pytest.raises(UserError, match=said):
-        open_on(tmp_path, SINGLE, needs=("A",))
-
-
 @pytest.mark.parametrize("alpha", [False, True])
 def test_colour_of_which_only_the_lower_bits_are_used_is_refused(tmp_path: Path, alpha: bool):
     path = write_deep_colour(tmp_path / "1.png", 4095, alpha)
