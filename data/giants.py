@@ -2,11 +2,13 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 import data
 from data.integrity import Look
 from data.loader import open_dataset
 from data.transforms import Preprocess
-from data.value_ranges import ranges_of_side
+from data.value_ranges import ranges_of_sources
 from options.groups import DataOptions
 from options.schema import Options
 from raster.regions import RegionReader, open_region_reader
@@ -24,7 +26,7 @@ def find_giants(options: Options) -> tuple[list[Path], list[str]]:
     if opt.dataset_mode not in ONE_EACH:
         raise UserError(f"--tile translates files that are pictures of one side, and --dataset_mode {opt.dataset_mode} "
                         "reads others; give --model test, and such files as --dataroot")
-    dataset = open_dataset(data.find(opt.dataset_mode), options, Preprocess(options, augment=False))
+    dataset = open_dataset(data.find(opt.dataset_mode), options, Preprocess(options, augment=False), "--phase")
     return dataset.sources(), dataset.notices
 
 
@@ -37,10 +39,9 @@ def ranges_of_giants(files: Iterable[Path], opt: DataOptions) -> tuple[Mapping[P
     for path in files:
         with open_region_reader(path, opt.max_pixels) as reader:
             looks[path] = _look(reader)
-    found, notices = ranges_of_side(looks, "input_range", opt.input_range, opt)
-    return {path: found[look.dtype] for path, look in looks.items()}, notices
+    return ranges_of_sources(looks, opt)
 
 
 def _look(reader: RegionReader) -> Look:
-    low, high = (None, None) if reader.dtype.itemsize == 1 else reader.bounds() or (None, None)
-    return Look(reader.size, dtype=reader.dtype.name, channels=reader.channels, low=low, high=high)
+    least, largest = (None, None) if reader.dtype == np.uint8 else reader.bounds() or (None, None)
+    return Look(reader.size, 1, reader.channels, reader.dtype, reader.origin.alpha, least, largest)

@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from data.base_dataset import BaseDataset
 from data.integrity import Look
-from raster.reading import read_picture
+from options.groups import DataOptions
+from raster.reading import decoded_by_pillow, read_picture
 from raster.value_range import BYTES, ValueRange
 from util.errors import UserError
 
@@ -34,7 +35,7 @@ def choose_ranges(dataset: BaseDataset, looks: Looks) -> list[str]:
     become those that are wanted.
     """
     _refuse_channels(dataset, looks)
-    dataset.arrays = {path for path, look in looks.items() if _as_array(look)}
+    dataset.arrays = {path for path, look in looks.items() if _as_array(path, look)}
     dataset.voids = {path for path, look in looks.items() if look.void}
     sources, opt = set(dataset.sources()), dataset.opt
     ranges: dict[Path, ValueRange] = {}
@@ -45,7 +46,7 @@ def choose_ranges(dataset: BaseDataset, looks: Looks) -> list[str]:
         own = {path: looks[path] for path in sorted(side)}
         name, text = (flag, asked) if asked else ("value_range", opt.value_range)
         found = _ranges_of_a_side(own, name, text, opt.max_pixels)
-        ranges |= {path: found[look.dtype] for path, look in own.items()}
+        ranges |= {path: found[look.dtype.name] for path, look in own.items()}
         used |= {flag: found[_main_type(own)]} if own else {}
         notices += [line for dtype in found for line in _said(own, found[dtype], flag)]
     if "B" in dataset.gives:
@@ -55,9 +56,14 @@ def choose_ranges(dataset: BaseDataset, looks: Looks) -> list[str]:
     return notices
 
 
-def _as_array(look: Look) -> bool:
-    """Whether the values of a file are more than Pillow's 8 bits, gray or RGB, with or without transparency."""
-    return look.dtype != "uint8" or look.void or look.channels > 4 or not look.by_pillow
+def _as_array(path: Path, look: Look) -> bool:
+    """Whether a file holds more than Pillow reads as 8 bits, gray or RGB, with or without opacity."""
+    return look.dtype != np.uint8 or look.void or not _colours(look) or not decoded_by_pillow(path)
+
+
+def _colours(look: Look) -> bool:
+    """Whether a file holds gray or RGB, with or without opacity."""
+    return look.channels - look.alpha in (1, 3)
 
 
 def _is_plain(value_range: ValueRange) -> bool:
@@ -66,7 +72,7 @@ def _is_plain(value_range: ValueRange) -> bool:
 
 def _main_type(looks: Looks) -> str:
     """The type of most files, of those that are not of 8 bits if there are any."""
-    counts = Counter(look.dtype for look in looks.values() if look.dtype != "uint8")
+    counts = Counter(look.dtype.name for look in looks.values() if look.dtype != np.uint8)
     return counts.most_common(1)[0][0] if counts else "uint8"
 
 
@@ -78,8 +84,8 @@ def _ranges_of_a_side(looks: Looks, flag: str, text: str, max_pixels: float) -> 
     elif text != "auto":
         asked = ValueRange.parse(text, flag)
     ranges = {}
-    for dtype in dict.fromkeys(look.dtype for look in looks.values()):
-        own = {path: look for path, look in looks.items() if look.dtype == dtype}
+    for dtype in dict.fromkeys(look.dtype.name for look in looks.values()):
+        own = {path: look for path, look in looks.items() if look.dtype.name == dtype}
         if percentiles:
             ranges[dtype] = _between(percentiles, own, dtype, max_pixels)
         elif asked and not _of_other_depth(asked.dtype, dtype):
@@ -98,8 +104,8 @@ def _suggested(looks: Looks, dtype: str) -> ValueRange:
     """The range of files of a type: the usual one of that type which holds all values, or that of the values."""
     if dtype == "uint8":
         return BYTES
-    low = min((look.low for look in looks.values() if look.low is not None), default=0.0)
-    high = max((look.high for look in looks.values() if look.high is not None), default=1.0)
+    low = min((look.least for look in looks.values() if look.least is not None), default=0.0)
+    high = max((look.largest for look in looks.values() if look.largest is not None), default=1.0)
     if dtype == "uint16":
         return ValueRange(0, next((1 << bits) - 1 for bits in CAMERAS if high < 1 << bits), dtype)
     if np.issubdtype(np.dtype(dtype), np.floating):
@@ -148,35 +154,39 @@ def _sample(path: Path, most: int, max_pixels: float) -> np.ndarray:
 
 def _said(looks: Looks, value_range: ValueRange, flag: str) -> list[str]:
     """What is to be said of the files of this range's type: how it was chosen, and which do not lie in it."""
-    own = {path: look for path, look in looks.items() if look.dtype == value_range.dtype}
+    own = {path: look for path, look in looks.items() if look.dtype.name == value_range.dtype}
     if _is_plain(value_range):
         return []
-    low = min((look.low for look in own.values() if look.low is not None), default=value_range.low)
-    high = max((look.high for look in own.values() if look.high is not None), default=value_range.high)
+    low = min((look.least for look in own.values() if look.least is not None), default=value_range.low)
+    high = max((look.largest for look in own.values() if look.largest is not None), default=value_range.high)
     notices = [f"note: {len(own)} of {len(looks)} images have values of type {value_range.dtype}, such as "
                f"{next(iter(own))}: {value_range.low:g} to {value_range.high:g} are black to white. They lie between "
                f"{low:g} and {high:g} (--{flag} {value_range})"]
-    beyond = [path for path, look in own.items() if look.low is not None and look.high is not None
-              and (look.low < value_range.low or look.high > value_range.high)]
+    beyond = [path for path, look in own.items() if look.least is not None and look.largest is not None
+              and (look.least < value_range.low or look.largest > value_range.high)]
     if beyond:
         example = own[beyond[0]]
         notices.append(f"note: {len(beyond)} of {len(looks)} images have values outside of {value_range.low:g} to "
-                       f"{value_range.high:g}, which become its ends, such as {beyond[0]} with {example.low:g} to "
-                       f"{example.high:g}")
+                       f"{value_range.high:g}, which become its ends, such as {beyond[0]} with {example.least:g} to "
+                       f"{example.largest:g}")
     return notices
 
 
 def _refuse_channels(dataset: BaseDataset, looks: Looks) -> None:
     """UserError for files whose channels are neither those that are wanted nor gray or RGB, which become each other."""
     unlike = [(path, looks[path].channels, nc) for path, channels in dataset.image_files() for nc in channels
-              if not _can_become(looks[path].channels, nc)]
+              if nc != looks[path].channels and not (_colours(looks[path]) and nc in (1, 3))]
     if unlike:
         path, found, wanted = unlike[0]
         flag = "input_nc" if (path in set(dataset.sources())) else "output_nc"
-        raise UserError(f"{len({path for path, *_ in unlike})} of {len(looks)} images cannot become pictures of {wanted} "
-                        f"channels, such as {path}, which has {found}; give --{flag} {found}, or convert them")
+        raise UserError(f"{len({path for path, *_ in unlike})} of {len(looks)} images cannot become pictures of "
+                        f"{wanted} channels, such as {path}, which has {found}; give --{flag} {found}, or convert them")
 
 
-def _can_become(found: int, wanted: int) -> bool:
-    return found == wanted or (found in (1, 3, 4) and wanted in (1, 3))
-
+def ranges_of_sources(looks: Looks, opt: DataOptions) -> tuple[dict[Path, ValueRange], list[str]]:
+    """The range of each file of a source side that is read without a dataset, and notices. Raises as `choose_ranges`.
+    """
+    name, text = ("input_range", opt.input_range) if opt.input_range else ("value_range", opt.value_range)
+    found = _ranges_of_a_side(looks, name, text, opt.max_pixels)
+    return ({path: found[look.dtype.name] for path, look in looks.items()},
+            [line for value_range in found.values() for line in _said(looks, value_range, "input_range")])

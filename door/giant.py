@@ -115,7 +115,7 @@ class Giant:
         """Write the target; going on where a killed process left it.
 
         show: is told what of the arithmetic is done, and how much it is in all. note: leave a note for `is_done`, which
-        `forget_notes` removes. Raises MachineError when the disk has too little room, UserError for a damaged file.
+        `forget` removes. Raises MachineError when the disk has too little room, UserError for a damaged file.
         """
         self._begin()
         writer = open_region_writer(self.target, self.reader.size, self.way.channels[1], self.dtype,
@@ -133,8 +133,9 @@ class Giant:
             write_atomically(self._note, json.dumps(self._identity()))
         shutil.rmtree(self.scratch)
 
-    def close(self) -> None:
-        """Close the source."""
+    def forget(self) -> None:
+        """Remove the note, and close the source: it will not be asked for any more."""
+        self._note.unlink(missing_ok=True)
         self.reader.close()
 
     def _arithmetic(self) -> AbstractContextManager[Any]:
@@ -203,12 +204,6 @@ class Giant:
         unit = made[0, :, :box.height, :box.width].float().cpu().numpy()
         result = native(unit, self.values_out, self.header, self._values(box).void() if may_be_void else None)
         writer.write(box.top, box.left, result.values)
-
-
-def forget_notes(folder: Path) -> None:
-    """Remove the notes of finished translations, in a folder and below it."""
-    for note in folder.rglob(".*.done"):
-        note.unlink()
 
 
 def _read(path: Path) -> dict[str, Any]:

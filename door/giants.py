@@ -1,30 +1,34 @@
 """test.py --tile: each picture is translated tile by tile at its own size; the page shows reduced views."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from data.giants import find_giants, ranges_of_giants
-from door.giant import Giant, Way, forget_notes
+from door.giant import Giant, Way
 from door.output import Job, plan
 from door.reduced import reduced
 from engine.device import choose_device
 from engine.engine import Engine
-from models.network_options import NetworkOptions, image_sizes
+from models.network_options import image_sizes
 from opening import make_engine
 from options.groups import OutputOptions, SampleOptions, TestCommandOptions, TileOptions
 from options.schema import Options
-from pages.pictures import save_visuals
-from raster.picture import Size
+from pages.bands import read_bands
+from pages.pictures import save_picture, to_pictures
+from pages.results_folder import OwnValues, Row
+from raster.picture import Picture, Size
 from raster.regions import open_region_reader
 from raster.results import range_of_results
-from raster.value_range import ValueRange
-from raster.view import byte_view
 from runs.earlier_results import require_same_inputs
 from runs.progress import Progress
 from runs.shared_results import SharedNames
 from runs.trained_run import open_run
-from runs.translating import results_folder, write_results
+from runs.translating import Made, results_folder, write_results
+from runs.written import WHITE, caption
 from util.errors import UserError
 from util.notices import say
 from util.torchrun import world_size
@@ -73,7 +77,6 @@ def open_giants(options: Options, engine: Engine, jobs: Sequence[Job]) -> list[G
     if next(iter(engine.model.nets)).removesuffix(options.as_dict().get("model_suffix", "")) not in GENERATORS:
         raise UserError(f"--tile translates with one network, and --model {opt.model} has "
                         f"{', '.join(engine.model.nets)}; give a run of another model")
-    nc = options.view(NetworkOptions)
     ranges, notices = ranges_of_giants((job.source for job in jobs), opt)
     say(notices)
     multiple, least = image_sizes(options, training=False)
@@ -88,8 +91,8 @@ def _side(tile: str, multiple: int) -> int | None:
     if tile == "auto":
         return None
     if not tile.isdecimal() or int(tile) < 1 or int(tile) % multiple:
-        raise UserError(f"--tile {tile} is no side of a tile; expected auto, or a multiple of {multiple} pixels such as "
-                        f"--tile {multiple * (512 // multiple)}")
+        raise UserError(f"--tile {tile} is no side of a tile; expected auto, or a multiple of {multiple} pixels, such "
+                        f"as --tile {multiple * (512 // multiple)}")
     return int(tile)
 
 
@@ -131,7 +134,7 @@ def _translate(giant: Giant) -> None:
         nonlocal bar
         bar = bar or Progress(total, unit="FLOP")
         bar.advance(done - bar.done, giant.source.name)
-    giant.translate(show)
+    giant.translate(show, note=True)
     if bar:
         bar.close()
 
@@ -139,20 +142,34 @@ def _translate(giant: Giant) -> None:
 def _write_page(options: Options, folder: Path, names: Sequence[str], giants: Sequence[Giant]) -> Path:
     """The page of reduced views."""
     opt = options.view(TestCommandOptions)
+    bands = read_bands(opt.show_bands, (opt.input_nc, opt.output_nc))
     labels, rows = list(LABELS.get(opt.model, USUAL)), []
     for name, giant in zip(names, giants, strict=True):
         with open_region_reader(giant.target) as translated:
-            views = [byte_view(reduced(reader, values), ValueRange(-1, 1), "") for reader, values in (
-                (giant.reader, giant.values_in), (translated, giant.values_out))]
-        save_visuals(folder / "images", name, dict(zip(labels, views, strict=True)))
-        rows.append((name, f"{name} · {_note(giant.reader.size, views[0].shape)} · {VALUES}/{giant.target.name}"))
-    return write_results(options, folder, labels, rows)
+            source = reduced(giant.reader, giant.values_in, giant.source, opt.input_nc)
+            made = reduced(translated, giant.values_out, giant.target, opt.output_nc)
+        for label, picture in zip(labels, (source, made), strict=True):
+            save_picture(folder / "images" / f"{name}_{label}.png", _view(picture, bands))
+        void = made.void() is not None
+        own = OwnValues(giant.target.name, str(giant.values_out), opt.output_nc, void,
+                        caption(giant.values_out, opt.output_nc, bands))
+        rows.append((name, Row(_title(name, giant.reader.size, source.values.shape), {labels[1]: own})))
+    return write_results(options, folder, Made(labels, rows, []))
 
 
-def _note(size: Size, shown: tuple[int, ...]) -> str:
-    """Which size a view has, and its picture."""
+def _view(picture: Picture, bands: tuple[int, ...]) -> np.ndarray:
+    """A picture in [-1, 1] as uint8 (H, W, 3), white where it has no data."""
+    unit, void = np.nan_to_num(picture.values, nan=1), picture.void()
+    view = to_pictures(torch.from_numpy(unit).permute(2, 0, 1)[None], bands)[0]
+    if void is not None:
+        view[void] = WHITE
+    return view
+
+
+def _title(name: str, size: Size, shown: tuple[int, ...]) -> str:
+    """Of the row of a picture; says where its view is reduced."""
     whole, view = f"{size[0]}x{size[1]}", f"{shown[1]}x{shown[0]}"
-    return whole if whole == view else f"{whole}, shown reduced to {view}"
+    return name if whole == view else f"{name} · {whole} pixels, shown reduced to {view}"
 
 
 def _duration(seconds: float) -> str:

@@ -1,9 +1,11 @@
 """Small views of pictures larger than memory."""
 from math import ceil
+from pathlib import Path
 
 import numpy as np
 
 from raster.picture import Picture
+from raster.reading import with_channels
 from raster.regions import RegionReader
 from raster.value_range import ValueRange
 
@@ -11,19 +13,21 @@ MOST = 2048  # pixels of a view's longer side
 BLOCK = 2048  # pixels: the side of what is read at once
 
 
-def reduced(reader: RegionReader, value_range: ValueRange, most: int = MOST) -> Picture:
+def reduced(reader: RegionReader, value_range: ValueRange, path: Path, channels: int, most: int = MOST) -> Picture:
     """The picture with every k x k pixels averaged, k as small as `most` allows: float32 in [-1, 1], NaN without data.
 
+    path: of its file; channels: to show, as `with_channels` makes them of those that it has.
     What is left over at the right and at the bottom, less than k pixels, is left out.
     """
     (width, height), k = reader.size, ceil(max(reader.size) / most)
-    view = np.empty((max(height // k, 1), max(width // k, 1), reader.channels), np.float32)
+    view = np.empty((max(height // k, 1), max(width // k, 1), channels), np.float32)
     step = max(BLOCK // k, 1)
     for top in range(0, view.shape[0], step):
         for left in range(0, view.shape[1], step):
             cells = view[top:top + step, left:left + step]
             rows, columns = (min(k * count, side) for count, side in zip(cells.shape, (height, width), strict=False))
             part = Picture(reader.read(top * k, left * k, rows, columns), reader.origin, reader.no_data)
+            part = with_channels(part, channels, path)
             cells[...] = _averaged(part, value_range, cells.shape[:2])
     return Picture(view, reader.origin)
 

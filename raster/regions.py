@@ -43,7 +43,7 @@ class RegionReader(ABC):
         """The values (height, width, C) of a part that lies within the picture."""
 
     def bounds(self) -> tuple[float, float] | None:
-        """The smallest and the largest value that is a number and not no_data, of all channels; None: there is none.
+        """The smallest and the largest value that is finite and holds data, opacity aside; None: there is none.
 
         Reads the whole picture, block by block.
         """
@@ -51,6 +51,7 @@ class RegionReader(ABC):
         for top in range(0, self.size[1], BLOCK):
             for left in range(0, self.size[0], BLOCK):
                 values = self.read(top, left, min(BLOCK, self.size[1] - top), min(BLOCK, self.size[0] - left))
+                values = values[..., :-1] if self.origin.alpha else values
                 kept = values[np.isfinite(values) & (values != self.no_data)]  # None differs from all values
                 if kept.size:
                     low, high = min(low, float(kept.min())), max(high, float(kept.max()))

@@ -2,6 +2,7 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
