@@ -13,13 +13,13 @@ MOST = 2048  # pixels of a view's longer side
 BLOCK = 2048  # pixels: the side of what is read at once
 
 
-def reduced(reader: RegionReader, value_range: ValueRange, path: Path, channels: int, most: int = MOST) -> Picture:
-    """The picture with every k x k pixels averaged, k as small as `most` allows: float32 in [-1, 1], NaN without data.
+def reduced(reader: RegionReader, value_range: ValueRange, path: Path, channels: int) -> Picture:
+    """The picture with every k x k pixels averaged, k as small as MOST allows: float32 in [-1, 1], NaN without data.
 
     path: of its file; channels: to show, as `with_channels` makes them of those that it has.
     What is left over at the right and at the bottom, less than k pixels, is left out.
     """
-    (width, height), k = reader.size, ceil(max(reader.size) / most)
+    (width, height), k = reader.size, ceil(max(reader.size) / MOST)
     view = np.empty((max(height // k, 1), max(width // k, 1), channels), np.float32)
     step = max(BLOCK // k, 1)
     for top in range(0, view.shape[0], step):
