@@ -119,7 +119,7 @@ class Served:
         self.process.stdin.write("next\n")
         self.process.stdin.flush()
         if not self.process.stdout.readline():
-            raise SystemExit(f"{' '.join(map(str, self.process.args))} has ended")
+            raise SystemExit("a checkout's loader has ended; what it said stands above")
 
 
 def serve(line: str) -> None:

@@ -40,8 +40,8 @@ class DataOptions(Group):
                            structure=True)
     output_nc: int = option(3, "channels of an output image, likewise", least=1, structure=True)
     value_range: str = option(
-        "auto", "which values of the files are black and white: LOW,HIGH, percentile:P,Q of all values of a side, or auto: "
-        "by their type, and by the values in use where the type does not say", sampling=True)
+        "auto", "which values of the files are black and white: LOW,HIGH, percentile:P,Q of all values of a side, or "
+        "auto: by their type, and by the values in use where the type does not say", sampling=True)
     input_range: str = option("", "the same of input images alone, such as 0,4095 or, for files of that type only, "
                               "uint16:0,4095; a run keeps what was found in training", sampling=True)
     output_range: str = option("", "the same of output images", sampling=True)

@@ -40,6 +40,13 @@ def page_paths(path: Path, max_pixels: float = MAX_PIXELS) -> list[Path]:
     return [path] if pages == 1 else [page_path(path, page) for page in range(1, pages + 1)]
 
 
+def decoded_by_pillow(path: Path) -> bool:
+    """Whether Pillow reads a file of 8 bits, its first page that is, with the same pixels as `read_picture`."""
+    file, page = split_page(path)
+    kind = family(file)
+    return page == 1 and file == path and (kind is pillow_files or kind is tiff_files and tiff_files.is_plain(file))
+
+
 def family(path: Path) -> ModuleType:
     """The module that reads the file: `read_header`, `read_picture` and `values_of`. Raises BadImage."""
     with naming(path, OSError):

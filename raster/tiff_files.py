@@ -103,6 +103,12 @@ def values_of(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> Iter
         yield from parts
 
 
+def is_plain(path: Path) -> bool:
+    """Whether Pillow decodes the first page. Raises BadImage."""
+    with _open(path, 1, float("inf")) as found:
+        return found.plain and _frame(found) == 1
+
+
 def is_whole(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> bool:
     """Whether all of the page's bytes are there; False where only decoding it can tell. Raises BadImage if not."""
     with _open(path, page, max_pixels) as found:

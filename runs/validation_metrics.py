@@ -26,8 +26,8 @@ def choose_metrics(options: Options, translations: Sequence[Translation], pairs:
     """What --val_metrics names, but for metrics of labels; see `choose_label_metrics`.
 
     pairs: whether the samples are pairs, also for a model that learns without them; device: where feature networks run.
-    UserError for a metric that there is not, that lacks what it is made with, or that cannot be measured here, such as on
-    pictures of other channels than gray and RGB;
+    UserError for a metric that there is not, that lacks what it is made with, or that cannot be measured here, such as
+    on pictures that are neither gray nor RGB;
     OptionError when an option would do nothing.
     """
     opt, kinds = options.view(TrainCommandOptions), _asked_for(options)
