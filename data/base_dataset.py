@@ -26,9 +26,8 @@ from util.errors import UserError
 
 Sample = dict[str, Any]
 """'A' (C, H, W) in [-1, 1], the source of the translation; 'B' the target; 'A_paths', 'B_paths' their files. Where some
-file of the dataset has pixels without data, which are -1, also 'A_void', 'B_void', bool (1, H, W): which ones. The
-loader adds 'A_kept', 'B_kept' where images were padded to keep their size: (height, width), which results are cropped to.
-"""
+file of the dataset has pixels without data, which are -1, also 'A_void', 'B_void', bool (1, H, W): which. The loader
+adds 'A_kept', 'B_kept' where images were padded to keep their size: (height, width), which results are cropped to."""
 Batch = dict[str, Any]
 """Samples stacked: 'A' (B, C, H, W), 'A_paths' a list of B names, and so on."""
 
@@ -45,12 +44,12 @@ class BaseDataset(ABC):
     paired: bool = True  # whether B is the truth of A: what its translation should be
     channels: tuple[int, ...] = ()  # what --input_nc and --output_nc may be; (): any number
     cache: ImageCache | None = None  # what --cache keeps of the files; the loader sets it
+    kept: Mapping[str, Size] = {}  # the images' own sizes by file, where results are cropped back to them; likewise
     # What data/value_ranges.py finds out of the files:
     ranges: Mapping[Path, ValueRange] = {}  # which values of each are black and white, and their type
     ranges_used: Mapping[str, str] = {}  # the same by the flag that says so; {} if all are 0 to 255 of 8 bits
     arrays: Collection[Path] = ()  # those that are not read by Pillow as 8 bits, gray or RGB
     voids: Collection[Path] = ()  # those that have pixels without data
-    kept: Mapping[str, Size] = {}  # the images' own sizes by file, where results are cropped back to them; likewise
 
     def __init__(self, options: Options, preprocess: Preprocess):
         self.opt = opt = options.view(DataOptions)

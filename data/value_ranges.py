@@ -15,6 +15,7 @@ from tqdm import tqdm
 from data.base_dataset import BaseDataset
 from data.integrity import Look
 from options.groups import DataOptions
+from raster.picture import Picture
 from raster.reading import decoded_by_pillow, read_picture
 from raster.value_range import BYTES, ValueRange
 from util.errors import UserError
@@ -54,6 +55,22 @@ def choose_ranges(dataset: BaseDataset, looks: Looks) -> list[str]:
     dataset.ranges = ranges
     dataset.ranges_used = {} if all(map(_is_plain, used.values())) else {flag: str(one) for flag, one in used.items()}
     return notices
+
+
+def range_of_picture(picture: Picture, flag: str, text: str) -> ValueRange:
+    """The range of a picture by itself, as `choose_ranges` would find it of its file. text: what `flag` says."""
+    dtype, void = picture.values.dtype.name, picture.void()
+    values = (picture.values if void is None else picture.values[~void])[..., :-1 if picture.origin.alpha else None]
+    values = values[np.isfinite(values)]
+    if text.startswith("percentile:"):
+        sampled = values.ravel()[::-(-values.size // SAMPLED) or 1]
+        low, high = np.percentile(sampled, _percentiles(flag, text)) if values.size else (0, 1)
+        return ValueRange(float(low), float(high if high > low else low + 1), dtype)
+    asked = ValueRange.parse(text, flag) if text != "auto" else None
+    if asked and not _of_other_depth(asked.dtype, dtype):
+        return ValueRange(asked.low, asked.high, dtype)
+    least, largest = (float(values.min()), float(values.max())) if values.size else (None, None)
+    return _suggested({Path(): Look((0, 0), least=least, largest=largest)}, dtype)
 
 
 def _as_array(path: Path, look: Look) -> bool:

@@ -35,16 +35,16 @@ def take(given: Given, preparing: Preparing) -> Taken:
     if isinstance(given, Tensor):
         return _take_tensor(given, preparing)
     picture = picture_of(given, preparing)
-    units = preparing(picture, name_of(given))
+    prepared = preparing(picture, name_of(given))
     if isinstance(given, np.ndarray):
-        return Taken(units, lambda made: _like_array(given, preparing.back(made, picture).values))
-    return Taken(units, lambda made: as_image(preparing.back(made, picture)))
+        return Taken(prepared.units, lambda made: _like_array(given, preparing.back(made, prepared).values))
+    return Taken(prepared.units, lambda made: as_image(preparing.back(made, prepared)))
 
 
 def take_file(path: Path, preparing: Preparing) -> Taken:
     """The picture in a file; given back are the file and a Picture that knows what it does. UserError as in `take`."""
-    picture = preparing.read(path)
-    return Taken(preparing(picture, path), lambda made: (path, preparing.back(made, picture)))
+    prepared = preparing(preparing.read(path), path)
+    return Taken(prepared.units, lambda made: (path, preparing.back(made, prepared)))
 
 
 def picture_of(given: Given, preparing: Preparing) -> Picture:

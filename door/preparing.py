@@ -1,80 +1,119 @@
 """From a picture to what a generator takes, and back: the way that test.py goes, for one picture by itself."""
-import io
+from __future__ import annotations
+
 import random
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from data.pixels import to_tensor
+from data.pages import chosen_pages
+from data.pixels import as_pixels, reflected, resize, size_of, to_tensor
 from data.transforms import Preprocess
+from data.value_ranges import range_of_picture
+from door.endings import ending_of
 from models.network_options import image_sizes
-from options.groups import DataOptions
+from options.groups import TestCommandOptions
 from options.schema import Options
-from raster.picture import Origin, Picture
-from raster.pillow_files import BadImage, open_image, upright
-from raster.value_range import BYTES
+from raster.picture import Header, Origin, Picture
+from raster.pillow_files import plain_values
+from raster.reading import BadImage, read_picture, with_channels
+from raster.results import native, range_of_results
+from raster.value_range import ValueRange
 from util.errors import UserError
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A picture as a generator takes it. units: (1, C, H, W) in [-1, 1]; values: which of its own those are; source:
+    what is known of it; void: its pixels without data, bool (H, W), if there are any; kept: height and width of what is
+    no padding.
+    """
+
+    units: Tensor
+    values: ValueRange
+    source: Header
+    void: np.ndarray | None
+    kept: tuple[int, int]
+
+
+@dataclass
 class Preparing:
     """Brings pictures to size and to [-1, 1] as the options say, and translations back to values.
 
-    channels: that the generator takes.
+    ranges: of files that were looked at together; others, and what is no file, have their own.
     """
 
-    def __init__(self, options: Options):
-        self.opt = opt = options.view(DataOptions)
+    options: Options
+    ranges: Mapping[Path, ValueRange] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.opt = opt = self.options.view(TestCommandOptions)
         self.channels = opt.input_nc
-        self.multiple, self.least = image_sizes(options, training=False)
-        self.preprocess = Preprocess(options, self.multiple, self.least, augment=False)
+        sizes = image_sizes(self.options, training=False)
+        self.preprocess = Preprocess(self.options, *sizes, augment=False, keep_size=opt.keep_size)
+        self.keeping = Preprocess(self.options, *sizes, augment=False, keep_size=True)
 
     def read(self, path: Path) -> Picture:
-        """The picture in a file. Raises BadImage."""
-        with open_image(path, self.opt.max_pixels) as image:
-            return self.of_image(image, str(image.format))
+        """The picture in a file, or in the page of it that --page names. UserError when it cannot be read."""
+        pages, _ = chosen_pages([path], self.opt.page)
+        if len(pages) > 1:
+            raise UserError(f"{path} has {len(pages)} pages, and --page all is for files; give the page's number")
+        return read_picture(pages[0], self.opt.max_pixels)
 
     def decode(self, content: bytes) -> Picture:
-        """The picture in the bytes of a file. Raises BadImage."""
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                return self.of_image(image, str(image.format))
-        except (OSError, ValueError, SyntaxError) as error:
-            raise BadImage(Path("<bytes>"), str(error)) from None
+        """The picture in the bytes of a file. UserError when they are none."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, f"bytes{ending_of(content)}")
+            path.write_bytes(content)
+            try:
+                return self.read(path)
+            except BadImage as error:
+                raise BadImage(Path("<bytes>"), error.reason) from None
 
-    def of_image(self, image: Image.Image, format: str = "PNG") -> Picture:
+    def of_image(self, image: Image.Image) -> Picture:
         """A Pillow image, upright."""
-        values = np.asarray(upright(image, self.channels))
-        return Picture(values if values.ndim == 3 else values[:, :, None], Origin(format))
+        values = plain_values(image)
+        return Picture(values, Origin(image.format or "PNG", alpha=values.shape[2] in (2, 4)))
 
-    def __call__(self, picture: Picture, name: Path) -> Tensor:
-        """The picture as the generator takes it: (1, C, H, W) in [-1, 1]. UserError, with its name, when it is too
-        small.
+    def __call__(self, picture: Picture, name: Path) -> Prepared:
+        """The picture as the generator takes it. UserError, with its name, when it is too small or has other channels.
         """
-        values = picture.values
-        image = upright(Image.fromarray(values[:, :, 0] if values.shape[2] == 1 else values), self.channels)
+        size = picture.values.shape[1], picture.values.shape[0]
+        source = Header(size, picture.values.shape[2], picture.values.dtype, 1, picture.origin, picture.no_data)
+        flag = "input_range" if self.opt.input_range else "value_range"
+        values = self.ranges.get(name) or range_of_picture(picture, flag, getattr(self.opt, flag))
+        void = picture.void()
+        pixels = resize(as_pixels(with_channels(picture, self.channels, name), void, values),
+                        self.preprocess.scaled(size))
         try:
-            plan = self.preprocess.plan(image.size, random.Random(0))
+            plan = self.preprocess.plan(size_of(pixels), random.Random(0))
         except UserError as error:
-            raise UserError(f"{name}: {error}") from None
-        return to_tensor(plan.apply(image))[None]
+            raise UserError(f"{name}: {error}; use --preprocess resize_and_crop or a smaller --crop_size") from None
+        unit = to_tensor(plan.apply(pixels), values)
+        empty = unit.isnan().any(0)
+        width, height = size if self.opt.keep_size else size_of(unit)
+        return Prepared(unit.masked_fill(empty, -1)[None], values, source, empty.numpy() if empty.any() else None,
+                        (height, width))
 
-    def back(self, made: Tensor, picture: Picture) -> Picture:
-        """A translation, (1, C, H, W) in [-1, 1], as values of the kind that `picture`, its source, has."""
-        unit = made[0].permute(1, 2, 0).cpu().numpy()
-        return Picture(BYTES.from_unit(unit, np.dtype(np.uint8)), picture.origin)
+    def back(self, made: Tensor, prepared: Prepared) -> Picture:
+        """A translation, (1, C, H, W) in [-1, 1], as values of its domain, of the size of its source where that is kept.
+        """
+        height, width = prepared.kept
+        values = range_of_results(self.opt.output_range or self.opt.value_range, prepared.values, "output_range")
+        void = None if prepared.void is None else prepared.void[:height, :width]
+        return native(made[0, :, :height, :width].cpu().numpy(), values, prepared.source, void)
 
     def padded(self, units: Tensor) -> Tensor:
-        """(B, C, H, W), with mirrored pixels below and on the right up to a size that the generator takes."""
+        """(B, C, H, W), continued by reflection to the right and downwards to a size that the generator takes."""
         height, width = units.shape[2:]
-        smallest = -(-self.least // self.multiple) * self.multiple
-        while (more := [max(-(-side // self.multiple) * self.multiple, smallest) - side
-                        for side in units.shape[2:]]) != [0, 0]:
-            below, right = (min(wanted, side - 1) for wanted, side in zip(more, units.shape[2:], strict=True))
-            if below + right == 0:
-                raise UserError(f"a tensor of {width}x{height} pixels is too small to be mirrored to a size that the "
-                                f"generator takes: multiples of {self.multiple}, at least {smallest}")
-            units = F.pad(units, (0, right, 0, below), mode="reflect")
-        return units
+        fitted = self.keeping.fitted((width, height))
+        if fitted == (width, height):
+            return units
+        flat = reflected(units.flatten(0, 1), (0, 0), fitted)
+        assert isinstance(flat, Tensor)
+        return flat.unflatten(0, units.shape[:2])

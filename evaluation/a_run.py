@@ -4,24 +4,28 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 import data
 from engine.device import choose_device
 from evaluation.hiding import Hiding
-from evaluation.samples import Sample, Source, directions
+from evaluation.samples import Sample, Source, directions, in_unit
 from opening import left_out, make_engine, open_images, unreadable
 from options.groups import TestCommandOptions
 from options.schema import Options
-from pages.pictures import stretched
+from pages.pictures import stretched, to_pictures
+from raster.results import native
 from runs.shared_results import SharedNames
+from runs.shown import Like, Likeness
 from runs.trained_run import open_run
 from runs.translating import Translated, translate
+from runs.written import header_of
 from util.errors import UserError
 from util.torchrun import world_size
 
 
 def a_run(options: Options) -> Source:
-    """What test.py would write by the same options: the same pictures, rounded to 8 bits.
+    """What test.py would write by the same options: the same values, rounded as in its files.
 
     UserError as in test.py.
     """
@@ -35,9 +39,10 @@ def a_run(options: Options) -> Source:
     count = min(opt.num_test, loader.images)
     hiding = Hiding(engine)
     made = hiding.watch(translate(loader, count, SharedNames(loader.dataset.sources(), count), engine))
-    samples = _samples(made, opt.aspect_ratio)
+    samples = _samples(made, Likeness(engine.model, loader.dataset.range_of, opt), opt.aspect_ratio)
     first = next(samples)  # it shows which pictures the model makes
-    found = directions(list(first[1]), opt.direction, data.find(opt.dataset_mode).paired)
+    found = directions(list(first[1]), opt.direction, data.find(opt.dataset_mode).paired,
+                       {label: picture.shape[2] for label, picture in first[1].items()})
     if not found:
         raise UserError(f"--model {opt.model} shows no fake_B or fake_A that could be measured, only "
                         f"{', '.join(first[1])}")
@@ -46,7 +51,16 @@ def a_run(options: Options) -> Source:
                   lambda: [*hiding.warnings(), *(said.removeprefix("note: ") for said in unreadable(loader.skipped))])
 
 
-def _samples(made: Iterable[Translated], aspect_ratio: float) -> Iterator[Sample]:
-    for batch in made:
-        for name, pictures in zip(batch.names, batch.pictures, strict=True):
-            yield name, {label: np.asarray(stretched(picture, aspect_ratio)) for label, picture in pictures.items()}
+def _samples(made: Iterable[Translated], likeness: Likeness, aspect_ratio: float) -> Iterator[Sample]:
+    for done in made:
+        for index, (name, images) in enumerate(zip(done.names, done.samples, strict=True)):
+            yield name, {label: _picture(image, likeness.of(label, done.batch, index), aspect_ratio)
+                         for label, image in images.items()}
+
+
+def _picture(image: Tensor, like: Like, aspect_ratio: float) -> np.ndarray:
+    """An image (C, H, W) as one of a Sample."""
+    if like.is_plain(image):
+        return np.asarray(stretched(to_pictures(image[None])[0], aspect_ratio))
+    void = None if like.void is None else like.void.numpy()
+    return in_unit(native(image.numpy(), like.values, header_of(like.file), void), like.values, void is not None)

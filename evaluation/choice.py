@@ -24,7 +24,7 @@ DEFAULT = ("mae", "rec")  # they need no extra, no weights and no palette
 CPU = torch.device("cpu")
 LOOKED_AT = 16  # real pictures that a palette is compared with
 Reals = Callable[[], Iterable[np.ndarray]]
-"""The real pictures of a direction, uint8 (H, W, 3), as often as they are asked for."""
+"""The real pictures of a direction, as a Sample has them, as often as they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,13 @@ class Choice:
                 misfits.append(_told(of_labels, direction, f"{direction.labels['real']} shows no labels", str(error)))
                 fitting = {name: kind for name, kind in fitting.items() if name not in of_labels}
         features = (self.inception if self.features == "inception" else
-                    choose_features("self", self.feature_weights, lambda: map(to_tensor, reals())))
+                    choose_features("self", self.feature_weights, lambda: map(_without_voids, reals())))
         tools = Tools(features=lambda: features().to(self.device), palette=palette, weights=self.feature_weights)
         return Fitted({name: kind(tools) for name, kind in fitting.items()}, notices, misfits)
 
     def _palette(self, reals: Reals, label: str) -> tuple[Palette, list[str]]:
         """The classes of the real pictures. UserError when these are no labels, or not those of --palette."""
-        pictures = map(to_tensor, reals())
+        pictures = map(_without_voids, reals())
         if self.classes:
             share = _share_near(self.classes, islice(pictures, LOOKED_AT))
             if share < NEAR_SHARE:
@@ -130,8 +130,14 @@ class Choice:
 
 
 def to_tensor(picture: np.ndarray) -> Tensor:
-    """uint8 (H, W, 3) to (3, H, W) in [0, 1]."""
-    return torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255
+    """A picture of a Sample to (C, H, W) in [0, 1], NaN where it has no data."""
+    tensor = torch.from_numpy(picture.copy()).permute(2, 0, 1)
+    return tensor.float() / 255 if picture.dtype == np.uint8 else tensor
+
+
+def _without_voids(picture: np.ndarray) -> Tensor:
+    """`to_tensor` with black pixels where there are no data."""
+    return to_tensor(picture).nan_to_num(nan=0.0)
 
 
 def _share_near(palette: Palette, pictures: Iterable[Tensor]) -> float:
@@ -154,6 +160,8 @@ def _misfit(kind: type[Metric], direction: Direction) -> str:
         return f"there are no pictures of {' and '.join(missing)}"
     if kind.paired and "real" in kind.needs and not direction.paired:
         return "the truth of each translation is not known"
+    if not kind.any_bands and (bands := {direction.bands[role] for role in kind.needs if role in direction.bands}):
+        return f"it looks at gray or RGB, and these pictures have {' and '.join(map(str, sorted(bands)))} bands"
     return ""
 
 

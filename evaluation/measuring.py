@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from evaluation.choice import Choice, Fitted, to_tensor
 from evaluation.samples import Direction, Sample, Source
@@ -130,8 +131,8 @@ class _Part:
         for alike in self.waiting.values():
             if alike:
                 names = [name for name, _ in alike]
-                batch = {role: torch.stack([to_tensor(pictures[role]) for _, pictures in alike]).to(self.device)
-                         for role in alike[0][1]}
+                batch = _with_void({role: torch.stack([to_tensor(pictures[role]) for _, pictures in alike]
+                                                      ).to(self.device) for role in alike[0][1]})
                 with naming(self.source.where):
                     self.measuring.add(names, batch)
         self.waiting.clear()
@@ -150,3 +151,11 @@ class _Part:
                         Report(report.values, rows, report.notes),
                         self.answers.answers() if self.answers else None,
                         [*self.fitted.notices, *repeated, *report.notes, *said])
+
+
+def _with_void(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The pictures of samples, with 'void' beside them where some have pixels without data (NaN)."""
+    if len({pictures.shape[2:] for pictures in batch.values()}) > 1:  # they are compared as sets, if at all
+        return {role: pictures.nan_to_num(nan=0.0) for role, pictures in batch.items()}
+    void = torch.stack([pictures.isnan().any(1, keepdim=True) for pictures in batch.values()]).any(0)
+    return {**batch, "void": void} if void.any() else batch

@@ -1,15 +1,18 @@
 """Measuring what test.py left in a results folder, without the networks."""
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import data
-from evaluation.samples import Direction, Sample, Source, directions
-from pages.results_folder import read_results
-from raster.pillow_files import BadImage, read_image
+from evaluation.samples import Direction, Sample, Source, directions, in_unit
+from pages.results_folder import OwnValues, read_results
+from raster import reading
+from raster.pillow_files import read_image
+from raster.reading import BadImage
+from raster.value_range import ValueRange
 from util.errors import UserError
 
 
@@ -21,6 +24,7 @@ class StoredResults:
     result: str
     names: Sequence[str]
     directions: Sequence[Direction]
+    values: Mapping[str, Mapping[str, OwnValues]]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -29,7 +33,24 @@ class StoredResults:
         """The samples in the order of the page. UserError when a picture cannot be read."""
         labels = sorted({label for direction in self.directions for label in direction.labels.values()})
         for name in self.names:
-            yield name, {label: read_picture(self.folder / "images" / f"{name}_{label}.png") for label in labels}
+            yield name, {label: self.picture(name, label) for label in labels}
+
+    def file(self, name: str, label: str) -> Path:
+        """Where a picture lies: with values of its own, where it has such a file."""
+        own = self.values.get(name, {}).get(label)
+        return self.folder / "values" / own.file if own else self.folder / "images" / f"{name}_{label}.png"
+
+    def picture(self, name: str, label: str) -> np.ndarray:
+        """One of them, see Sample: from its file with values of its own, where it has one."""
+        own, path = self.values.get(name, {}).get(label), self.file(name, label)
+        if own is None:
+            return read_picture(path)
+        try:
+            return in_unit(reading.read_picture(path), ValueRange.parse(own.range, "output_range"), own.void)
+        except BadImage as error:
+            raise UserError(f"{path} cannot be read ({error.reason}); run test.py again") from None
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
 
 
 def results(folder: Path) -> Source:
@@ -54,14 +75,15 @@ def open_results(folder: Path) -> StoredResults:
         paired = data.find(mode).paired
     except UserError as error:
         raise UserError(f"{path} cannot be used: {error}") from None
-    found = directions(shown.labels, way, paired)
+    channels = {label: own.channels for row in shown.values.values() for label, own in row.items()}
+    found = directions(shown.labels, way, paired, channels)
     if not found or not shown.names:
         raise UserError(f"{folder}/images holds no fake_B; run test.py again")
-    return StoredResults(folder, name, shown.names, found)
+    return StoredResults(folder, name, shown.names, found, shown.values)
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """A picture of results, uint8 (H, W, 3). UserError when it cannot be read."""
+    """A picture of results, or the view of one, uint8 (H, W, 3). UserError when it cannot be read."""
     try:
         return np.asarray(read_image(path, channels=3))
     except BadImage as error:

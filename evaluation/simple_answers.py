@@ -21,22 +21,24 @@ class Answers:
 
 
 class SimpleAnswers:
-    """Gathers the errors of a direction whose truth is known. All arrays: uint8 (H, W, 3)."""
+    """Gathers the errors of a direction whose truth is known. All arrays: of a Sample."""
 
     def __init__(self) -> None:
         self._errors: list[float | None] = []
         self._copy_errors: list[float | None] = []
         self._truths = tempfile.TemporaryFile()  # the mean image is known only at the end: they wait here  # noqa: SIM115
-        self._shapes: set[tuple[int, ...]] = set()
-        self._sum = np.zeros(())
+        self._shapes: set[tuple[np.dtype, tuple[int, ...]]] = set()
+        self._sum, self._known = np.zeros(()), np.zeros(())  # at each place, and of how many
 
     def add(self, fake: np.ndarray, source: np.ndarray, truth: np.ndarray) -> None:
         """A sample."""
+        fake, source, truth = map(_levels, (fake, source, truth))
         self._errors.append(_error(fake, truth))
         self._copy_errors.append(_error(source, truth))
-        self._shapes.add(truth.shape)
+        self._shapes.add((truth.dtype, truth.shape))
         if len(self._shapes) == 1:
-            self._sum = self._sum + truth
+            self._sum = self._sum + np.nan_to_num(truth)
+            self._known = self._known + ~np.isnan(truth)
             self._truths.write(truth.tobytes())
 
     def answers(self) -> Answers:
@@ -47,14 +49,24 @@ class SimpleAnswers:
     def _mean_errors(self) -> list[float | None]:
         if len(self._shapes) != 1:
             return [None]
-        (shape,), count = self._shapes, len(self._errors)
+        ((dtype, shape),), count = self._shapes, len(self._errors)
         self._truths.seek(0)
-        truths = (np.frombuffer(self._truths.read(int(np.prod(shape))), np.uint8).reshape(shape) for _ in range(count))
-        return [_error(self._sum / count, truth) for truth in truths]
+        size = int(np.prod(shape)) * dtype.itemsize
+        truths = (np.frombuffer(self._truths.read(size), dtype).reshape(shape) for _ in range(count))
+        return [_error(self._sum / np.maximum(self._known, 1), truth) for truth in truths]
+
+
+def _levels(picture: np.ndarray) -> np.ndarray:
+    """In gray levels, 0 to 255."""
+    return picture if picture.dtype == np.uint8 else picture * np.float32(255)
 
 
 def _error(answer: np.ndarray, truth: np.ndarray) -> float | None:
-    return float(np.abs(answer.astype(np.float64) - truth).mean()) if answer.shape == truth.shape else None
+    """Over the pixels that hold data in both; None where there are none, or the shapes differ."""
+    if answer.shape != truth.shape:
+        return None
+    errors = np.abs(answer.astype(np.float64) - truth)
+    return float(errors[~np.isnan(errors)].mean()) if not np.isnan(errors).all() else None
 
 
 def _mean(errors: list[float | None]) -> float | None:

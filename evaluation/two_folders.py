@@ -1,5 +1,5 @@
 """Measuring a folder of translations against a folder of real images, whoever made them."""
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +8,12 @@ import numpy as np
 from data.matching import Matched, Named, by_name, match_by_name
 from evaluation.choice import Choice
 from evaluation.results import open_results
-from evaluation.samples import Direction, Sample, Source
+from evaluation.samples import Direction, Sample, Source, in_unit
+from pages.results_folder import read_results
+from raster.picture import Header
 from raster.pillow_files import read_image
+from raster.reading import read_header, read_picture
+from raster.value_range import ValueRange
 from util.errors import UserError
 
 ROLES = {"fake": "fake", "real": "real"}
@@ -17,10 +21,13 @@ ROLES = {"fake": "fake", "real": "real"}
 
 @dataclass(frozen=True)
 class Pile:
-    """Translations and real images, matched by name. names: of the files of translations."""
+    """Translations and real images, matched by name. names: of the files of translations; ranges: of files in values/ of
+    results, and whether they may have pixels without data.
+    """
 
     matched: Matched
     names: dict[Path, str]
+    ranges: Mapping[Path, tuple[ValueRange, bool]]
 
     def __len__(self) -> int:
         return len(self.matched.pairs) + len(self.matched.alone_A) + len(self.matched.alone_B)
@@ -28,11 +35,37 @@ class Pile:
     def __iter__(self) -> Iterator[Sample]:
         """The pairs, then what has no partner, of which metrics of two sets make use."""
         for fake, real in self.matched.pairs:
-            yield self.names[fake], {"fake": _read(fake), "real": _read(real)}
+            yield self.names[fake], {"fake": self.read(fake), "real": self.read(real)}
         for fake in self.matched.alone_A:
-            yield self.names[fake], {"fake": _read(fake)}
+            yield self.names[fake], {"fake": self.read(fake)}
         for real in self.matched.alone_B:
-            yield str(real), {"real": _read(real)}
+            yield str(real), {"real": self.read(real)}
+
+
+    def read(self, path: Path) -> np.ndarray:
+        """A picture, see Sample. UserError when its values have no known range."""
+        header = read_header(path)
+        if path not in self.ranges and is_plain(header):
+            return np.asarray(read_image(path, channels=3))
+        picture = read_picture(path)
+        values, void = self.ranges.get(path) or (_range_of(path, picture.values), True)
+        return in_unit(picture, values, void)
+
+
+def is_plain(header: Header) -> bool:
+    """Whether a file is gray or RGB of 8 bits, with or without transparency."""
+    return header.dtype == np.uint8 and (header.channels in (1, 3) or header.origin.alpha)
+
+
+def _range_of(path: Path, values: np.ndarray) -> ValueRange:
+    """The whole range of a type without sign, 0 to 1 of floats within. UserError for others."""
+    if values.dtype.kind == "u":
+        return ValueRange(0, np.iinfo(values.dtype).max, values.dtype.name)
+    if values.dtype.kind == "f" and np.nanmin(values) >= 0 and np.nanmax(values) <= 1:
+        return ValueRange(0, 1, values.dtype.name)
+    raise UserError(f"{path} has values of type {values.dtype}, from {np.nanmin(values):g} to {np.nanmax(values):g}, of "
+                    "which nobody knows what is black and white; measure the results folder of test.py, which says it, "
+                    "or files of 8 or 16 bits without a sign, or of floats from 0 to 1")
 
 
 def two_folders(real: Path, fake: Path, choice: Choice) -> Source:
@@ -51,9 +84,12 @@ def two_folders(real: Path, fake: Path, choice: Choice) -> Source:
                         "name (endings may differ), or measure distances between sets: --metrics fid,kid")
     names = {path: name.as_posix() if len(paths) == 1 else path.relative_to(fake_images.folder).as_posix()
              for name, paths in fake_images.images.items() for path in paths}
-    direction = Direction("fake", "", ROLES, paired=bool(needy))
+    firsts = {"fake": next(iter(names)), "real": _all(real_images)[0]}
+    bands = {role: channels for role, path in firsts.items()
+             if not is_plain(header := read_header(path)) and (channels := header.channels) not in (1, 3)}
+    direction = Direction("fake", "", ROLES, bool(needy), bands)
     said = [*real_images.notices, *fake_images.notices, *([f"note: {matched.lonely}"] if matched.lonely else [])]
-    return Source(str(fake), str(real), [direction], Pile(matched, names), said)
+    return Source(str(fake), str(real), [direction], Pile(matched, names, _known_ranges(real) | _known_ranges(fake)), said)
 
 
 def _all(images: Named) -> list[Path]:
@@ -81,9 +117,12 @@ def _of_results(folder: Path, role: str) -> Named:
     if len(labels) > 1:
         raise UserError(f"--{role} {folder} holds results of two directions, {' and '.join(labels)}; copy the pictures "
                         "that you mean into a folder, or translate with --model test, which has one direction")
-    return Named(folder / "images", {Path(name): [folder / "images" / f"{name}_{labels[0]}.png"]
-                                     for name in stored.names})
+    return Named(folder, {Path(name): [stored.file(name, labels[0])] for name in stored.names})
 
 
-def _read(path: Path) -> np.ndarray:
-    return np.asarray(read_image(path, channels=3))
+def _known_ranges(folder: Path) -> dict[Path, tuple[ValueRange, bool]]:
+    """Of the files in values/ of results: the range, and whether they may have pixels without data."""
+    if not (folder / "names.json").is_file():
+        return {}
+    return {folder / "values" / own.file: (ValueRange.parse(own.range, "output_range"), own.void)
+            for row in read_results(folder).values.values() for own in row.values()}

@@ -16,7 +16,9 @@ from util.errors import UserError
 
 Pictures = Mapping[str, Tensor]
 """By role, each (B, 3, H, W) in [0, 1]: 'source'; 'fake', its translation; 'real', of the target domain: the truth of
-the fake where there are pairs; 'rec', the source translated there and back."""
+the fake where there are pairs; 'rec', the source translated there and back. Pictures with other numbers of bands have as
+many channels (`Metric.any_bands`). Where some pixels hold no data, they are 0 in all pictures, and 'known', (B,), is the
+share of the others."""
 
 
 class FeatureNet(nn.Module):
@@ -51,6 +53,8 @@ class Metric(ABC):
     better: Literal["higher", "lower"]
     needs: tuple[str, ...] = ("fake", "real")  # the roles of the pictures that it looks at
     paired: bool = True  # whether 'real' must be the truth of 'fake'
+    any_bands: bool = False  # whether pictures may have others than 3 channels
+    leaves_out: bool = False  # whether pixels without data are left out, rather than compared as equal
     least_side: int = 1  # pixels: it has no value for smaller pictures
     unit: str = ""
     about: str  # in a line

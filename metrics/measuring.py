@@ -44,6 +44,7 @@ class Measuring:
         self._samples: dict[str, list[str]] = {name: [] for name in metrics}  # which each metric has seen
         self._statistics: dict[str, list[Tensor]] = {name: [] for name in metrics}
         self._features: dict[tuple[FeatureNet, str], list[Tensor]] = defaultdict(list)
+        self._void = self._empty = 0  # samples with pixels without data, and with nothing else
 
     @torch.no_grad()
     def add(self, names: Sequence[str], pictures: Pictures) -> None:
@@ -51,9 +52,13 @@ class Measuring:
 
         names: of its samples, of which each comes once; pictures: by role. A metric of two sets also takes one role
         alone, so that the two sets may differ in number; a batch without a 'fake' is references only.
+        pictures may hold 'void', bool (B, 1, H, W): pixels that are without data in some picture of the sample.
         UserError, naming the sample, when a picture has values that are no numbers, or when two that are compared
         pixel by pixel differ in size.
         """
+        names, pictures = self._known(names, pictures)
+        if not names:
+            return
         _check_numbers(names, pictures)
         for name, metric in self.metrics.items():
             if not isinstance(metric, SetMetric) and all(role in pictures for role in metric.needs):
@@ -64,6 +69,18 @@ class Measuring:
         for network, role in dict.fromkeys((metric.extractor, role) for metric in sets for role in metric.needs):
             if role in pictures:
                 self._features[network, role].append(network.to(pictures[role].device)(pictures[role]).cpu())
+
+    def _known(self, names: Sequence[str], pictures: Pictures) -> tuple[Sequence[str], Pictures]:
+        """The samples that hold data, as metrics expect them: see Pictures."""
+        if "void" not in pictures:
+            return names, pictures
+        void = pictures["void"]
+        known = 1 - void.flatten(1).float().mean(1)
+        kept = [place for place, share in enumerate(known.tolist()) if share > 0]
+        self._void += int((known < 1).sum())
+        self._empty += len(names) - len(kept)
+        filled = {role: batch.masked_fill(void, 0)[kept] for role, batch in pictures.items() if role != "void"}
+        return [names[place] for place in kept], {**filled, "known": known[kept]}
 
     def report(self) -> Report:
         """The numbers of everything that was added. UserError for a metric that nothing, or too little, was added for.
@@ -82,6 +99,11 @@ class Measuring:
                 for sample, number in zip(self._samples[name], metric.of_each(statistics).tolist(), strict=True):
                     rows[sample][name] = number
             notes += [f"{name}: {note}" for note in metric.notes(values[name].n, values[name].references)]
+            if self._void and not metric.leaves_out:
+                notes.append(f"{name}: pixels without data, of {self._void} samples, are black in both pictures and so "
+                             "count as equal")
+        if self._empty:
+            notes.append(f"{self._empty} samples hold no data at all and are left out")
         return Report(values, dict(rows), notes)
 
     def _statistics_of(self, name: str) -> Tensor:

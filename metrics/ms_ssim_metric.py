@@ -18,6 +18,7 @@ class MsSsimMetric(Metric):
     """
 
     better = "higher"
+    any_bands = True
     least_side = LEAST
     unit = "of 1"
     about = f"similarity of structure to the truth at five scales; needs {LEAST} pixels a side"

@@ -13,6 +13,7 @@ class SsimMetric(Metric):
     """
 
     better = "higher"
+    any_bands = True
     least_side = WINDOW
     unit = "of 1"
     about = "similarity of luminance, contrast and structure to the truth, window by window"

@@ -42,7 +42,7 @@ def first_pictures(visuals: Mapping[str, Tensor], bands: tuple[int, ...] = ()) -
 
 
 def stretched(picture: np.ndarray, aspect_ratio: float) -> Image.Image:
-    """uint8 (H, W, 3), or (H, W) gray, as an image in which a square has become aspect_ratio as wide as high."""
+    """uint8 (H, W, 3), or (H, W) gray, as an image; a square becomes aspect_ratio as wide as high."""
     image = Image.fromarray(picture)
     if aspect_ratio > 1:
         return image.resize((round(image.width * aspect_ratio), image.height), Image.Resampling.BICUBIC)
@@ -52,7 +52,7 @@ def stretched(picture: np.ndarray, aspect_ratio: float) -> Image.Image:
 
 
 def save_picture(path: Path, picture: np.ndarray, aspect_ratio: float = 1.0) -> None:
-    """Write uint8 (H, W, 3), or (H, W) gray, as PNG, stretched so that a square becomes aspect_ratio as wide as high."""
+    """Write uint8 (H, W, 3), or (H, W) gray, as PNG; a square becomes aspect_ratio as wide as high."""
     image = stretched(picture, aspect_ratio)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_type=zlib.Z_RLE)  # photos become smaller than by default, in 2/3 of the time

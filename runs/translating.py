@@ -100,7 +100,7 @@ def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engin
                 labels = written.chosen(list(sample))
                 own = written.write(name, sample, done.batch, index)
                 rows.append((name, Row(_title(name, done.batch, index, engine.model.needs), own)))
-    return Made(labels, names.in_order(rows), told(gather([written.lost])))
+    return Made(labels, names.in_order(rows), told(gather(written.lost)))
 
 
 def epoch_shown(options: Options) -> str:
