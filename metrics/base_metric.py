@@ -16,9 +16,9 @@ from util.errors import UserError
 
 Pictures = Mapping[str, Tensor]
 """By role, each (B, 3, H, W) in [0, 1]: 'source'; 'fake', its translation; 'real', of the target domain: the truth of
-the fake where there are pairs; 'rec', the source translated there and back. Pictures with other numbers of bands have as
-many channels (`Metric.any_bands`). Where some pixels hold no data, they are 0 in all pictures, and 'known', (B,), is the
-share of the others."""
+the fake where there are pairs; 'rec', the source translated there and back. Pictures with other numbers of bands have
+as many channels (`Metric.any_bands`). Where some pixels hold no data, they are 0 in all pictures, and 'known', (B,), is
+the share of the others."""
 
 
 class FeatureNet(nn.Module):

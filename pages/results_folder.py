@@ -93,12 +93,13 @@ def read_results(folder: Path) -> Results:
             raise ValueError(f"{len(titles)} titles for {len(names)} names")
         if len(set(names)) < len(names):
             raise ValueError("a name stands there twice")
-        values = {str(name): {str(label): OwnValues(str(own["file"]), str(own["range"]), int(own["channels"]),
-                                                    bool(own["void"]), str(own["caption"]))
-                              for label, own in row.items()} for name, row in shown.get("values", {}).items()}
-        for name in (*names, *labels, *_files(values)):
-            if not _lies_within(name):
-                raise ValueError(f"{name!r} is no file in images/ or values/")
+        values = {str(name): {str(label): OwnValues(str(one["file"]), str(one["range"]), int(one["channels"]),
+                                                    bool(one["void"]), str(one["caption"]))
+                              for label, one in row.items()} for name, row in shown.get("values", {}).items()}
+        own = [one.file for row in values.values() for one in row.values()]
+        for name, place in [*((name, "images/") for name in (*names, *labels)), *((file, "values/") for file in own)]:
+            if PurePath(name).is_absolute() or ".." in PurePath(name).parts or "\0" in name:
+                raise ValueError(f"{name!r} is no file in {place}")
         return Results(labels, names, titles, str(shown.get("title", folder.resolve().name)), facts,
                        int(shown.get("image_width", DEFAULT_WIDTH)), values)
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
@@ -117,15 +118,6 @@ def _write_page(folder: Path, results: Results, columns: Mapping[str, Column],
                     for label, own in results.values.get(name, {}).items()}
         page.add_row(title, files, anchor=name, numbers=numbers.get(name, {}), captions=captions)
     return page.save()
-
-
-def _files(values: Mapping[str, Mapping[str, OwnValues]]) -> list[str]:
-    return [own.file for row in values.values() for own in row.values()]
-
-
-def _lies_within(name: str) -> bool:
-    """Whether it is a name below the folder that it is put behind."""
-    return not (PurePath(name).is_absolute() or ".." in PurePath(name).parts or "\0" in name)
 
 
 def _named(folder: Path) -> set[Path]:

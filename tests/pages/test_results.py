@@ -12,6 +12,7 @@ import torch
 from helpers.images import read_pixels, write_image
 from helpers.trainings import exit_code, in_child
 from pages import picture_writer
+from pages.bands import read_bands
 from pages.picture_writer import PictureWriter
 from pages.pictures import first_pictures, pictures, save_picture
 from util.errors import UserError
@@ -36,8 +37,28 @@ def test_a_batch_becomes_pictures_by_sample():
     assert (first["gray"] == np.zeros((4, 4, 3), np.uint8)).all() and (second["gray"] == 255).all()
     expected = ((color[1].clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
     np.testing.assert_array_equal(second["color"], expected)
-    with pytest.raises(UserError, match="2 channels cannot be shown"):
-        pictures({"ab": torch.zeros(1, 2, 4, 4)})
+
+
+@pytest.mark.parametrize("channels, bands, shown", [
+    (2, (), [0, 0, 0]), (2, (2,), [1, 1, 1]), (4, (), [0, 1, 2]), (13, (4, 3, 2), [3, 2, 1]), (13, (13,), [12, 12, 12]),
+    (4, (13, 1, 2), [0, 1, 2]), (3, (3, 2, 1), [0, 1, 2]), (1, (4, 3, 2), [0, 0, 0]), (5, (2, 2, 5), [1, 1, 4]),
+])
+def test_of_many_bands_one_or_three_are_shown(channels, bands, shown):
+    levels = torch.arange(channels).float()[None, :, None, None].expand(1, channels, 2, 3) / 127.5 - 1
+    (one,) = pictures({"x": levels}, bands)
+    assert one["x"].shape == (2, 3, 3) and one["x"][1, 2].tolist() == shown
+
+
+@pytest.mark.parametrize("text, channels, said", [
+    ("4,3", (13, 3), "--show_bands 4,3 names no bands; expected one, shown as gray, or three"),
+    ("red", (13, 3), "--show_bands red names no bands"), ("0,1,2", (13, 3), "--show_bands 0,1,2 names no bands"),
+    ("14", (13, 3), "--show_bands 14: the pictures have at most 13 bands"),
+    ("1", (1, 3), "--show_bands 1: the pictures are all gray or RGB"),
+])
+def test_bands_that_are_not_there_are_refused(text, channels, said):
+    with pytest.raises(UserError, match=f"^{said}"):
+        read_bands(text, channels)
+    assert read_bands("4,3,2", (13, 3)) == (4, 3, 2) and read_bands("", channels) == ()
 
 
 def test_the_first_sample_of_a_batch_is_the_one_that_is_shown():
