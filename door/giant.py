@@ -1,4 +1,4 @@
-"""A picture larger than memory, translated from file to file: tile by tile, in bounded memory, going on after a kill."""
+"""A picture larger than memory, translated from file to file: tile by tile, and going on after a kill."""
 from __future__ import annotations
 
 import json

@@ -15,7 +15,7 @@ from engine.device import choose_device
 from engine.engine import Engine
 from models.network_options import image_sizes
 from opening import make_engine
-from options.groups import OutputOptions, SampleOptions, TestCommandOptions, TileOptions
+from options.groups import OutputOptions, TestCommandOptions, TileOptions
 from options.schema import Options
 from pages.bands import read_bands
 from pages.pictures import save_picture, to_pictures

@@ -224,8 +224,8 @@ class SampleOptions(Group):
 class TileOptions(Group):
     """pictures larger than memory"""
 
-    tile: str = option("", "translate pictures of any size tile by tile, at their own size, from disk to disk: auto, or "
-                       "the side of a tile in pixels. --max_pixels does not concern them. A killed test goes on when "
+    tile: str = option("", "translate pictures of any size tile by tile, at their own size, from disk to disk: auto, "
+                       "or the side of a tile in pixels. --max_pixels does not concern them. A killed test goes on when "
                        "the same line is given again", once=True, common=True)
     tile_norm: str = option("exact", "the statistics that norms use in tiles: exact, those of the whole picture, in "
                             "several passes; thumbnail, those of the picture made small; local, each tile's own. The "

@@ -13,7 +13,8 @@ class Progress:
     def __init__(self, total: int, done: int = 0, silent: bool = False, unit: str = "images"):
         self.animated = sys.stderr.isatty()
         self.moved = False
-        self.bar = tqdm(total=total, initial=done, unit=f" {unit}", unit_scale=unit != "images", dynamic_ncols=self.animated, leave=True,
+        self.bar = tqdm(total=total, initial=done, unit=f" {unit}", unit_scale=unit != "images",
+                        dynamic_ncols=self.animated, leave=True,
                         mininterval=0.5 if self.animated else 20,  # a log file needs no animation
                         disable=silent)
 

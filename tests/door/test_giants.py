@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-import tiles.translating
+import tiles.exact
 from helpers.commands import ROOT, load_command
 from helpers.images import read_pixels, write_image
 from raster.picture import Origin, Picture
@@ -97,7 +97,9 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(tile, giants: Path, capsys: 
 
 
 @pytest.mark.parametrize("norm", ["thumbnail", "local"])
-def test_estimated_statistics_take_one_pass_and_are_near(tile, giants: Path, norm: str):
+def test_estimated_statistics_take_one_pass_and_are_near(tile, giants: Path, norm: str,
+                                                         monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tiles.plan.THUMBNAIL", 64)
     exact = read_picture(tile(giants, "--tile 64 --num_test 1") / "values" / "a_fake.tif").values.astype(float)
     folder = tile(giants, f"--tile 64 --tile_norm {norm} --num_test 1 --overwrite")
     apart = np.abs(read_picture(folder / "values" / "a_fake.tif").values.astype(float) - exact)
@@ -126,16 +128,17 @@ def test_too_little_disk_is_told_with_numbers(tile, giants: Path, failure, monke
 
 KILLED = """
 import os, signal, sys
-import tiles.translating as translating
+import tiles.exact
+import tiles.standing
 sys.path.insert(0, "tests")
 from helpers.commands import load_command
-computed, compute = [], translating.compute_tile
+computed, compute = [], tiles.exact.compute_tile
 def counting(*tile):
     computed.append(tile)
     if len(computed) == int(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGKILL)
     compute(*tile)
-translating.compute_tile, translating.SAVED_EVERY = counting, 0
+tiles.exact.compute_tile, tiles.standing.SAVED_EVERY = counting, 0
 load_command("test").main(sys.argv[2:])
 """
 
@@ -143,8 +146,8 @@ load_command("test").main(sys.argv[2:])
 @pytest.mark.slow
 def test_killed_it_goes_on_where_it_stood(tile, giants: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                           capsys: pytest.CaptureFixture):
-    computed, compute = [], tiles.translating.compute_tile
-    monkeypatch.setattr(tiles.translating, "compute_tile", lambda *tile: (computed.append(tile), compute(*tile)))
+    computed, compute = [], tiles.exact.compute_tile
+    monkeypatch.setattr(tiles.exact, "compute_tile", lambda *tile: (computed.append(tile), compute(*tile)))
     undisturbed = tile(giants, f"--tile 32 --num_test 2 --results_dir {tmp_path}/undisturbed")
     expected = {path.name: path.read_bytes()
                 for path in (tmp_path / "undisturbed/run/test_latest/values").iterdir()}
@@ -171,13 +174,13 @@ def test_killed_it_goes_on_where_it_stood(tile, giants: Path, tmp_path: Path, mo
 def test_begun_with_other_options_it_begins_anew(tile, giants: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def interrupted(*tile: object) -> None:
         raise KeyboardInterrupt
-    compute = tiles.translating.compute_tile
-    monkeypatch.setattr(tiles.translating, "compute_tile", interrupted)
+    compute = tiles.exact.compute_tile
+    monkeypatch.setattr(tiles.exact, "compute_tile", interrupted)
     with pytest.raises(SystemExit):
         tile(giants, "--tile 32 --num_test 1")
     folder = tmp_path / "results/run/test_latest/values"
     assert {path.name for path in folder.iterdir()} == {".a_fake.tif.part", ".a_fake.tif.scratch"}
-    monkeypatch.setattr(tiles.translating, "compute_tile", compute)
+    monkeypatch.setattr(tiles.exact, "compute_tile", compute)
     write_image(giants / "a.png", 149, 93, seed=4)
     tile(giants, "--tile 64 --num_test 1 --results_dir fresh")
     tile(giants, "--tile 64 --num_test 1")
