@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from data.room import amount, free_memory, free_on
-from engine.engine import Engine
 from engine.precision import autocast
 from raster.picture import Header, Picture
 from raster.reading import with_channels
@@ -39,7 +38,7 @@ class Way:
 
     tile: side of a tile in pixels; None: the largest that the memory allows. norm: 'exact', 'thumbnail' or 'local', see
     tiles/plan.py. multiple, least: the sides in pixels that the generator accepts. channels: that it takes and gives.
-    seed: of its noise. max_pixels: of files that cannot be read in parts.
+    seed: of its noise. max_pixels: of files that cannot be read in parts. precision: see engine/precision.py.
     """
 
     tile: int | None
@@ -49,6 +48,7 @@ class Way:
     channels: tuple[int, int]
     seed: int
     max_pixels: float
+    precision: str = "fp32"
 
 
 def memory_for_tiles(device: torch.device) -> int:
@@ -59,14 +59,15 @@ def memory_for_tiles(device: torch.device) -> int:
 class Giant:
     """The translation of one picture. Opened, it knows its `plan`; nothing is written before `translate`.
 
-    engine: whose first network is the generator. values_in, values_out: what -1 and 1 are in the source and in the
-    target, with types. Raises UserError where the file cannot be read in parts, or the generator not be taken apart.
+    net: the generator, in the mode in which it shall translate. values_in, values_out: what -1 and 1 are in the source
+    and in the target, with types. Raises UserError where the file cannot be read in parts, or the generator cannot be
+    taken apart.
     """
 
-    def __init__(self, engine: Engine, source: Path, target: Path, values_in: ValueRange, values_out: ValueRange,
+    def __init__(self, net: nn.Module, source: Path, target: Path, values_in: ValueRange, values_out: ValueRange,
                  way: Way):
-        self.engine, self.source, self.target, self.way = engine, source, target, way
-        self.net = next(iter(engine.model.nets.values()))
+        self.net, self.source, self.target, self.way = net, source, target, way
+        self.device = next(net.parameters()).device
         self.values_in, self.values_out, self.dtype = values_in, values_out, np.dtype(values_out.dtype)
         self.reader = reader = open_region_reader(source, way.max_pixels)
         self.header = Header(reader.size, reader.channels, reader.dtype, 1, reader.origin,
@@ -75,7 +76,7 @@ class Giant:
         height, width = (max(ceil(side / way.multiple) * way.multiple, smallest) for side in reversed(reader.size))
         self.padded = height, width
         begun = None if way.tile else self._begun().get("tile")  # what was begun keeps its tiles
-        self.plan = make_plan(self.net, self.padded, way.tile or begun, way.norm, memory_for_tiles(engine.device))
+        self.plan = make_plan(self.net, self.padded, way.tile or begun, way.norm, memory_for_tiles(self.device))
 
     @property
     def scratch(self) -> Path:
@@ -99,7 +100,7 @@ class Giant:
     def seconds(self) -> float:
         """How long the translation will take, measured on one tile."""
         side = min(self.plan.tile, *self.padded)
-        tile = torch.zeros(1, self.way.channels[0], side, side, device=self.engine.device)
+        tile = torch.zeros(1, self.way.channels[0], side, side, device=self.device)
         with self._arithmetic():
             self.net(tile[..., :self.way.multiple * 16, :self.way.multiple * 16])  # which prepares libraries
             begin = time.perf_counter()
@@ -139,7 +140,7 @@ class Giant:
         self.reader.close()
 
     def _arithmetic(self) -> AbstractContextManager[Any]:
-        return autocast(self.engine.precision, self.engine.device, cache=True)
+        return autocast(self.way.precision, self.device, cache=True)
 
     @property
     def _note(self) -> Path:
@@ -149,7 +150,7 @@ class Giant:
         """All that the target depends on beside the generator and the plan."""
         status = self.source.stat()
         return json.dumps([str(self.source.resolve()), status.st_size, status.st_mtime_ns, self.reader.size,
-                           str(self.values_in), str(self.values_out), self.way.norm, self.engine.precision])
+                           str(self.values_in), str(self.values_out), self.way.norm, self.way.precision])
 
     def _identity(self) -> dict[str, Any]:
         return {"is": fingerprint(self.net, self.plan, self.way.seed, self._described())}
@@ -192,7 +193,7 @@ class Giant:
         unit, void = self.values_in.to_unit(picture.values), picture.void()
         if void is not None:
             unit[void] = -1
-        return torch.from_numpy(np.ascontiguousarray(unit.transpose(2, 0, 1)))[None].to(self.engine.device)
+        return torch.from_numpy(np.ascontiguousarray(unit.transpose(2, 0, 1)))[None].to(self.device)
 
     def _write(self, writer: RegionWriter, box: Box, made: Tensor) -> None:
         """Write what was made in a box, as far as it lies in the picture."""

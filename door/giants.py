@@ -24,7 +24,7 @@ from raster.picture import Picture, Size
 from raster.regions import open_region_reader
 from raster.results import range_of_results
 from runs.earlier_results import require_same_inputs
-from runs.progress import Progress
+from runs.progress import Told
 from runs.shared_results import SharedNames
 from runs.trained_run import open_run
 from runs.translating import Made, results_folder, write_results
@@ -77,12 +77,13 @@ def open_giants(options: Options, engine: Engine, jobs: Sequence[Job]) -> list[G
     if next(iter(engine.model.nets)).removesuffix(options.as_dict().get("model_suffix", "")) not in GENERATORS:
         raise UserError(f"--tile translates with one network, and --model {opt.model} has "
                         f"{', '.join(engine.model.nets)}; give a run of another model")
+    net = next(iter(engine.model.nets.values()))
     ranges, notices = ranges_of_giants((job.source for job in jobs), opt)
     say(notices)
     multiple, least = image_sizes(options, training=False)
     way = Way(_side(how.tile, multiple), how.tile_norm, multiple, least, (opt.input_nc, opt.output_nc), opt.seed,
-              opt.max_pixels)
-    return [Giant(engine, job.source, job.target, ranges[job.source],
+              opt.max_pixels, engine.precision)
+    return [Giant(net, job.source, job.target, ranges[job.source],
                   range_of_results(opt.output_range, ranges[job.source], "output_range"), way) for job in jobs]
 
 
@@ -128,15 +129,9 @@ def _translate(giant: Giant) -> None:
         print(f"{giant.target} is complete already")
         return
     print(giant.describe())
-    bar: Progress | None = None
-
-    def show(done: int, total: int) -> None:
-        nonlocal bar
-        bar = bar or Progress(total, unit="FLOP")
-        bar.advance(done - bar.done, giant.source.name)
+    show = Told(giant.source.name, "FLOP")
     giant.translate(show, note=True)
-    if bar:
-        bar.close()
+    show.close()
 
 
 def _write_page(options: Options, folder: Path, names: Sequence[str], giants: Sequence[Giant]) -> Path:

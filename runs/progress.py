@@ -46,3 +46,20 @@ class Progress:
     def close(self) -> None:
         """Leave the bar as it is."""
         self.bar.close()
+
+
+class Told:
+    """A bar that is told (done, in all) of one piece of work."""
+
+    def __init__(self, label: str, unit: str):
+        self.label, self.unit = label, unit
+        self.bar: Progress | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        self.bar = self.bar or Progress(total, unit=self.unit)
+        self.bar.advance(done - self.bar.done, self.label)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self.bar:
+            self.bar.close()

@@ -190,7 +190,7 @@ def test_begun_with_other_options_it_begins_anew(tile, giants: Path, tmp_path: P
 
 
 BOUNDED = """
-import resource, sys, types
+import resource, sys
 from pathlib import Path
 import torch
 from torch import nn
@@ -199,10 +199,8 @@ from raster.value_range import BYTES
 torch.manual_seed(0)
 net = nn.Sequential(nn.ReflectionPad2d(1), nn.Conv2d(3, 4, 3), nn.InstanceNorm2d(4), nn.ReLU(True),
                     nn.ReflectionPad2d(1), nn.Conv2d(4, 3, 3), nn.Tanh())
-engine = types.SimpleNamespace(model=types.SimpleNamespace(nets={"G": net}), device=torch.device("cpu"),
-                               precision="fp32")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-giant = Giant(engine, Path(sys.argv[1]), Path(sys.argv[2]), BYTES, BYTES, Way(256, "exact", 4, 1, (3, 3), 0, 1))
+giant = Giant(net, Path(sys.argv[1]), Path(sys.argv[2]), BYTES, BYTES, Way(256, "exact", 4, 1, (3, 3), 0, 1))
 giant.translate(lambda done, total: None)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
