@@ -38,7 +38,7 @@ class Job(NamedTuple):
 
     source: Path
     target: Path
-    named: bool
+    named: bool = True
 
 
 def translate_to_output(options: Options, translator: Translator, say: Say, standard_output: IO[bytes]) -> None:
@@ -63,7 +63,7 @@ def plan(dataroot: Path, output: str, say: Say) -> list[Job]:
     """
     place = Path(output)
     if dataroot.is_file():
-        jobs = [Job(dataroot, place, True) if _is_file(output) else Job(dataroot, place / dataroot.name, False)]
+        jobs = [Job(dataroot, place) if _is_file(output) else Job(dataroot, place / dataroot.name, False)]
     else:
         root, files = _found(dataroot, say)
         if _is_file(output):
