@@ -1,15 +1,17 @@
 """test.py --tile: each picture is translated tile by tile at its own size; the page shows reduced views."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from data.giants import find_giants, ranges_of_giants
 from door.giant import Giant, Way
-from door.output import Job, plan
+from door.output import Job, Say, plan
 from door.reduced import reduced
 from engine.device import choose_device
 from engine.engine import Engine
@@ -32,6 +34,9 @@ from runs.written import WHITE, caption
 from util.errors import UserError
 from util.notices import say
 from util.torchrun import world_size
+
+if TYPE_CHECKING:
+    from door.translator import Translator
 
 VALUES = "values"  # the folder of the translations, beside that of the page's pictures
 LABELS = {"test": ("real", "fake")}  # of other models they are:
@@ -71,8 +76,32 @@ def translate_giants(options: Options) -> None:
         giant.forget()
 
 
-def open_giants(options: Options, engine: Engine, jobs: Sequence[Job]) -> list[Giant]:
-    """The translations of some files, with the ranges of values that belong to all of them. Raises as `Giant` does."""
+def translate_giant(translator: Translator, source: Path, target: Path, tile: str | int, norm: str,
+                    progress: Callable[[int, int], None]) -> list[str]:
+    """Translate one file into another tile by tile; returns notices. Raises as test.py --tile does.
+
+    progress: is told what of the arithmetic is done, and how much it is in all.
+    """
+    notices: list[str] = []
+    try:
+        how = {name: translator.options.declared[name].read(str(value))
+               for name, value in (("tile", tile), ("tile_norm", norm))}
+    except ArgumentTypeError as error:
+        raise UserError(f"tile_norm {error}") from None
+    (giant,) = open_giants(translator.options.replace(**how), translator.engine, [Job(source, target)],
+                           notices.extend)
+    try:
+        giant.translate(progress)
+    finally:
+        giant.forget()
+    return notices
+
+
+def open_giants(options: Options, engine: Engine, jobs: Sequence[Job], say: Say = say) -> list[Giant]:
+    """The translations of some files, with the ranges of values that belong to all of them. Raises as `Giant` does.
+
+    say: shows the user lines.
+    """
     opt, how = options.view(TestCommandOptions), options.view(TileOptions)
     if next(iter(engine.model.nets)).removesuffix(options.as_dict().get("model_suffix", "")) not in GENERATORS:
         raise UserError(f"--tile translates with one network, and --model {opt.model} has "

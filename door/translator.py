@@ -115,17 +115,26 @@ class Translator:
             parts = [self.engine.translate({"A": part})["fake"].float() for part in units.split(batch_size)]
         return torch.cat(parts)
 
-    def translate_file(self, source: str | os.PathLike[str], target: str | os.PathLike[str], batch_size: int = 1,
+    def translate_file(self, source: str | os.PathLike[str], target: str | os.PathLike[str],
+                       tile: str | int | None = None, tile_norm: str = "exact", batch_size: int = 1,
                        progress: Progress | None = None) -> list[str]:
         """Translate a file into another one, whose ending says its format: a picture, an animated one (GIF, WebP,
         APNG), or a video frame by frame, with its sound. Missing folders are made, an existing file is replaced.
 
-        progress: is told (frames done, frames in all or 0) after each batch.
+        tile: 'auto' or a side in pixels: from disk to disk in bounded memory, at the picture's own size, as test.py
+        --tile, with its --tile_norm; a call that was killed goes on. progress: is told (frames done, frames in all or
+        0) after each batch, with tile (arithmetic done, in all).
         Returns notices about what could not be kept. UserError when it cannot be read or written so.
         """
-        from door.files import translate_file
+        from door.files import require_another, translate_file
+        from door.giants import translate_giant
 
-        return translate_file(self, Path(source), Path(target), batch_size, progress or (lambda done, total: None))
+        require_another(Path(source), Path(target))
+        show = progress or (lambda done, total: None)
+        with explain_shortage(MEMORY_ADVICE):
+            if tile is not None:
+                return translate_giant(self, Path(source), Path(target), tile, tile_norm, show)
+            return translate_file(self, Path(source), Path(target), batch_size, show)
 
     def __repr__(self) -> str:
         opt, (name,) = self.opt, self.engine.model.nets
