@@ -13,7 +13,7 @@ from data.base_dataset import BaseDataset
 from data.pixels import to_tensor
 from helpers.datasets import PLAIN, doubts, equal, make, names, tensor
 from helpers.images import write_image
-from raster.pillow_files import read_image
+from raster.view import read_image
 from util.errors import UserError
 
 

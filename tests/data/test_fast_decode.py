@@ -12,7 +12,7 @@ import data.scaled
 from data.base_dataset import BaseDataset
 from helpers.datasets import make
 from helpers.images import write_image
-from raster.pillow_files import read_image
+from raster.view import read_image
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,8 @@ from PIL import Image
 from data.folders import IMAGE_ENDINGS
 from helpers.images import write_image
 from helpers.loading import open_on
-from raster.pillow_files import BadImage, read_image
+from raster.bad_image import BadImage
+from raster.view import read_image
 from util.errors import UserError
 
 
