@@ -147,6 +147,24 @@ def _others(series: tifffile.TiffPageSeries) -> list[tuple[int, int]]:
             if axis not in "YXCS"]
 
 
+def page_in_parts(file: tifffile.TiffFile, page: int) -> tifffile.TiffPage | None:
+    """The page of an open file that alone holds a picture, upright, all channels, whose parts decode to its values.
+
+    None where the picture is made up of several pages, or where colours or directions are to be converted.
+    """
+    found = _find(file, page)
+    try:
+        pages, between = _stored_pages(found)
+    except ValueError:  # pages that share one description
+        return None
+    if len(pages) != 1 or any(axis >= between for axis in _where(found)):
+        return None
+    stored = pages[0].aspage() if isinstance(pages[0], tifffile.TiffFrame) else pages[0]
+    as_stored = int(stored.photometric) in (1, 2) or (int(stored.photometric), int(stored.compression)) == (6, 7)
+    plain = stored.dtype is not None and stored.bitspersample == 8 * stored.dtype.itemsize and stored.imagedepth == 1
+    return stored if as_stored and plain and found.orientation == 1 else None
+
+
 def _product(sides: Iterator[int]) -> int:
     product = 1
     for side in sides:

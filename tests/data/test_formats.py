@@ -44,7 +44,7 @@ def test_of_several_frames_the_first_is_read_and_it_is_said(tmp_path: Path, endi
     write_image(tmp_path / "2.png")
     loader = open_on(tmp_path, "--dataset_mode single", needs=("A",))
     assert loader.notices == [f"note: 1 of 2 images have several pages or frames, such as {path} with 3; the first of "
-                              "each is read"]
+                              "each is read, --page all takes every one"]
     assert np.abs(np.asarray(read_image(path, 3), int) - (255, 0, 0)).max() < 5
 
 
