@@ -16,11 +16,11 @@ def picture(values: object, dtype: str, alpha: bool = False, no_data: float | No
     return Picture(np.array(values, dtype), Origin("TIFF", alpha=alpha), no_data)
 
 
-def test_the_range_becomes_0_to_255_and_what_is_missing_black():
+def test_the_range_becomes_0_to_255_and_what_is_missing_white():
     seen = byte_view(picture([[[0], [100], [200], [9999], [-1]]], "int16", no_data=-1), ValueRange(0, 200, "int16"))
-    assert seen.dtype == np.uint8 and seen.tolist() == [[[0] * 3, [128] * 3, [255] * 3, [255] * 3, [0] * 3]]
+    assert seen.dtype == np.uint8 and seen.tolist() == [[[0] * 3, [128] * 3, [255] * 3, [255] * 3, [255] * 3]]
     seen = byte_view(picture([[[np.nan], [1]]], "float32"), ValueRange(-1, 1))
-    assert seen.tolist() == [[[0] * 3, [255] * 3]]
+    assert seen.tolist() == [[[255] * 3, [255] * 3]]
 
 
 @pytest.mark.parametrize(("pixel", "alpha", "expected"), [
