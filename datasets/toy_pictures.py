@@ -24,7 +24,12 @@ def draw_town(seed: int, split: str, number: int, size: int) -> tuple[Image.Imag
 
 def draw_map(town: Town) -> Image.Image:
     """The street map: the flat MAP_COLOURS of the classes, edges smoothed; RGB, size x size."""
-    return painted(town.classes, MAP_COLOURS).reduce(OVERSAMPLE)
+    return map_canvas(town).reduce(OVERSAMPLE)
+
+
+def map_canvas(town: Town) -> Image.Image:
+    """The street map before its edges are smoothed; RGB, OVERSAMPLE * size a side."""
+    return painted(town.classes, MAP_COLOURS)
 
 
 def draw_classes(town: Town) -> Image.Image:
@@ -35,7 +40,15 @@ def draw_classes(town: Town) -> Image.Image:
 
 
 def draw_photo(town: Town, rng: Rng) -> Image.Image:
-    """The aerial photo: ground, marks and cars, shadows, roofs, trees, then light and grain; RGB, size x size."""
+    """The aerial photo; RGB, size x size."""
+    return Image.fromarray(photo_values(town, rng).round().clip(0, 255).astype(np.uint8))
+
+
+def photo_values(town: Town, rng: Rng) -> np.ndarray:
+    """The photo before it is rounded: ground, marks and cars, shadows, roofs, trees, then light and grain.
+
+    (size, size, 3) in gray levels, a little below 0 and above 255 too.
+    """
     scale = town.warp.scale
     angle = rng.uniform(0.7, 0.9)
     shadow = np.array((math.cos(angle), math.sin(angle))) * scale  # of something one metre high
@@ -106,8 +119,8 @@ def draw_roof(photo: Image.Image, corners: np.ndarray, light: np.ndarray, rng: R
     stroke(photo, np.stack((left, right)), OVERSAMPLE * 0.7, colour(tile * 1.2))
 
 
-def develop(photo: Image.Image, town: Town, rng: Rng) -> Image.Image:
-    """Ground texture, the light of the day (within some percent, uneven) and sensor noise."""
+def develop(photo: Image.Image, town: Town, rng: Rng) -> np.ndarray:
+    """Ground texture, the light of the day (within some percent, uneven) and sensor noise; (H, W, 3), not rounded."""
     size = photo.width
     kinds = np.asarray(draw_classes(town))
     tint = np.where(kinds == FIELD, np.asarray(town.tint.reduce(OVERSAMPLE)) / 128.0, 1.0)
@@ -116,7 +129,7 @@ def develop(photo: Image.Image, town: Town, rng: Rng) -> Image.Image:
     cast = 1 + rng.uniform(-0.02, 0.02, 3)
     pixels = np.asarray(photo) * tint[..., None] * cast
     pixels += (np.take(PHOTO_GRAIN, kinds) * grain)[..., None] + rng.normal(0, 2.0, (size, size, 3))
-    return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
+    return pixels
 
 
 def clouds(rng: Rng, size: int, cells: int) -> np.ndarray:

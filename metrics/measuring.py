@@ -99,9 +99,9 @@ class Measuring:
                 for sample, number in zip(self._samples[name], metric.of_each(statistics).tolist(), strict=True):
                     rows[sample][name] = number
             notes += [f"{name}: {note}" for note in metric.notes(values[name].n, values[name].references)]
-            if self._void and not metric.leaves_out:
-                notes.append(f"{name}: pixels without data, of {self._void} samples, are black in both pictures and so "
-                             "count as equal")
+            if self._void:
+                notes.append(f"{name}: pixels without data, of {self._void} samples, " + (
+                    "are left out" if metric.leaves_out else "are black in both pictures and so count as equal"))
         if self._empty:
             notes.append(f"{self._empty} samples hold no data at all and are left out")
         return Report(values, dict(rows), notes)
@@ -123,8 +123,18 @@ class Measuring:
         return Value(metric.distance(fake, real), len(fake), len(real))
 
 
+def with_void(batch: Pictures) -> Pictures:
+    """The pictures of a batch, with 'void' beside them where pixels are without data (NaN)."""
+    if len({pictures.shape[2:] for pictures in batch.values()}) > 1:  # they are compared as sets, if at all
+        return {role: pictures.nan_to_num(nan=0.0) for role, pictures in batch.items()}
+    void = torch.stack([pictures.isnan().any(1, keepdim=True) for pictures in batch.values()]).any(0)
+    return {**batch, "void": void} if void.any() else batch
+
+
 def _check_numbers(names: Sequence[str], pictures: Pictures) -> None:
     for role, batch in pictures.items():
+        if role == "known":
+            continue
         finite = batch.isfinite().flatten(1).all(1).tolist()
         for sample, sound in zip(names, finite, strict=True):
             if not sound:
