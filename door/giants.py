@@ -1,13 +1,14 @@
 """test.py --tile: each picture is translated tile by tile at its own size; the page shows reduced views."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from data.giants import find_giants, ranges_of_giants
+from door.files import require_another
 from door.giant import Giant, Way
 from door.output import Job, plan
 from door.reduced import reduced
@@ -56,7 +57,8 @@ def translate_giants(options: Options) -> None:
     if not output:
         require_same_inputs(folder, options)
     print(engine.describe(opt.verbose))
-    giants = open_giants(options, engine, jobs)
+    giants, notices = open_giants(options, engine, jobs)
+    say(notices)
     if options.view(TileOptions).dry_run:
         for giant in giants:
             print(f"{giant.describe()}\n  about {_duration(giant.seconds())}, as one tile takes here")
@@ -71,20 +73,38 @@ def translate_giants(options: Options) -> None:
         giant.forget()
 
 
-def open_giants(options: Options, engine: Engine, jobs: Sequence[Job]) -> list[Giant]:
-    """The translations of some files, with the ranges of values that belong to all of them. Raises as `Giant` does."""
+def translate_giant(options: Options, engine: Engine, source: Path, target: Path, progress: Callable[[int, int], None]
+                    ) -> list[str]:
+    """Translate one file into another; returns notices. progress: is told (arithmetic done, in all). Raises as
+    `open_giants` and `Giant.translate`.
+    """
+    (giant,), notices = open_giants(options, engine, [Job(source, target)])
+    giant.translate(progress)
+    giant.forget()
+    return notices
+
+
+def open_giants(options: Options, engine: Engine, jobs: Sequence[Job]) -> tuple[list[Giant], list[str]]:
+    """The translations of some files, with the ranges of values that belong to all of them, and notices.
+
+    Raises as `Giant` does, and UserError where a file would replace itself.
+    """
     opt, how = options.view(TestCommandOptions), options.view(TileOptions)
     if next(iter(engine.model.nets)).removesuffix(options.as_dict().get("model_suffix", "")) not in GENERATORS:
         raise UserError(f"--tile translates with one network, and --model {opt.model} has "
                         f"{', '.join(engine.model.nets)}; give a run of another model")
+    norms = options.declared["tile_norm"].choices
+    if how.tile_norm not in norms:
+        raise UserError(f"tile_norm {how.tile_norm!r} is not known; expected {' or '.join(norms)}")
     net = next(iter(engine.model.nets.values()))
+    for job in jobs:
+        require_another(*job)
     ranges, notices = ranges_of_giants((job.source for job in jobs), opt)
-    say(notices)
     multiple, least = image_sizes(options, training=False)
     way = Way(_side(how.tile, multiple), how.tile_norm, multiple, least, (opt.input_nc, opt.output_nc), opt.seed,
               opt.max_pixels, engine.precision)
     return [Giant(net, job.source, job.target, ranges[job.source],
-                  range_of_results(opt.output_range, ranges[job.source], "output_range"), way) for job in jobs]
+                  range_of_results(opt.output_range, ranges[job.source], "output_range"), way) for job in jobs], notices
 
 
 def _side(tile: str, multiple: int) -> int | None:

@@ -95,16 +95,24 @@ class Translator:
         return torch.cat(parts)
 
     def translate_file(self, source: str | os.PathLike[str], target: str | os.PathLike[str], batch_size: int = 1,
-                       progress: Progress | None = None) -> list[str]:
+                       progress: Progress | None = None, tile: int | str | None = None, tile_norm: str = "exact"
+                       ) -> list[str]:
         """Translate a file into another one, whose ending says its format: a picture, an animated one (GIF, WebP,
         APNG), or a video frame by frame, with its sound. Missing folders are made, an existing file is replaced.
 
         progress: is told (frames done, frames in all or 0) after each batch.
+        tile: 'auto', or the side of a tile in pixels: translates a picture of any size tile by tile, in bounded memory,
+        at its own size; then progress is told of arithmetic done, and a killed translation goes on when it is asked for
+        again. tile_norm: 'exact', 'thumbnail' or 'local', see docs/giant_pictures.md.
         Returns notices about what could not be kept. UserError when it cannot be read or written so.
         """
         from door.files import translate_file
+        from door.giants import translate_giant
 
-        return translate_file(self, Path(source), Path(target), batch_size, progress or (lambda done, total: None))
+        shown, job = progress or (lambda done, total: None), (Path(source), Path(target))
+        if tile:
+            return translate_giant(self.options.replace(tile=str(tile), tile_norm=tile_norm), self.engine, *job, shown)
+        return translate_file(self, *job, batch_size, shown)
 
     def __repr__(self) -> str:
         opt, (name,) = self.opt, self.engine.model.nets
