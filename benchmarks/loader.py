@@ -42,11 +42,12 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=[*CONTESTANTS], help="which ones")
     flags.add_argument("--against", type=Path, help="a folder with another checkout of this project, whose loader runs "
                        "in turns with this one's, each in a process of its own")
-    flags.add_argument("--serve", help="run an epoch of the loader of these options for each line of the input; this is "
-                       "how --against runs both")
+    flags.add_argument("--serve", help="run an epoch of the loader of these options for each line of the input: what "
+                       "--against starts")
     args = flags.parse_args(argv)
     if args.serve:
-        return serve(args.serve)
+        serve(args.serve)
+        return
     if args.quick:
         args.images, args.side, args.rounds, args.num_threads = 4, 300, 1, [0, 1]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

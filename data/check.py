@@ -9,6 +9,7 @@ from data.base_dataset import BaseDataset
 from data.integrity import Look, inspect_image
 from data.transforms import Preprocess
 from options.schema import as_sides
+from raster.names import split_page
 from raster.picture import Size
 from raster.pillow_files import BadImage
 from util.errors import UserError
@@ -90,12 +91,12 @@ def _look_at(dataset: BaseDataset) -> tuple[dict[Path, Look], list[BadImage]]:
 
 def _pages(found: Mapping[Path, Look]) -> list[str]:
     """A notice about files of which only the first page or frame is read, if there are any."""
-    several = {path: look.pages for path, look in found.items() if look.pages > 1}
+    several = {path: look.pages for path, look in found.items() if look.pages > 1 and split_page(path) == (path, 1)}
     if not several:
         return []
     path = min(several)
     return [f"note: {len(several)} of {len(found)} images have several pages or frames, such as {path} with "
-            f"{several[path]}; the first of each is read"]
+            f"{several[path]}; the first of each is read, --page all takes every one"]
 
 
 def _smaller_than_crop(found: Mapping[Path, Size], preprocess: Preprocess) -> list[str]:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from options.schema import did_you_mean
 from util.errors import UserError
+from util.names import split_ending
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".gif", ".avif", ".bmp",
-                 ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpf", ".jpx", ".tga", ".pcx", ".qoi")
+                 ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpf", ".jpx", ".tga", ".pcx", ".qoi", ".npy",
+                 ".npz", ".dcm", ".nii", ".nii.gz")
 PHASES = ("val", "test", "train")
 Tree = tuple[Path, str]
 """A --dataroot and a --phase."""
@@ -39,7 +41,7 @@ def look_through(folder: Path, limit: float = float("inf")) -> tuple[list[Path],
 
 def _endings(names: Iterable[str]) -> str:
     """How many of the names have which ending: '4 .txt, 2 .heic'."""
-    counts = Counter(Path(name).suffix.lower() or "without ending" for name in names)
+    counts = Counter(split_ending(name)[1].lower() or "without ending" for name in names)
     return ", ".join(f"{count} {ending}" for ending, count in counts.most_common())
 
 
@@ -51,7 +53,7 @@ def sides_inside(folder: Path) -> list[Path | None]:
 
 def is_image(path: Path) -> bool:
     """Whether the file's name is that of an image."""
-    return path.suffix.lower() in IMAGE_ENDINGS and not path.name.startswith(".")
+    return split_ending(path.name)[1].lower() in IMAGE_ENDINGS and not path.name.startswith(".")
 
 
 def natural_key(path: Path, folder: Path) -> list[tuple[int, str]]:

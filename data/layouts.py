@@ -5,7 +5,7 @@ from data.base_dataset import BaseDataset
 from data.folders import PHASES, list_images
 from data.transforms import Preprocess
 from options.schema import Options
-from raster.pillow_files import BadImage, open_image, upright_size
+from raster.reading import read_header
 from util.errors import UserError
 
 LOOKED_AT = 32  # images whose sizes are read
@@ -51,7 +51,6 @@ def require_one_pile(root: Path, phase: str, trained_with: str | None) -> None:
 
 def _size(path: Path) -> tuple[int, int] | None:
     try:
-        with open_image(path) as image:
-            return upright_size(image)
-    except BadImage:  # the loader will say so
+        return read_header(path).size
+    except UserError:  # the loader will say so
         return None

@@ -5,6 +5,7 @@ from pathlib import Path
 from data.folders import look_through
 from data.pages import chosen_pages
 from util.errors import UserError
+from util.names import without_ending
 
 SHOWN = 20  # images without a partner that are listed
 
@@ -34,7 +35,7 @@ def by_name(folder: Path, page: str = "1") -> Named:
     images, chosen = chosen_pages(files, page)
     named: dict[Path, list[Path]] = {}
     for path in images:
-        named.setdefault(path.relative_to(folder).with_suffix(""), []).append(path)
+        named.setdefault(without_ending(path.relative_to(folder)), []).append(path)
     return Named(folder, named, notices + chosen)
 
 

@@ -8,8 +8,11 @@ from PIL import Image
 
 from data.integrity import Look, inspect_image
 from data.scaled import ImageFile, split_pair
+from raster.bad_image import MAX_PIXELS
 from raster.picture import Size
-from raster.pillow_files import MAX_PIXELS, open_image, upright
+from raster.pillow_files import open_image, upright
+from raster.reading import decoded_by_pillow, read_picture
+from raster.view import byte_view, own_range
 from util.errors import UserError
 
 HASH_BITS = 63
@@ -51,24 +54,33 @@ def examine(file: ImageFile, max_pixels: float = MAX_PIXELS) -> FileFacts | User
     path, channels = file
     try:
         look = inspect_image(path, max_pixels)
-        with open_image(path, max_pixels) as stored:
-            mode, form, transparent = _mode(stored.mode, look), str(stored.format), stored.has_transparency_data
-            whole = upright(stored, 3, bits=max(8, int(look.largest or 0).bit_length()) if look.gray else 16)
+        values = None
+        if look.dtype == np.uint8 and decoded_by_pillow(path):
+            with open_image(path, max_pixels) as stored:
+                mode, form, whole = stored.mode, str(stored.format), upright(stored, 3)
+        else:
+            picture = read_picture(path, max_pixels)
+            mode, form, values = "", picture.origin.format, picture.values
+            whole = Image.fromarray(byte_view(picture, own_range(picture)))
         images = [whole] if len(channels) == 1 else split_pair(path, whole, (3, 3))
     except UserError as error:
         return error
-    return FileFacts(path, look, mode, form, transparent, tuple(map(picture_facts, images)))
+    lefts = [0, whole.width - images[-1].width][:len(images)]
+    pictures = [picture_facts(image, None if values is None else values[:, left:left + image.width])
+                for image, left in zip(images, lefts, strict=True)]
+    return FileFacts(path, look, _mode(mode, look), form, look.alpha, tuple(pictures))
 
 
-def picture_facts(image: Image.Image) -> Picture:
-    """What is remembered of an RGB image."""
+def picture_facts(image: Image.Image, values: np.ndarray | None = None) -> Picture:
+    """What is remembered of an RGB image. values: those that it is a view of, which tell it from others."""
     pixels = np.asarray(image)  # (H, W, 3)
+    exact = pixels if values is None else np.ascontiguousarray(values)
     red, green, blue = (pixels[..., channel].astype(np.int16) for channel in range(3))
     gray = bool(max(np.abs(red - green).max(), np.abs(green - blue).max()) <= 2)  # JPEG rounds
     light = image.convert("L")
     small = np.asarray(light.resize((32, 32), Image.Resampling.BOX), np.float32)
     return Picture(
-        image.size, gray, *_few_colours(image, gray), hashlib.blake2b(pixels.tobytes(), digest_size=16,
+        image.size, gray, *_few_colours(image, gray), hashlib.blake2b(exact.tobytes(), digest_size=16,
                                                          salt=image.width.to_bytes(8, "little")).digest(),
         perceptual_hash(small), np.asarray(image.resize((THUMB, THUMB), Image.Resampling.BOX)),
         _edges(light), bool(small.std() < FLAT))
@@ -84,9 +96,12 @@ def perceptual_hash(small: np.ndarray) -> np.ndarray:
 
 
 def _mode(mode: str, look: Look) -> str:
-    bits = 1 if mode == "1" else 16 if look.largest is not None else 8
-    name = {"L": "gray", "1": "gray", "P": "palette", "LA": "gray + alpha", "RGBA": "RGB + alpha"}.get(mode, mode)
-    return f"{'gray' if look.gray else name} with {bits} bit{'s' * (bits > 1)}"
+    """'RGB with 8 bits'. mode: Pillow's; '' for what it does not read."""
+    bits = 1 if mode == "1" else look.dtype.itemsize * 8
+    colours = {1: "gray", 3: "RGB"}.get(look.channels - look.alpha, f"{look.channels} channels")
+    names = {"1": "gray", "L": "gray", "P": "palette", "CMYK": "CMYK"}
+    kind = {"i": ", signed", "f": ", floating point"}.get(look.dtype.kind, "")
+    return f"{names.get(mode, colours + ' + alpha' * look.alpha)} with {bits} bit{'s' * (bits > 1)}{kind}"
 
 
 def _edges(light: Image.Image) -> np.ndarray:

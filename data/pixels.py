@@ -11,8 +11,8 @@ from raster.picture import Picture, Size
 from raster.value_range import BYTES, ValueRange
 
 Pixels = Image.Image | Tensor
-"""Pillow's 8-bit image, gray or RGB; or a tensor (C, H, W) of any number of channels: uint8 or uint16, as in the file, or
-float32 in [-1, 1], in which NaN is no data. From a cache it is always a tensor."""
+"""Pillow's 8-bit image, gray or RGB; or a tensor (C, H, W) of any number of channels: uint8 or uint16, as in the file,
+or float32 in [-1, 1], in which NaN is no data. From a cache it is always a tensor."""
 
 
 @overload
@@ -72,7 +72,7 @@ def _mirrored(length: int, before: int, whole: int) -> np.ndarray:
 
 def as_bytes(image: Image.Image) -> Tensor:
     """An 8-bit image as uint8 (C, H, W)."""
-    return torch.from_numpy(np.array(image)).reshape(image.height, image.width, -1).permute(2, 0, 1)
+    return torch.from_numpy(np.stack([np.asarray(band) for band in image.split()]))
 
 
 def as_stored(image: Pixels) -> Tensor:

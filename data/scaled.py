@@ -8,8 +8,8 @@ from torch import Tensor
 
 from data.pixels import Pixels, as_pixels, resize
 from data.transforms import Preprocess
-from raster.picture import Picture, Size
-from raster.pillow_files import MAX_PIXELS, MODES, open_image, upright, upright_size
+from raster.picture import Size
+from raster.pillow_files import MAX_PIXELS, MODES, open_image, turned_upright, upright_size
 from raster.reading import read_picture, with_channels
 from raster.value_range import ValueRange
 from util.errors import UserError
@@ -44,9 +44,12 @@ def read_scaled(file: ImageFile, preprocess: Preprocess, fast: bool, value_range
             width, height = preprocess.scaled(side_size(path, size, sides))
             needed = width * sides, height
             stored.draft(None, needed if stored.size == size else needed[::-1])  # a file may lie on its side
-        whole = upright(stored, channels[0] if sides == 1 else 3)
-    scaled = preprocess.scaled(side_size(path, size or whole.size, sides))
-    return [resize(image, scaled) for image in ([whole] if sides == 1 else split_pair(path, whole, channels))]
+        whole = turned_upright(stored, channels[0] if sides == 1 else 3)
+        scaled = preprocess.scaled(side_size(path, size or whole.size, sides))
+        if sides > 1:
+            return [resize(image, scaled) for image in split_pair(path, whole, channels)]
+        image = resize(whole, scaled)
+        return [image.copy() if image is stored else image]  # the file is about to be closed
 
 
 def read_by_pillow(channels: tuple[int, ...]) -> bool:

@@ -17,10 +17,9 @@ from data.integrity import Look
 from options.groups import DataOptions
 from raster.picture import Picture
 from raster.reading import decoded_by_pillow, read_picture
-from raster.value_range import BYTES, ValueRange
+from raster.value_range import BYTES, ValueRange, suggested
 from util.errors import UserError
 
-CAMERAS = (8, 10, 12, 14, 16)  # bits that cameras and scanners have
 SAMPLED = 1 << 24  # values of a side that percentiles are counted of
 FEWEST = 1 << 10  # of a file
 THREADS = 8  # each may decode an image
@@ -119,17 +118,9 @@ def _of_other_depth(said: str, dtype: str) -> bool:
 
 def _suggested(looks: Looks, dtype: str) -> ValueRange:
     """The range of files of a type: the usual one of that type which holds all values, or that of the values."""
-    if dtype == "uint8":
-        return BYTES
-    low = min((look.least for look in looks.values() if look.least is not None), default=0.0)
-    high = max((look.largest for look in looks.values() if look.largest is not None), default=1.0)
-    if dtype == "uint16":
-        return ValueRange(0, next((1 << bits) - 1 for bits in CAMERAS if high < 1 << bits), dtype)
-    if np.issubdtype(np.dtype(dtype), np.floating):
-        for usual in (0.0, -1.0):
-            if usual <= low and high <= 1:
-                return ValueRange(usual, 1, dtype)
-    return ValueRange(low, high if high > low else low + 1, dtype)
+    low = min((look.least for look in looks.values() if look.least is not None), default=None)
+    high = max((look.largest for look in looks.values() if look.largest is not None), default=None)
+    return suggested(np.dtype(dtype), low, high)
 
 
 def _percentiles(flag: str, text: str) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from data.findings import Finding
 from pages.contact_sheet import ContactSheet, Told
 from pages.page import Pictures
 from pages.pictures import save_picture, to_pictures
-from raster.pillow_files import BadImage, read_image
+from raster.view import read_image
 from util.errors import UserError
 from util.files import write_atomically
 
@@ -59,7 +59,7 @@ def _shown(finding: Finding) -> bool:
 def _add_finding(sheet: ContactSheet, anchor: str, finding: Finding, report: Report) -> None:
     """The first groups of a finding's files, each group beside each other."""
     root = Path(report.dataroot)
-    bits = {path: bits for split in report.splits.values() for path, bits in split.dataset.bits.items()}
+    ranges = {path: known for split in report.splits.values() for path, known in split.dataset.ranges.items()}
     more = len(finding.files) - GROUPS
     sheet.add_section(anchor, finding.text, f"the first {GROUPS} of {len(finding.files)}" if more > 0 else "")
     for number, group in enumerate(finding.files[:GROUPS]):
@@ -69,8 +69,8 @@ def _add_finding(sheet: ContactSheet, anchor: str, finding: Finding, report: Rep
         for place, (path, name) in enumerate(zip(group, names, strict=False)):
             file = f"{anchor}_{number}_{place}.png"
             try:
-                _save(sheet, file, np.asarray(read_image(path, 3, bits.get(path, 16))))
-            except BadImage:  # more pixels than the default allows, say; the row tells its name
+                _save(sheet, file, np.asarray(read_image(path, 3, ranges.get(path))))
+            except UserError:  # more pixels than the default allows, say; the row tells its name
                 continue
             pictures.append((name, file))
         sheet.add_row(f"{names[0]}{left_out}", pictures, f"{anchor}-{number}")

@@ -11,13 +11,15 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.matching import Named, by_name, match_by_name
-from raster.pillow_files import read_image
+from raster.reading import read_header
+from raster.view import read_image
 from util.errors import UserError, exit_on
 
 Job = tuple[Path, Path, Path]
@@ -90,6 +92,10 @@ def _place(path_A: Path, fold_A: Path, fold_AB: Path, use_AB: bool) -> Path:
 def combine(job: Job) -> None:
     """Write one pair. UserError when a file cannot be read or the two differ in size."""
     path_A, path_B, path_AB = job
+    for path in (path_A, path_B):
+        if (kind := read_header(path).dtype) != np.uint8:
+            raise UserError(f"{path} has values of type {kind}, of which a pair in one file would keep 8 bits; train "
+                            "with both folders as they are: --dataset_mode aligned reads A and B beside each other")
     A, B = read_image(path_A, 3), read_image(path_B, 3)
     if A.size != B.size:
         raise UserError(f"a pair must have one size, found {path_A} with {A.width}x{A.height} and {path_B} with "

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from raster.pillow_files import read_image
+from raster.view import read_image
 from util.errors import UserError, exit_on
 
 PHASES = ("train", "val")

@@ -10,9 +10,9 @@ import data
 from evaluation.samples import Direction, Sample, Source, directions, in_unit
 from pages.results_folder import OwnValues, read_results
 from raster import reading
-from raster.pillow_files import read_image
 from raster.reading import BadImage
 from raster.value_range import ValueRange
+from raster.view import read_image
 from util.errors import UserError
 
 

@@ -8,8 +8,10 @@ from PIL import Image
 
 from data.folders import IMAGE_ENDINGS, describe_tree, list_images
 from pages.results_folder import read_results
-from raster.pillow_files import open_image, read_image
+from raster.reading import read_header
+from raster.view import read_image
 from util.errors import UserError
+from util.names import without_ending
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def find_pictures(folder: Path, label: str) -> list[Picture]:
         raise UserError(f"no images in {folder}; {found}\nexpected: a folder of images ({' '.join(IMAGE_ENDINGS)}), or "
                         "one that test.py wrote, such as results/NAME/test_latest")
     names = [path.relative_to(folder) for path in paths]
-    return [Picture(path, name.as_posix(), name.with_suffix("").as_posix())
+    return [Picture(path, name.as_posix(), without_ending(name).as_posix())
             for path, name in zip(paths, names, strict=True)]
 
 
@@ -81,9 +83,9 @@ def _kinds(pictures: Iterable[Picture]) -> tuple[set[str], set[str]]:
     """The formats and the sizes of their files."""
     formats, sizes = set(), set()
     for picture in pictures:
-        with open_image(picture.path) as image:
-            formats.add(str(image.format))
-            sizes.add(f"{image.width}x{image.height}")
+        header = read_header(picture.path)
+        formats.add(header.origin.format)
+        sizes.add("{}x{}".format(*header.size))
     return formats, sizes
 
 

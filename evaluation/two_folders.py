@@ -11,9 +11,9 @@ from evaluation.results import open_results
 from evaluation.samples import Direction, Sample, Source, in_unit
 from pages.results_folder import read_results
 from raster.picture import Header
-from raster.pillow_files import read_image
 from raster.reading import read_header, read_picture
 from raster.value_range import ValueRange
+from raster.view import read_image
 from util.errors import UserError
 
 ROLES = {"fake": "fake", "real": "real"}

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pages.bands import shown_bands
 from util.files import write_atomically
+from util.names import split_ending
 
 LONGEST = 200  # bytes of a name; a file name has at most 255, and _<label>.png is appended to it
 
@@ -75,7 +76,7 @@ def result_names(files: Sequence[Path]) -> dict[str, str]:
     """
     root = os.path.commonpath([path.parent for path in files])
     full = {str(path): path.relative_to(root).as_posix() for path in files}
-    short = {path: os.path.splitext(name)[0] for path, name in full.items()}
+    short = {path: split_ending(name)[0] for path, name in full.items()}
     uses = Counter(short.values())
     return {path: _shortened(name if uses[name] == 1 else full[path]) for path, name in short.items()}
 

@@ -64,4 +64,5 @@ def require_pixels(size: Size, pixel_bytes: int, max_pixels: float) -> None:
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"it is a link to {os.readlink(path)}, which does not exist"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    said = getattr(error, "strerror", None) or " ".join(str(error).split())  # in one line
+    return said or type(error).__name__

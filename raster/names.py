@@ -1,24 +1,11 @@
-"""Names of files: endings of two parts, and the pages of a file as files of their own."""
+"""The pages of a file as files of their own, by their names."""
 import os
 import re
 from pathlib import Path
 
-TWO_PARTS = (".nii.gz",)
+from util.names import split_ending
+
 PAGE = re.compile(r"(.+)\.p([1-9]\d{0,8})")
-
-
-def split_ending(name: str) -> tuple[str, str]:
-    """'scan.nii.gz' to 'scan' and '.nii.gz', 'a.b.png' to 'a.b' and '.png'; the ending keeps its case."""
-    for ending in TWO_PARTS:
-        if name.lower().endswith(ending) and len(name) > len(ending):
-            return name[:-len(ending)], name[-len(ending):]
-    path = Path(name)
-    return path.stem, path.suffix
-
-
-def without_ending(path: Path) -> Path:
-    """The path without the ending of its file, all of it: results and pairs are named so."""
-    return path.with_name(split_ending(path.name)[0])
 
 
 def page_path(path: Path, page: int) -> Path:

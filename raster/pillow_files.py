@@ -52,44 +52,22 @@ def plain_values(image: Image.Image) -> np.ndarray:
     return values.reshape(image.height, image.width, -1)
 
 
-def read_image(path: Path, channels: int, bits: int = 16, max_pixels: float = MAX_PIXELS) -> Image.Image:
-    """The image as 8-bit gray (channels=1) or RGB (channels=3), turned upright by its EXIF orientation.
-
-    Transparent pixels are laid over white; palettes, CMYK and gray are converted; gray with more than 8 bits is scaled
-    down: 0 to 2**bits - 1 become 0 to 255, larger values 255. Of several pages or frames the first is read.
-    Raises BadImage, naming the file, when it cannot be read or has more than max_pixels.
-    """
-    with open_image(path, max_pixels) as image:
-        return upright(image, channels, bits)
-
-
-def upright(image: Image.Image, channels: int, bits: int = 16) -> Image.Image:
-    """An open image of 8 bits as gray (channels=1) or RGB (3), turned upright by its EXIF orientation.
+def upright(image: Image.Image, channels: int) -> Image.Image:
+    """A new image: that of an open file, of 8 bits, as gray (channels=1) or RGB (3), upright by its EXIF orientation.
 
     Transparent pixels are laid over white; palettes, CMYK and gray are converted.
     """
-    image = ImageOps.exif_transpose(image)
-    if is_deep_gray(image):  # Pillow would clip it at 255
-        image = Image.fromarray((deep_values(image) >> (bits - 8)).clip(0, 255).astype(np.uint8))
+    found = turned_upright(image, channels)
+    return found.copy() if found is image else found
+
+
+def turned_upright(image: Image.Image, channels: int) -> Image.Image:
+    """As `upright`, without a copy where it can be done without: the image is changed and may be the result itself."""
+    ImageOps.exif_transpose(image, in_place=True)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert(MODES[channels])
-
-
-def is_deep_gray(image: Image.Image) -> bool:
-    """Whether the image is gray with more than 8 bits."""
-    return image.mode.startswith("I")
-
-
-def deep_values(image: Image.Image) -> np.ndarray:
-    """The values, 0 to 65535, of a gray image with more than 8 bits. ValueError when there are others."""
-    values = np.asarray(image)
-    least, largest = int(values.min()), int(values.max())
-    if least < 0 or largest > 0xFFFF:
-        raise ValueError(f"its values go from {least} to {largest}, expected 0 to 65535; save it with 8 or 16 bits "
-                         "without a sign")
-    return values
+    return image if image.mode == MODES[channels] else image.convert(MODES[channels])
 
 
 def upright_size(image: Image.Image) -> Size:

@@ -5,16 +5,18 @@ from types import ModuleType
 import numpy as np
 from PIL import Image
 
-from raster import array_files, pillow_files, tiff_files
+from raster import array_files, dicom_files, nifti_files, pillow_files, tiff_files
 from raster.bad_image import MAX_PIXELS, BadImage, naming, require_file
-from raster.names import page_path, split_ending, split_page
+from raster.names import page_path, split_page
 from raster.picture import Header, Picture
 from util.errors import UserError
+from util.names import split_ending
 
 __all__ = ["MAX_PIXELS", "BadImage", "page_path", "page_paths", "read_header", "read_picture", "split_page",
            "with_channels"]
 
-BY_ENDING = {".npy": array_files, ".npz": array_files}
+BY_ENDING = {".npy": array_files, ".npz": array_files, ".dcm": dicom_files, ".nii": nifti_files,
+             ".nii.gz": nifti_files}
 LUMA = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601, as Pillow has it
 
 
@@ -34,9 +36,9 @@ def read_header(path: Path, max_pixels: float = MAX_PIXELS) -> Header:
     return family(file).read_header(file, page, max_pixels)
 
 
-def page_paths(path: Path, max_pixels: float = MAX_PIXELS) -> list[Path]:
+def page_paths(path: Path) -> list[Path]:
     """Paths that stand for the pages, frames or slices of a file: name.p1.tif, name.p2.tif. Of a single one its own."""
-    pages = read_header(path, max_pixels).pages
+    pages = read_header(path, max_pixels=float("inf")).pages
     return [path] if pages == 1 else [page_path(path, page) for page in range(1, pages + 1)]
 
 
@@ -44,17 +46,19 @@ def decoded_by_pillow(path: Path) -> bool:
     """Whether Pillow reads a file of 8 bits, its first page that is, with the same pixels as `read_picture`."""
     file, page = split_page(path)
     kind = family(file)
-    return page == 1 and file == path and (kind is pillow_files or kind is tiff_files and tiff_files.is_plain(file))
+    known = kind is pillow_files or (kind is tiff_files and tiff_files.is_plain(file))
+    return known and page == 1 and file == path
 
 
 def family(path: Path) -> ModuleType:
     """The module that reads the file: `read_header`, `read_picture` and `values_of`. Raises BadImage."""
     with naming(path, OSError):
         require_file(path)
+        ending = split_ending(path.name)[1].lower()
+        if ending in BY_ENDING:
+            return BY_ENDING[ending]
         with path.open("rb") as file:
-            if file.read(4) in tiff_files.MAGIC:  # whatever its name is
-                return tiff_files
-    return BY_ENDING.get(split_ending(path.name)[1].lower(), pillow_files)
+            return tiff_files if file.read(4) in tiff_files.MAGIC else pillow_files  # whatever its name is
 
 
 def with_channels(picture: Picture, channels: int, path: Path) -> Picture:

@@ -26,6 +26,8 @@ class ValueRange:
 
     def from_unit(self, unit: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """Float values in [-1, 1] back to those of a file of type `dtype`: whole numbers are rounded, NaN stays."""
+        if dtype == np.uint8 and (self.low, self.high) == (0, 255):  # to the bit what pages show
+            return np.rint((unit.astype(np.float32).clip(-1, 1) + np.float32(1)) * np.float32(127.5)).astype(np.uint8)
         values = (unit.astype(np.float64).clip(-1, 1) + 1) * ((self.high - self.low) / 2) + self.low
         if not np.issubdtype(dtype, np.integer):
             return values.astype(dtype)
@@ -51,3 +53,22 @@ class ValueRange:
 
 
 BYTES = ValueRange(0, 255, "uint8")
+CAMERAS = (8, 10, 12, 14, 16)  # bits that cameras and scanners have
+
+
+def suggested(dtype: np.dtype, least: float | None, largest: float | None) -> ValueRange:
+    """The range that values between `least` and `largest`, of this type, are probably meant in.
+
+    uint8: all of it; uint16: the fewest bits of a camera that hold the largest; floats: 0 to 1 or -1 to 1 if all lie
+    within; else from the least to the largest. None: there are no values.
+    """
+    low, high = 0.0 if least is None else least, 1.0 if largest is None else largest
+    if dtype == np.uint8:
+        return BYTES
+    if dtype == np.uint16:
+        return ValueRange(0, next((1 << bits) - 1 for bits in CAMERAS if high < 1 << bits), dtype.name)
+    if np.issubdtype(dtype, np.floating):
+        for usual in (0.0, -1.0):
+            if usual <= low and high <= 1:
+                return ValueRange(usual, 1, dtype.name)
+    return ValueRange(low, high if high > low else low + 1, dtype.name)

@@ -13,7 +13,8 @@ from PIL import Image, ImageFile
 from data.integrity import Look, inspect_image
 from helpers.images import write_image
 from helpers.loading import open_on
-from raster.pillow_files import BadImage, read_image
+from raster.bad_image import BadImage
+from raster.view import read_image
 from util.errors import UserError
 
 FORMATS = {  # by name: ending, and how it is written

@@ -18,7 +18,7 @@ from data.scaled import ImageFile, read_scaled
 from helpers.caching import fill, images, open_cached
 from helpers.images import read_pixels, write_image
 from helpers.loading import equal, open_on
-from raster.pillow_files import read_image
+from raster.view import read_image
 from util.errors import UserError
 
 pytestmark = pytest.mark.slow

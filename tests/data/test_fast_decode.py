@@ -12,7 +12,7 @@ import data.scaled
 from data.base_dataset import BaseDataset
 from helpers.datasets import make
 from helpers.images import write_image
-from raster.pillow_files import read_image
+from raster.view import read_image
 
 pytestmark = pytest.mark.slow
 
@@ -22,11 +22,11 @@ SCALES = "--load_size 36 --crop_size 32"
 @pytest.fixture
 def decoded(monkeypatch) -> list[tuple[int, int]]:
     """The sizes in which images are decoded."""
-    def upright(image: Image.Image, channels: int) -> Image.Image:
+    def turned_upright(image: Image.Image, channels: int) -> Image.Image:
         sizes.append(image.size)
         return original(image, channels)
-    sizes, original = [], data.scaled.upright
-    monkeypatch.setattr(data.scaled, "upright", upright)
+    sizes, original = [], data.scaled.turned_upright
+    monkeypatch.setattr(data.scaled, "turned_upright", turned_upright)
     return sizes
 
 

@@ -8,7 +8,8 @@ from PIL import Image
 from data.folders import IMAGE_ENDINGS
 from helpers.images import write_image
 from helpers.loading import open_on
-from raster.pillow_files import BadImage, read_image
+from raster.bad_image import BadImage
+from raster.view import read_image
 from util.errors import UserError
 
 
@@ -35,7 +36,7 @@ def test_of_several_frames_the_first_is_read_and_it_is_said(tmp_path: Path, endi
     write_image(tmp_path / "2.png")
     loader = open_on(tmp_path, "--dataset_mode single", needs=("A",))
     assert loader.notices == [f"note: 1 of 2 images have several pages or frames, such as {path} with 3; the first of "
-                              "each is read"]
+                              "each is read, --page all takes every one"]
     assert np.abs(np.asarray(read_image(path, 3), int) - (255, 0, 0)).max() < 5
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from data.integrity import inspect_image
 from helpers.images import write_image
-from raster.pillow_files import read_image
+from raster.view import read_image
 from util.errors import UserError
 
 STORED = {  # by EXIF orientation: how the pixels of the upright image lie in the file

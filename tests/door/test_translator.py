@@ -14,6 +14,8 @@ import bothways
 from helpers.commands import ROOT
 from helpers.images import read_pixels, write_image
 from helpers.lively import CYCLE, NOISY
+from pages.pictures import to_pictures
+from raster.value_range import BYTES
 
 
 def fakes(folder: Path, label: str) -> dict[str, np.ndarray]:
@@ -174,3 +176,11 @@ def test_torch_hub_finds_it(trained, photo):
     run = trained(CYCLE)
     G = torch.hub.load(str(ROOT), "translator", run=run, device="cpu", source="local")
     np.testing.assert_array_equal(np.asarray(G(photo)), np.asarray(bothways.load(run, device="cpu")(photo)))
+
+
+def test_bytes_are_rounded_as_pages_round_them():
+    unit = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    unit[0, 0] = (torch.arange(256 * 256).view(256, 256) % 511) / 255 - 1  # where halves are
+    (expected,) = to_pictures(unit)
+    made = BYTES.from_unit(unit[0].permute(1, 2, 0).numpy(), np.dtype(np.uint8))
+    np.testing.assert_array_equal(made, expected)

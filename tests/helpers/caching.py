@@ -5,7 +5,7 @@ from data.cache import ImageCache
 from data.loader import Loader
 from data.scaled import ImageFile
 from helpers.loading import open_on
-from raster.pillow_files import read_image
+from raster.view import read_image
 
 
 def open_cached(root: Path, cache: str, line: str, needs: tuple[str, ...] = ("A", "B")) -> Loader:

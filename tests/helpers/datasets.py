@@ -9,7 +9,7 @@ from data.check import check_images
 from data.pixels import to_tensor
 from data.transforms import Preprocess
 from options.command_line import parse
-from raster.pillow_files import read_image
+from raster.view import read_image
 from train import COMMAND
 
 PLAIN = "--preprocess none --no_flip"
