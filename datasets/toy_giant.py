@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from toy_deep import draw_scene, stored
@@ -33,16 +34,23 @@ def giant(path: Path, side: int, size: int, seed: int, bands: int, kind: str) ->
             raise InTheWay(f"{path} is in the way and not from this script. Give another file: --out FILE.tif")
     part = path.with_name(f"{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    channels = bands or 3
     try:
         with TiffWriter(part, bigtiff=True) as file:
-            file.write(tiles(side // size, size, seed, bands, kind), shape=(side, side, channels), dtype=kind,
-                       tile=(size, size), photometric="rgb" if not bands else "minisblack", planarconfig="contig",
-                       description=about, metadata=None)
+            shape, how = layout(side, side, bands or 3)
+            file.write(tiles(side // size, size, seed, bands, kind), shape=shape, dtype=kind, tile=(size, size),
+                       description=about, metadata=None, **how)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     return True
+
+
+def layout(height: int, width: int, channels: int) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """The shape in which tifffile wants values (height, width, channels), and how it is to write them."""
+    if channels == 1:
+        return (height, width), {"photometric": "minisblack"}
+    return (height, width, channels), {"photometric": "rgb" if channels == 3 else "minisblack",
+                                       "planarconfig": "contig"}
 
 
 def description(path: Path) -> str:
@@ -66,4 +74,5 @@ def tiles(across: int, size: int, seed: int, bands: int, kind: str) -> Iterator[
         for column in range(across):
             rng = np.random.default_rng((seed, row, column))
             turned = np.rot90(town(int(rng.integers(1, TOWNS + 1))), int(rng.integers(4)))
-            yield np.ascontiguousarray(turned[:, ::rng.choice((-1, 1))])
+            mirrored = np.ascontiguousarray(turned[:, ::rng.choice((-1, 1))])
+            yield mirrored.reshape(layout(*mirrored.shape)[0])

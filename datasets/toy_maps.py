@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from toy_deep import draw_scene, stored
-from toy_giant import BLOCK, InTheWay, giant
+from toy_giant import BLOCK, InTheWay, giant, layout
 from toy_pictures import MAP_COLOURS, SPLITS, draw_town
 from toy_town import CLASSES
 
@@ -77,8 +77,8 @@ def save(picture: Picture, path: Path) -> None:
         return
     from tifffile import imwrite  # the plain set does without
 
-    imwrite(path, picture, photometric="rgb" if picture.shape[2] == 3 else "minisblack", planarconfig="contig",
-            metadata=None)
+    shape, how = layout(*picture.shape)
+    imwrite(path, picture.reshape(shape), metadata=None, **how)
 
 
 def write_palette(path: Path) -> None:

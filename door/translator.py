@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,6 +13,7 @@ import torch
 from torch import Tensor
 
 from door.given import Given, Taken, take, take_file
+from door.looking import look_at
 from door.preparing import Preparing
 from engine.device import choose_device
 from engine.engine import Engine
@@ -26,6 +29,9 @@ from util.errors import UserError
 
 if TYPE_CHECKING:
     from door.files import Progress
+
+
+AHEAD = 4  # files that are read while others are translated
 
 
 class _Options(TestCommandOptions, NetworkOptions):
@@ -73,14 +79,29 @@ class Translator:
         """
         return self._each(self._readable(files, bad), batch_size)
 
+    def look_at(self, files: Sequence[Path]) -> tuple[list[Path], list[str]]:
+        """Look whether files can be read, and which values they use together: those that can, and notices.
+
+        UserError when one cannot, but with skip_bad_images only when none can.
+        """
+        ranges, notices = look_at(files, self.options, self.preparing.preprocess)
+        self.preparing.ranges.update(ranges)
+        return [path for path in files if path in ranges], notices
+
     def _readable(self, files: Iterable[Path], bad: list[BadImage] | None) -> Iterator[Taken]:
-        for path in files:
-            try:
-                yield take_file(path, self.preparing)
-            except BadImage as error:
-                if bad is None:
-                    raise
-                bad.append(error)
+        """The files, ready for the generator; read ahead in threads."""
+        with ThreadPoolExecutor(AHEAD) as pool:
+            waiting: deque[Future[Taken]] = deque()
+            for path in chain(files, [None]):
+                if path is not None:
+                    waiting.append(pool.submit(take_file, path, self.preparing))
+                while waiting and (path is None or len(waiting) > AHEAD):
+                    try:
+                        yield waiting.popleft().result()
+                    except BadImage as error:
+                        if bad is None:
+                            raise
+                        bad.append(error)
 
     def _each(self, given: Iterable[Taken], batch_size: int) -> Iterator[Any]:
         for group in _of_one_size(given, batch_size):

@@ -8,13 +8,12 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from evaluation.choice import Choice, Fitted, to_tensor
 from evaluation.samples import Direction, Sample, Source
 from evaluation.simple_answers import Answers, SimpleAnswers
 from metrics.base_metric import Metric
-from metrics.measuring import Measuring, Report
+from metrics.measuring import Measuring, Report, with_void
 from runs.progress import Progress
 from util.errors import UserError
 
@@ -131,7 +130,7 @@ class _Part:
         for alike in self.waiting.values():
             if alike:
                 names = [name for name, _ in alike]
-                batch = _with_void({role: torch.stack([to_tensor(pictures[role]) for _, pictures in alike]
+                batch = with_void({role: torch.stack([to_tensor(pictures[role]) for _, pictures in alike]
                                                       ).to(self.device) for role in alike[0][1]})
                 with naming(self.source.where):
                     self.measuring.add(names, batch)
@@ -151,11 +150,3 @@ class _Part:
                         Report(report.values, rows, report.notes),
                         self.answers.answers() if self.answers else None,
                         [*self.fitted.notices, *repeated, *report.notes, *said])
-
-
-def _with_void(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The pictures of samples, with 'void' beside them where some have pixels without data (NaN)."""
-    if len({pictures.shape[2:] for pictures in batch.values()}) > 1:  # they are compared as sets, if at all
-        return {role: pictures.nan_to_num(nan=0.0) for role, pictures in batch.items()}
-    void = torch.stack([pictures.isnan().any(1, keepdim=True) for pictures in batch.values()]).any(0)
-    return {**batch, "void": void} if void.any() else batch

@@ -21,8 +21,8 @@ ROLES = {"fake": "fake", "real": "real"}
 
 @dataclass(frozen=True)
 class Pile:
-    """Translations and real images, matched by name. names: of the files of translations; ranges: of files in values/ of
-    results, and whether they may have pixels without data.
+    """Translations and real images, matched by name. names: of the files of translations; ranges: of the files in
+    values/ of results, and whether they may have pixels without data.
     """
 
     matched: Matched

@@ -123,6 +123,14 @@ class Measuring:
         return Value(metric.distance(fake, real), len(fake), len(real))
 
 
+def with_void(batch: Pictures) -> Pictures:
+    """The pictures of a batch, with 'void' beside them where pixels are without data (NaN)."""
+    if len({pictures.shape[2:] for pictures in batch.values()}) > 1:  # they are compared as sets, if at all
+        return {role: pictures.nan_to_num(nan=0.0) for role, pictures in batch.items()}
+    void = torch.stack([pictures.isnan().any(1, keepdim=True) for pictures in batch.values()]).any(0)
+    return {**batch, "void": void} if void.any() else batch
+
+
 def _check_numbers(names: Sequence[str], pictures: Pictures) -> None:
     for role, batch in pictures.items():
         finite = batch.isfinite().flatten(1).all(1).tolist()

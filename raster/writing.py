@@ -1,8 +1,9 @@
 """From a picture as an array to a file, value for value, in the format that the file's ending names."""
 import gzip
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -108,15 +109,35 @@ def _pillow(format: str, resolved: bool = False, **options: Any) -> Callable[[Bi
     return write
 
 
+def write_pages(path: Path, pictures: Iterable[Picture], count: int) -> None:
+    """Write `count` pictures into one file, a page each, as they come. UserError when the ending is not that of a TIFF.
+    """
+    import tifffile
+
+    if kind_of(path) is not TIFF:
+        raise UserError(f"{path}: of the formats that are written only TIFF holds several pages; give a .tif, or a "
+                        "folder")
+    with replacing(path) as file:
+        source = iter(pictures)
+        first = next(source)
+        with tifffile.TiffWriter(file, bigtiff=count * first.values.nbytes > CLASSIC_TIFF) as tiff:
+            for picture in chain([first], source):
+                _add_page(tiff, picture)
+
+
 def _write_tiff(file: BinaryIO, picture: Picture) -> None:
     import tifffile
 
+    with tifffile.TiffWriter(file, bigtiff=picture.values.nbytes > CLASSIC_TIFF) as tiff:
+        _add_page(tiff, picture)
+
+
+def _add_page(tiff: Any, picture: Picture) -> None:
     values = picture.values
     layout = tiff_layout(values.shape[2], values.dtype, picture.origin, picture.no_data)
     if values.dtype.kind in "iu" and values.itemsize <= 4:
         layout["predictor"] = True  # differences of neighbours, which pack better
-    with tifffile.TiffWriter(file, bigtiff=values.nbytes > CLASSIC_TIFF) as tiff:
-        tiff.write(_plain(picture), compression="zlib", **layout)
+    tiff.write(_plain(picture), compression="zlib", **layout)
 
 
 def tiff_layout(channels: int, dtype: np.dtype, origin: Origin, no_data: float | None) -> dict[str, Any]:

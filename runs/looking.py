@@ -2,7 +2,7 @@
 from collections.abc import Mapping
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,9 +10,10 @@ from torch import Tensor
 
 from engine.distributed import gather
 from engine.engine import Engine
-from metrics.measuring import Measuring
+from metrics.measuring import Measuring, with_void
 from models.contract import Batch, Images, Translation
 from pages.pictures import pictures
+from raster.value_range import BYTES, ValueRange
 from runs.validation_metrics import FLAG, Chosen, measuring_device
 from util.errors import UserError
 from util.torchrun import rank, world_size
@@ -21,15 +22,25 @@ Sample = Mapping[str, np.ndarray]
 """The pictures of one held-out image, uint8 (H, W, 3), by label."""
 
 
+class Values(NamedTuple):
+    """What the values of images mean. ranges: of the files of a side, A or B; bands: to show of pictures with many."""
+
+    ranges: Mapping[str, ValueRange]
+    bands: tuple[int, ...] = ()
+
+
+PLAIN = Values({"A": BYTES, "B": BYTES})
+
+
 class Look:
     """Looks at what is made of the held-out images. Of several processes the first one looks at all of them, in order.
 
-    Measured are the pictures of 8 bits that test.py would write; each file counts once, however often a shorter pile is
+    Measured are the values that test.py would write, be they of 8 bits or not; each file counts once, however often a shorter pile is
     begun anew beside a longer one.
     """
 
-    def __init__(self, engine: Engine, chosen: Chosen, pairs: bool, samples: int):
-        self.engine, self.most = engine, samples
+    def __init__(self, engine: Engine, chosen: Chosen, pairs: bool, samples: int, values: Values):
+        self.engine, self.most, self.values_in = engine, samples, values
         self.sent, self.seen = 0, 0  # samples: of this process, of all
         self.directions = [Direction(t, pairs, Measuring(chosen.get(t.fake, {})))
                            for t in engine.model.translations]
@@ -48,24 +59,44 @@ class Look:
     def _to_look_at(self, batch: Batch, images: Images) -> list[dict[str, Any]]:
         """The samples of a batch: its pictures by name and its files by side; no pictures where nobody wants them."""
         samples = []
-        shown = pictures(self.engine.model.visuals(images)) if self.measures or self._wanted else []
+        visuals = self.engine.model.visuals(images) if self.measures or self._wanted else {}
+        shown = pictures(visuals, self.values_in.bands) if visuals else []
         for index in range(len(batch["A"])):
             own = shown[index] if self.measures or self._wanted else {}
+            values = self._values_of({label: image[index] for label, image in visuals.items()}, batch, index
+                                     ) if self.measures else {}
             samples.append({
+                "values": values,
                 "shown": {label.removesuffix("_rgb"): torch.from_numpy(picture) for label, picture in own.items()},
                 "files": {side: batch[f"{side}_paths"][index] for side in "AB" if f"{side}_paths" in batch}})
             self.sent += 1
         return samples
+
+    def _values_of(self, images: Images, batch: Batch, index: int) -> dict[str, Tensor]:
+        """The images of a sample, (C, H, W) in [-1, 1], as their files would hold them, brought to [0, 1]; NaN where there
+        are no data. Gray and RGB of 8 bits are left out, which the pictures to show hold as well."""
+        found = {}
+        for label, image in images.items():
+            side, made_from = self.engine.model.shown_as(label)
+            values_in, void = self.values_in.ranges[side], batch.get(f"{made_from}_void")
+            if values_in == BYTES and len(image) in (1, 3) and not (void is not None and bool(void[index].any())):
+                continue
+            written = values_in.from_unit(image.float().cpu().numpy(), np.dtype(values_in.dtype))
+            values = (torch.from_numpy(values_in.to_unit(written)) + 1) / 2
+            values = values if void is None else values.masked_fill(void[index].cpu(), torch.nan)
+            found[label.removesuffix("_rgb")] = values.expand(3, -1, -1) if len(values) == 1 else values
+        return found
 
     @property
     def _wanted(self) -> bool:
         """Whether the next sample of this process is one of those to show."""
         return rank() + self.sent * world_size() < self.most
 
-    def _take(self, shown: Mapping[str, Tensor], files: Mapping[str, str]) -> None:
-        """One sample, in process 0. shown: uint8 (H, W, 3) by name."""
+    def _take(self, shown: Mapping[str, Tensor], values: Mapping[str, Tensor], files: Mapping[str, str]) -> None:
+        """One sample, in process 0. shown: uint8 (H, W, 3) by name; values: see `_values_of`."""
+        measured = {name: picture.permute(2, 0, 1) / 255 for name, picture in shown.items()} | dict(values)
         for direction in self.directions:
-            direction.measure(shown, files, measuring_device(self.engine.device))
+            direction.measure(measured, files, measuring_device(self.engine.device))
             if self.seen < self.most and (lines := direction.line(shown)):
                 file = files.get(direction.source_side, "")
                 several = f" to {direction.names['fake']}" if len(self.directions) > 1 else ""
@@ -99,7 +130,7 @@ class Direction:
         self.roles: set[str] = set()
 
     def measure(self, shown: Mapping[str, Tensor], files: Mapping[str, str], device: torch.device) -> None:
-        """Measure a sample of those pictures; files: by side."""
+        """Measure a sample of those pictures, (C, H, W) in [0, 1]; files: by side."""
         roles = {role: shown[name] for role, name in self.names.items() if name in shown}
         self.roles |= roles.keys()
         if not self.measuring.metrics:
@@ -110,8 +141,8 @@ class Direction:
         if self._again("source", f"{source} {target}" if self.pairs else source):
             roles = {role: picture for role, picture in roles.items() if role == "real"}
         if roles:
-            self.measuring.add([f"{source} {target}"], {role: picture.permute(2, 0, 1)[None].to(device) / 255
-                                                        for role, picture in roles.items()})
+            self.measuring.add([f"{source} {target}"], with_void({role: picture[None].to(device)
+                                                                  for role, picture in roles.items()}))
 
     def _again(self, role: str, file: str) -> bool:
         """Whether this file was there before."""

@@ -14,9 +14,12 @@ from engine.validation import validate
 from models.contract import Batch
 from options.groups import TrainCommandOptions, validated_every
 from options.schema import Options, did_you_mean
+from pages.bands import read_bands
 from pages.pictures import to_pictures
+from raster.results import range_of_results
+from raster.value_range import BYTES
 from runs.followed import Followed
-from runs.looking import Look, Sample
+from runs.looking import PLAIN, Look, Sample, Values
 from runs.validation_metrics import FLAG, MEANS, Chosen, choose_label_metrics, higher_is_better, require_enough
 from util.errors import UserError
 from util.torchrun import rank
@@ -52,12 +55,13 @@ class Measured:
 class Validation:
     """Measures a training on held-out images. Alone and in several processes it gives the same numbers."""
 
-    def __init__(self, engine: Engine, held_out: HeldOut, chosen: Chosen, pairs: bool, samples: int, every: int):
+    def __init__(self, engine: Engine, held_out: HeldOut, chosen: Chosen, pairs: bool, samples: int, every: int,
+                 values: Values = PLAIN):
         """chosen: what is measured beside the model's own metrics; pairs: whether each sample is a pair; samples: how
-        many are shown; every: epochs between two validations.
+        many are shown; every: epochs between two validations; values: of the images.
         """
         self.engine, self.held_out, self.chosen, self.pairs = engine, held_out, chosen, pairs
-        self.samples, self.every = samples, every
+        self.samples, self.every, self.values = samples, every, values
 
     def due(self, epoch: int, last: int) -> bool:
         """Whether to validate after `epoch`; after the last one in any case."""
@@ -68,7 +72,7 @@ class Validation:
 
         UserError when something cannot be measured, or `best_metric` ('' for none) is not among what is.
         """
-        look, higher = Look(self.engine, self.chosen, self.pairs, 1), higher_is_better(self.chosen)
+        look, higher = self._look(1), higher_is_better(self.chosen)
         own = validate(self.engine, self.held_out.first(1), look)
         if rank() == 0:
             look.require_all_roles()
@@ -89,8 +93,11 @@ class Validation:
             means = self._measure().values
         return Measured({**raw.values, **{f"{MEANS}{name}": value for name, value in means.items()}}, raw.samples)
 
+    def _look(self, samples: int) -> Look:
+        return Look(self.engine, self.chosen, self.pairs, samples, self.values)
+
     def _measure(self) -> Measured:
-        look = Look(self.engine, self.chosen, self.pairs, self.samples)
+        look = self._look(self.samples)
         own = validate(self.engine, self.held_out.first(self.held_out.images), look)
         return Measured({**own, **from_rank_0(look.values)}, look.samples)
 
@@ -108,7 +115,10 @@ def open_validating(engine: Engine, held_out: HeldOut | None, chosen: Chosen, pa
     require_enough(chosen, held_out.fewest, held_out.least_side)
     labels, notices = choose_label_metrics(options, engine.model.translations, partial(_pictures_of, held_out))
     chosen = {fake: {**told, **labels.get(fake, {})} for fake, told in chosen.items()}
-    validation = Validation(engine, held_out, chosen, pairs, opt.val_samples, validated_every(opt))
+    values = Values({"A": range_of_results(opt.input_range, BYTES, "input_range"),
+                     "B": range_of_results(opt.output_range, BYTES, "output_range")},
+                    read_bands(opt.show_bands, (opt.input_nc, opt.output_nc)))
+    validation = Validation(engine, held_out, chosen, pairs, opt.val_samples, validated_every(opt), values)
     higher = bool(opt.best_metric or any(chosen.values())) and validation.check(opt.best_metric)
     on = f"{held_out.images} images of --val_phase {opt.val_phase}"
     return validation, Followed(opt.best_metric, higher, bool(opt.best_metric), on), notices

@@ -96,9 +96,10 @@ def _refuse_bands(kinds: Mapping[str, type[Metric]], translations: Sequence[Tran
         for name, kind in kinds.items():
             for role in kind.needs:
                 side = sides[role].removeprefix("real_")
-                if channels[side] not in (1, 3):
+                if channels[side] not in (1, 3) and not kind.any_bands:
+                    able = ", ".join(known for known in metrics.names() if metrics.find(known).any_bands)
                     raise UserError(f"{FLAG} {name} measures pictures that are gray or RGB, and those of {side} have "
-                                    f"{channels[side]} channels; leave it out: the model's own metrics take any number")
+                                    f"{channels[side]} channels; leave it out, or choose of: {able}")
 
 
 def _told(name: str, t: Translation, translations: Sequence[Translation]) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 import evaluate
@@ -85,6 +86,25 @@ def test_further_samples_have_the_same_size(trained, translate, dataroot):
     write_image(dataroot / "photos" / "a.png", 33, 21)
     folder = translate(f"--model test --dataroot {dataroot}/photos --keep_size --samples 2") / "images"
     assert {read_pixels(path).shape for path in folder.glob("*.png")} == {(21, 33, 3)}
+
+
+def test_deep_images_of_any_channels_keep_their_size(train, translate, dataroot):
+    for number in range(1, 4):
+        for phase in ("train", "test"):
+            for side, channels in (("A", 2), ("B", 1)):
+                path = dataroot / "deep" / phase / side / f"{number}.tif"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                rng, shape = np.random.default_rng(number), (37, 43 + number, channels)
+                values = rng.integers(0, 4096, shape, np.uint16).squeeze()
+                tifffile.imwrite(path, values, photometric="minisblack", metadata=None,
+                                 planarconfig="contig" if channels > 1 else None)
+    line = f"--dataroot {dataroot}/deep --input_nc 2 --output_nc 1"
+    train(f"{line} --model pix2pix --preprocess crop --crop_size 40 --pad reflect")
+    folder = translate(f"--dataroot {dataroot}/deep --model pix2pix --save fake_B,real_A")
+    for number in range(1, 4):
+        real, fake = (tifffile.imread(folder / "values" / f"{number}_{label}.tif") for label in ("real_A", "fake_B"))
+        assert np.array_equal(real, tifffile.imread(dataroot / f"deep/test/A/{number}.tif"))
+        assert (fake.shape, fake.dtype) == ((37, 43 + number), np.uint16)
 
 
 @pytest.mark.parametrize("other", ["--crop_size 32", "--load_size 40", "--preprocess crop"])

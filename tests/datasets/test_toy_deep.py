@@ -74,6 +74,8 @@ def test_bands_are_infrared_and_colours_and_then_classes_by_levels_of_their_own(
     infrared = [photo[:, :, 0][classes == kind].mean() for kind in range(6) if (classes == kind).any()]
     assert max(infrared) > 120 > 40 > min(infrared)
     assert not np.array_equal(photo[:, :, 4], photo[:, :, 5]) and photo[:, :, 4:].std() > 10
+    one = tifffile.imread(make(tmp_path / "one", "--bands", "1") / "train/A/0001.tif")
+    assert np.array_equal(one.reshape(32, 32), photo[:, :, 0])
     two = tifffile.imread(make(tmp_path / "two", "--bands", "2", "--bits", "16") / "train/A/0001.tif")
     assert two.shape == (32, 32, 2) and np.array_equal(np.rint(two / 257), photo[:, :, :2])
 
@@ -104,9 +106,10 @@ def test_a_giant_photo_is_a_tiled_bigtiff_of_turned_towns(tmp_path: Path, few_to
     assert len(town) == 5  # each is one of them, whichever way it is turned
     tiles = {tile.tobytes() for row in np.split(whole, 6) for tile in np.split(row, 6, axis=1)}
     assert len(tiles) > 15
+    assert tifffile.imread(make(tmp_path / "one.tif", "--giant", "64", "--bands", "1")).shape[:2] == (64, 64)
     small = tifffile.imread(make(tmp_path / "small.tif", "--giant", "64", "--bits", "16", "--bands", "2"))
     assert np.array_equal(small, whole[:64, :64])
-    assert [entry.name for entry in sorted(tmp_path.iterdir())] == ["giant.tif", "small.tif"]
+    assert [entry.name for entry in sorted(tmp_path.iterdir())] == ["giant.tif", "one.tif", "small.tif"]
 
 
 def test_a_giant_of_8_bits_is_made_of_the_towns_of_the_set(plain: Path, tmp_path: Path, monkeypatch):
