@@ -63,9 +63,9 @@ def _range_of(path: Path, values: np.ndarray) -> ValueRange:
         return ValueRange(0, np.iinfo(values.dtype).max, values.dtype.name)
     if values.dtype.kind == "f" and np.nanmin(values) >= 0 and np.nanmax(values) <= 1:
         return ValueRange(0, 1, values.dtype.name)
-    raise UserError(f"{path} has values of type {values.dtype}, from {np.nanmin(values):g} to {np.nanmax(values):g}, of "
-                    "which nobody knows what is black and white; measure the results folder of test.py, which says it, "
-                    "or files of 8 or 16 bits without a sign, or of floats from 0 to 1")
+    raise UserError(f"{path} has values of type {values.dtype}, from {np.nanmin(values):g} to {np.nanmax(values):g}, "
+                    "of which nobody knows what is black and white; measure the results folder of test.py, which says "
+                    "it, or files of 8 or 16 bits without a sign, or of floats from 0 to 1")
 
 
 def two_folders(real: Path, fake: Path, choice: Choice) -> Source:
@@ -89,7 +89,8 @@ def two_folders(real: Path, fake: Path, choice: Choice) -> Source:
              if not is_plain(header := read_header(path)) and (channels := header.channels) not in (1, 3)}
     direction = Direction("fake", "", ROLES, bool(needy), bands)
     said = [*real_images.notices, *fake_images.notices, *([f"note: {matched.lonely}"] if matched.lonely else [])]
-    return Source(str(fake), str(real), [direction], Pile(matched, names, _known_ranges(real) | _known_ranges(fake)), said)
+    pile = Pile(matched, names, _known_ranges(real) | _known_ranges(fake))
+    return Source(str(fake), str(real), [direction], pile, said)
 
 
 def _all(images: Named) -> list[Path]:

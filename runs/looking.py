@@ -35,8 +35,8 @@ PLAIN = Values({"A": BYTES, "B": BYTES})
 class Look:
     """Looks at what is made of the held-out images. Of several processes the first one looks at all of them, in order.
 
-    Measured are the values that test.py would write, be they of 8 bits or not; each file counts once, however often a shorter pile is
-    begun anew beside a longer one.
+    Measured are the values that test.py would write, be they of 8 bits or not; each file counts once, however often a
+    shorter pile is begun anew beside a longer one.
     """
 
     def __init__(self, engine: Engine, chosen: Chosen, pairs: bool, samples: int, values: Values):
@@ -73,8 +73,8 @@ class Look:
         return samples
 
     def _values_of(self, images: Images, batch: Batch, index: int) -> dict[str, Tensor]:
-        """The images of a sample, (C, H, W) in [-1, 1], as their files would hold them, brought to [0, 1]; NaN where there
-        are no data. Gray and RGB of 8 bits are left out, which the pictures to show hold as well."""
+        """The images of a sample, (C, H, W) in [-1, 1], as their files would hold them, brought to [0, 1]; NaN where
+        there are no data. Gray and RGB of 8 bits are left out, which the pictures to show hold as well."""
         found = {}
         for label, image in images.items():
             side, made_from = self.engine.model.shown_as(label)

@@ -22,6 +22,15 @@ def write_pairs(folder: Path, count: int, side: int = 32) -> Path:
     return folder
 
 
+def bands(seed: int, channels: int, dtype: str = "uint16", low: float = 0, high: float = 4095, side: int = 32
+          ) -> np.ndarray:
+    """Noise of many bands, (side, side, channels), with both ends of its range."""
+    rng = np.random.default_rng(seed)
+    values = low + (high - low) * rng.random((side, side, channels))
+    values[0, 0], values[0, 1] = low, high
+    return (values.round() if np.issubdtype(dtype, np.integer) else values).astype(dtype)
+
+
 def read_pixels(path: Path) -> np.ndarray:
     """The image as uint8 (H, W, 3)."""
     return np.asarray(Image.open(path).convert("RGB"))
