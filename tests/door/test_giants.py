@@ -88,6 +88,17 @@ def test_files_may_have_more_pixels_than_are_read_whole(tile, giants: Path):
     assert not folder.exists()
 
 
+def test_a_folder_becomes_a_folder_of_files_that_are_written_in_parts(tile, giants: Path):
+    Image.open(giants / "a.png").save(giants / "a.bmp")
+    with tifffile.TiffWriter(giants / "d.tif") as file:
+        for page in range(2):
+            file.write(np.full((40, 36, 3), 70 * page, np.uint8), contiguous=False, metadata=None, photometric="rgb")
+    tile(giants, "--tile 32 --output out --page all")
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "a.bmp.tif", "a.png.tif", "b.tif", "c.tif", "d.p1.tif", "d.p2.tif"]
+    assert read_picture(Path("out/d.p2.tif")).values.shape == (40, 36, 3)
+
+
 def test_the_python_door_gives_the_same_file(tile, giants: Path, tmp_path: Path):
     tile(giants / "b.tif", "--tile 32 --output out.tif")
     told = []
