@@ -14,7 +14,7 @@ def regions_of(made: Pass, tile: Region, size: tuple[int, int]) -> dict[Node, Re
 
 
 def compute_tile(made: Pass, tile: Region, size: tuple[int, int], read: Callable[[Node, Region], Tensor],
-                 done: Callable[[Node, Region, Tensor], None]) -> None:
+                 done: Callable[[Pass, Node, Region, Tensor], None]) -> None:
     """Compute a pass for a tile.
 
     read: the values, (1, channels, h, w), of what is there already; done: is given the tile's own part of each image
@@ -36,7 +36,7 @@ def compute_tile(made: Pass, tile: Region, size: tuple[int, int], read: Callable
         if made.is_target(node):
             mine = own(node, 0, tile[0], size[0]), own(node, 1, tile[1], size[1])
             if length(mine[0]) and length(mine[1]):
-                done(node, mine, cut(value, region, mine))
+                done(made, node, mine, cut(value, region, mine))
         if left[node]:
             values[node] = value
 

@@ -1,4 +1,5 @@
 """A network as nodes that compute any region of their own image: what a region needs, and its values."""
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from tiles.statistics import Statistics
 
 Span = tuple[int, int]
 """From which row or column to before which."""
@@ -110,7 +113,10 @@ class Cat(Node):
 
 @dataclass(eq=False)
 class Pad(Node):
-    """Reflection at the borders of the whole image. before: rows above, columns left; inside of it nothing is copied."""
+    """Reflection at the borders of the whole image; inside of it nothing is copied.
+
+    before: rows above it, columns to its left.
+    """
 
     before: tuple[int, int] = (0, 0)
 
@@ -123,16 +129,24 @@ class Pad(Node):
     def needs(self, axis: int, span: Span) -> Span:
         if not length(span):
             return (0, 0)
+        first, stop = (edge - self.before[axis] for edge in span)
+        if first >= 0 and stop <= self.inputs[0].size[axis]:
+            return first, stop
         sources = self._sources(axis, span)
         return int(sources.min()), int(sources.max()) + 1
 
     def compute(self, parts: Sequence[Tensor], region: Region) -> Tensor:
-        values = parts[0]
-        for axis, span in enumerate(region):
-            sources = self._sources(axis, span) - self.needs(axis, span)[0]
-            if len(sources) != values.shape[2 + axis] or bool((sources.diff() != 1).any()):
+        values, pads = parts[0], []  # left, right, top, bottom
+        for axis in (1, 0):
+            (begin, end), (first, stop) = region[axis], self.needs(axis, region[axis])
+            begin, end = begin - self.before[axis], end - self.before[axis]
+            if (first, stop) == (max(begin, 0), min(end, self.inputs[0].size[axis])):
+                pads += [first - begin, end - stop]
+            else:  # the part is smaller than its reflection
+                sources = self._sources(axis, region[axis]) - first
                 values = values.index_select(2 + axis, sources.to(values.device))
-        return values
+                pads += [0, 0]
+        return F.pad(values, pads, mode="reflect") if any(pads) else values
 
 
 @dataclass(eq=False)
@@ -201,6 +215,9 @@ class Norm(Node):
     mean: Tensor | None = None
     variance: Tensor | None = None
 
+    def know(self, statistics: Statistics) -> None:
+        self.mean, self.variance = statistics.mean, statistics.variance
+
     def compute(self, parts: Sequence[Tensor], region: Region) -> Tensor:
         assert self.mean is not None and self.variance is not None
         x, layer = parts[0], self.layer
@@ -218,3 +235,8 @@ class Graph:
         for node in nodes:
             if isinstance(node, Elementwise):
                 node.in_place = used.count(node.inputs[0]) == 1 and node.inputs[0] is not self.source
+
+    @property
+    def multiple(self) -> int:
+        """Of what the sides of a picture are multiples: how much smaller the smallest image is."""
+        return math.prod(node.layer.stride[0] for node in self.nodes if isinstance(node, Convolution))

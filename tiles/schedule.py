@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tiles.nodes import Add, Convolution, Graph, Node, Norm, Region, Source, Span, TransposedConvolution, length, union
+from tiles.nodes import Add, Convolution, Graph, Node, Norm, Region, Source, Span, TransposedConvolution, union
 
 KEPT = 1 / 4  # of the channels of the first convolution, a pixel of the picture: images that are not larger are kept
 
@@ -36,7 +36,7 @@ class Pass:
 
     def flops(self, size: tuple[int, int], tile: int) -> int:
         """Of the pass as torch.utils.flop_counter counts them: two for each multiplication of the convolutions."""
-        counted = [{node: 0 for node in self.nodes} for _ in size]
+        counted = [dict.fromkeys(self.nodes, 0) for _ in size]
         for axis, whole in enumerate(size):
             for edges in tiles_along(whole, tile):
                 for node, span in self.spans(axis, edges, whole).items():
@@ -58,6 +58,11 @@ def own(node: Node, axis: int, tile: Span, whole: int) -> Span:
 def tiles_along(whole: int, tile: int) -> Iterator[Span]:
     """The spans of the tiles along an axis; the last one may be smaller."""
     return pairwise([*range(0, whole, tile), whole])
+
+
+def tiles_of(size: tuple[int, int], tile: int) -> list[Region]:
+    """The tiles of a picture of (height, width), row by row."""
+    return [(rows, columns) for rows in tiles_along(size[0], tile) for columns in tiles_along(size[1], tile)]
 
 
 def make_passes(graph: Graph, stepwise: bool) -> list[Pass]:

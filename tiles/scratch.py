@@ -20,9 +20,10 @@ class ScratchFile:
     def __init__(self, path: Path, size: tuple[int, int], channels: int):
         """Opens the file, or makes it. OSError, with the path."""
         self.path, self.width, self.channels = path, size[1], channels
-        self.bytes = size[0] * size[1] * channels * 4
+        path.parent.mkdir(parents=True, exist_ok=True)
         self.file = open(path, "r+b" if path.exists() else "x+b", buffering=0)  # noqa: SIM115
-        self.file.truncate(self.bytes)
+        self.file.truncate(size[0] * size[1] * channels * 4)
+        self.is_synced = True
 
     def read(self, region: Region) -> Tensor:
         """(1, channels, h, w), channels_last."""
@@ -36,8 +37,9 @@ class ScratchFile:
 
     def write(self, region: Region, values: Tensor) -> None:
         """values: (1, channels, h, w). OSError, with the path, when the disk is full."""
-        for row, place in zip(values[0].permute(1, 2, 0).float().cpu().contiguous().numpy(), self._places(region),
-                              strict=True):
+        self.is_synced = False
+        rows = values[0].permute(1, 2, 0).float().cpu().contiguous().numpy()
+        for row, place in zip(rows, self._places(region), strict=True):
             self.file.seek(place)
             if self.file.write(row.data) != row.nbytes:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
@@ -49,7 +51,9 @@ class ScratchFile:
 
     def sync(self) -> None:
         """Return when all that was written is on the disk."""
-        os.fsync(self.file.fileno())
+        if not self.is_synced:
+            os.fsync(self.file.fileno())
+        self.is_synced = True
 
     def close(self) -> None:
         self.file.close()

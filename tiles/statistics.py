@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+CACHED = 1 << 16  # values that a CPU's cache holds
+
 
 @dataclass
 class Statistics:
@@ -14,36 +16,43 @@ class Statistics:
     variances": sums of squares would cancel each other out.
     """
 
-    count: int = 0
-    mean: Tensor | None = None
-    squares: Tensor | None = None
+    count: int
+    mean: Tensor
+    squares: Tensor
 
-    def add(self, values: Tensor) -> None:
-        """Values (1, C, h, w) that were not seen before."""
-        variance, mean = (part.double().cpu() for part in
-                          torch.var_mean(values.float(), (0, 2, 3), correction=0))
-        count = values[0, 0].numel()
-        if self.mean is None or self.squares is None:
-            self.count, self.mean, self.squares = count, mean, variance * count
-            return
-        share = count / (self.count + count)
-        distance = mean - self.mean
-        self.squares = self.squares + variance * count + distance**2 * (self.count * share)
-        self.mean = self.mean + distance * share
-        self.count += count
+    @classmethod
+    def of(cls, values: Tensor) -> "Statistics":
+        """Of all values, (1, C, h, w)."""
+        x = values[0].float()
+        channels, height, width = x.shape
+        near = x[:, :1].mean((1, 2), keepdim=True)  # the mean, or near it
+        rows = max(1, CACHED // (width * channels)) if x.device.type == "cpu" else height
+        total = squares = torch.zeros(channels, dtype=torch.float64, device=x.device)
+        for part in x.split(rows, 1):
+            distance = part - near
+            total = total + distance.sum((1, 2))
+            squares = squares + distance.square_().sum((1, 2))
+        count = height * width
+        off = total / count
+        return cls(count, (near.flatten() + off).cpu(), (squares - count * off**2).clamp(min=0).cpu())
+
+    def with_(self, other: "Statistics") -> "Statistics":
+        """Of the values of both."""
+        count = self.count + other.count
+        distance, share = other.mean - self.mean, other.count / count
+        return Statistics(count, self.mean + distance * share,
+                          self.squares + other.squares + distance**2 * (self.count * share))
 
     @property
     def variance(self) -> Tensor:
         """The biased one, (C,)."""
-        assert self.squares is not None
         return self.squares / self.count
 
     def state(self) -> dict[str, Any]:
         """What JSON can keep without loss."""
-        assert self.mean is not None and self.squares is not None
         return {"count": self.count, "mean": self.mean.tolist(), "squares": self.squares.tolist()}
 
     @classmethod
-    def of(cls, state: dict[str, Any]) -> "Statistics":
+    def from_state(cls, state: dict[str, Any]) -> "Statistics":
         mean, squares = (torch.tensor(state[name], dtype=torch.float64) for name in ("mean", "squares"))
         return cls(state["count"], mean, squares)
