@@ -1,6 +1,7 @@
 """A generator over tiles does what it does in one pass over the whole picture."""
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from tiles import standing
 from tiles.box import Box
 from tiles.plan import Plan, make_plan
 from tiles.translating import translate_tiled
-from util.errors import UserError
+from util.errors import MachineError, UserError
 
 PLENTY = 1 << 40  # bytes of memory
 
@@ -24,7 +25,7 @@ NETS = {
     "unet": lambda norm, dropout=False: UnetGenerator(2, 1, 4, norm, dropout, num_downs=5),
     "encoder_decoder": lambda norm, dropout=False: UnetGenerator(3, 3, 4, norm, dropout, num_downs=6, skip=False),
 }
-GAINS = {("unet", "none"): 0.15, ("encoder_decoder", "none"): 0.2, ("encoder_decoder", "batch"): 0.15}  # that outputs differ from pixel to pixel
+GAINS = {("unet", "none"): 0.15, ("encoder_decoder", "none"): 0.2, ("encoder_decoder", "batch"): 0.15}  # else all gray
 SIZES = {"resnet_9blocks": (52, 76), "resnet_6blocks": (76, 64), "unet": (96, 160), "encoder_decoder": (128, 64)}
 
 
@@ -212,6 +213,20 @@ def test_statistics_of_a_thumbnail_are_those_of_the_whole_where_it_is_the_whole(
     net = made("resnet_6blocks", "instance")
     x = picture(net, (64, 96))
     assert (tiled(net, x, tmp_path, 32, "thumbnail") - whole(net, x)).abs().max() < 1e-5
+
+
+def test_norms_that_have_learned_their_statistics_look_at_no_thumbnail(tmp_path: Path):
+    net = made("resnet_6blocks", "batch").eval()
+    x = picture(net, (64, 96))
+    assert (tiled(net, x, tmp_path, 32, "thumbnail") - whole(net, x)).abs().max() < 1e-5
+
+
+def test_a_full_disk_is_said_before_the_work_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10**4))
+    net = made("resnet_6blocks", "instance")
+    with pytest.raises(MachineError, match="keeps 65.5 kB in .*, and 10 kB are free there"):
+        tiled(net, picture(net, (64, 64)), tmp_path, 32)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_statistics_of_a_thumbnail_are_near_and_those_of_tiles_are_not(tmp_path: Path,
