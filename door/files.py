@@ -23,9 +23,8 @@ def translate_file(translator: Translator, source: Path, target: Path, batch_siz
                    ) -> list[str]:
     """Translate a file into another one, whose ending says its format; returns notices.
 
-    UserError when the source cannot be read, is the target itself, or the target cannot hold what it becomes.
+    UserError when the source cannot be read, or the target cannot hold what it becomes.
     """
-    require_another(source, target)
     if moves(source, target, translator.opt.page):
         if is_video(source) or is_video(target):
             from door.video import translate_video

@@ -1,18 +1,19 @@
 """test.py --tile: each picture is translated tile by tile at its own size; the page shows reduced views."""
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from data.giants import find_giants, ranges_of_giants
 from data.pages import chosen_pages
-from door.files import require_another
 from door.giant import Giant, Way
-from door.output import Job, plan
+from door.output import Job, Say, plan
 from door.reduced import reduced
 from engine.device import choose_device
 from engine.engine import Engine
@@ -38,6 +39,9 @@ from util.errors import UserError
 from util.notices import say
 from util.torchrun import world_size
 
+if TYPE_CHECKING:
+    from door.translator import Translator
+
 VALUES = "values"  # the folder of the translations, beside that of the page's pictures
 LABELS = {"test": ("real", "fake")}  # of other models they are:
 USUAL = ("real_A", "fake_B")
@@ -61,8 +65,7 @@ def translate_giants(options: Options) -> None:
     if not output:
         require_same_inputs(folder, options)
     print(engine.describe(opt.verbose))
-    giants, notices = open_giants(options, engine, jobs)
-    say(notices)
+    giants = open_giants(options, engine, jobs)
     if options.view(TileOptions).dry_run:
         for giant in giants:
             print(f"{giant.describe()}\n  about {_duration(giant.seconds())}, as one tile takes here")
@@ -77,38 +80,44 @@ def translate_giants(options: Options) -> None:
         giant.forget()
 
 
-def translate_giant(options: Options, engine: Engine, source: Path, target: Path, progress: Callable[[int, int], None]
-                    ) -> list[str]:
-    """Translate one file into another; returns notices. progress: is told (arithmetic done, in all). Raises as
-    `open_giants` and `Giant.translate`.
+def translate_giant(translator: Translator, source: Path, target: Path, tile: str | int, norm: str,
+                    progress: Callable[[int, int], None]) -> list[str]:
+    """Translate one file into another tile by tile; returns notices. Raises as test.py --tile does.
+
+    progress: is told what of the arithmetic is done, and how much it is in all.
     """
-    (giant,), notices = open_giants(options, engine, [Job(source, target)])
-    giant.translate(progress)
-    giant.forget()
+    notices: list[str] = []
+    try:
+        how = {name: translator.options.declared[name].read(str(value))
+               for name, value in (("tile", tile), ("tile_norm", norm))}
+    except ArgumentTypeError as error:
+        raise UserError(f"tile_norm {error}") from None
+    (giant,) = open_giants(translator.options.replace(**how), translator.engine, [Job(source, target)],
+                           notices.extend)
+    try:
+        giant.translate(progress)
+    finally:
+        giant.forget()
     return notices
 
 
-def open_giants(options: Options, engine: Engine, jobs: Sequence[Job]) -> tuple[list[Giant], list[str]]:
-    """The translations of some files, with the ranges of values that belong to all of them, and notices.
+def open_giants(options: Options, engine: Engine, jobs: Sequence[Job], say: Say = say) -> list[Giant]:
+    """The translations of some files, with the ranges of values that belong to all of them. Raises as `Giant` does.
 
-    Raises as `Giant` does, and UserError where a file would replace itself.
+    say: shows the user lines.
     """
     opt, how = options.view(TestCommandOptions), options.view(TileOptions)
     if next(iter(engine.model.nets)).removesuffix(options.as_dict().get("model_suffix", "")) not in GENERATORS:
         raise UserError(f"--tile translates with one network, and --model {opt.model} has "
                         f"{', '.join(engine.model.nets)}; give a run of another model")
-    norms = options.declared["tile_norm"].choices
-    if how.tile_norm not in norms:
-        raise UserError(f"tile_norm {how.tile_norm!r} is not known; expected {' or '.join(norms)}")
     net = next(iter(engine.model.nets.values()))
-    for job in jobs:
-        require_another(job.source, job.target)
     ranges, notices = ranges_of_giants((job.source for job in jobs), opt)
+    say(notices)
     multiple, least = image_sizes(options, training=False)
     way = Way(_side(how.tile, multiple), how.tile_norm, multiple, least, (opt.input_nc, opt.output_nc), opt.seed,
               opt.max_pixels, engine.precision)
     return [Giant(net, job.source, job.target, ranges[job.source],
-                  range_of_results(opt.output_range, ranges[job.source], "output_range"), way) for job in jobs], notices
+                  range_of_results(opt.output_range, ranges[job.source], "output_range"), way) for job in jobs]
 
 
 def _side(tile: str, multiple: int) -> int | None:

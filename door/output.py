@@ -107,7 +107,7 @@ def _translate(jobs: list[Job], translator: Translator, opt: TestCommandOptions,
     written = _translate_still(still, translator, opt, say) if still else []
     for source, target, _ in moving:
         frames = _Frames(source.name)
-        notices = translator.translate_file(source, target, opt.batch_size, frames)
+        notices = translator.translate_file(source, target, batch_size=opt.batch_size, progress=frames)
         frames.close()
         say(notices)
         written.append(target)
@@ -126,7 +126,7 @@ def _translate_still(jobs: Mapping[Path, Job], translator: Translator, opt: Test
     say(notices)
     if len(jobs) == 1 < len(pages) and next(iter(jobs.values())).named:
         (job,) = jobs.values()
-        say(translator.translate_file(job.source, job.target, opt.batch_size))
+        say(translator.translate_file(job.source, job.target, batch_size=opt.batch_size))
         return [job.target]
     uses = Counter(job.target.with_suffix("") for job in jobs.values())
     bad: list[BadImage] = []

@@ -112,28 +112,36 @@ class Translator:
     def translate(self, units: Tensor, batch_size: int = 1) -> Tensor:
         """(B, C, H, W) in [-1, 1] to (B, C', H, W), in sizes that the generator takes."""
         with explain_shortage(MEMORY_ADVICE):
-            parts = [self.engine.translate({"A": part})["fake"].float() for part in units.split(batch_size)]
-        return torch.cat(parts)
+            return torch.cat([self._answer(part).float() for part in units.split(batch_size)])
 
-    def translate_file(self, source: str | os.PathLike[str], target: str | os.PathLike[str], batch_size: int = 1,
-                       progress: Progress | None = None, tile: int | str | None = None, tile_norm: str = "exact"
-                       ) -> list[str]:
+    def _answer(self, units: Tensor) -> Tensor:
+        if self.opt.model != "colorization":
+            return self.engine.translate({"A": units})["fake"]
+        from data.colorization_dataset import lightness_and_colours
+
+        lightness, colours = lightness_and_colours(units)
+        return self.engine.model.visuals(self.engine.translate({"A": lightness, "B": colours}))["fake_B_rgb"]
+
+    def translate_file(self, source: str | os.PathLike[str], target: str | os.PathLike[str],
+                       tile: str | int | None = None, tile_norm: str = "exact", batch_size: int = 1,
+                       progress: Progress | None = None) -> list[str]:
         """Translate a file into another one, whose ending says its format: a picture, an animated one (GIF, WebP,
         APNG), or a video frame by frame, with its sound. Missing folders are made, an existing file is replaced.
 
-        progress: is told (frames done, frames in all or 0) after each batch.
-        tile: 'auto', or the side of a tile in pixels: translates a picture of any size tile by tile, in bounded memory,
-        at its own size; then progress is told of arithmetic done, and a killed translation goes on when it is asked for
-        again. tile_norm: 'exact', 'thumbnail' or 'local', see docs/giant_pictures.md.
+        tile: 'auto' or a side in pixels: from disk to disk in bounded memory, at the picture's own size, as test.py
+        --tile, with its --tile_norm; a call that was killed goes on. progress: is told (frames done, frames in all or
+        0) after each batch, with tile (arithmetic done, in all).
         Returns notices about what could not be kept. UserError when it cannot be read or written so.
         """
-        from door.files import translate_file
+        from door.files import require_another, translate_file
         from door.giants import translate_giant
 
-        shown, job = progress or (lambda done, total: None), (Path(source), Path(target))
-        if tile:
-            return translate_giant(self.options.replace(tile=str(tile), tile_norm=tile_norm), self.engine, *job, shown)
-        return translate_file(self, *job, batch_size, shown)
+        require_another(Path(source), Path(target))
+        show = progress or (lambda done, total: None)
+        with explain_shortage(MEMORY_ADVICE):
+            if tile is not None:
+                return translate_giant(self, Path(source), Path(target), tile, tile_norm, show)
+            return translate_file(self, Path(source), Path(target), batch_size, show)
 
     def __repr__(self) -> str:
         opt, (name,) = self.opt, self.engine.model.nets

@@ -81,6 +81,7 @@ def stream(words: str, content: bytes) -> subprocess.CompletedProcess:
                           input=content, capture_output=True)
 
 
+@pytest.mark.slow
 def test_standard_input_and_output(trained, photo, tmp_path):
     trained(NOISY)
     done = stream("--dataroot - --output -", photo.read_bytes())

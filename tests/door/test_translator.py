@@ -13,7 +13,7 @@ from PIL import Image
 import bothways
 from helpers.commands import ROOT
 from helpers.images import read_pixels, write_image
-from helpers.lively import CYCLE, NOISY
+from helpers.lively import CYCLE, LIVELY, NOISY
 from pages.pictures import to_pictures
 from raster.value_range import BYTES
 
@@ -39,6 +39,16 @@ def test_the_pixels_are_those_of_the_command(load, translate, dataroot, line, fl
     for number, image in enumerate(made, start=1):
         np.testing.assert_array_equal(np.asarray(image), fakes(folder, label)[str(number)])
     assert np.asarray(made[0]).std() > 10
+
+
+def test_colorization_is_shown_in_rgb(load, translate, dataroot, photo):
+    G = load(f"--model colorization {LIVELY}", preprocess="none")
+    folder = translate(f"--dataroot {dataroot.rename(dataroot.with_name('colours'))} --phase testA --preprocess none")
+    for number, expected in fakes(folder, "fake_B_rgb").items():
+        image = G(dataroot.with_name("colours") / "testA" / f"{number}.png")
+        assert np.abs(np.asarray(image).astype(int) - expected).max() <= 1
+        np.testing.assert_array_equal(np.asarray(image), expected)
+    assert G(torch.zeros(3, 20, 21)).shape == (3, 20, 21)
 
 
 def test_noise_is_a_function_of_the_seed_alone(load, dataroot):
@@ -184,3 +194,19 @@ def test_bytes_are_rounded_as_pages_round_them():
     (expected,) = to_pictures(unit)
     made = BYTES.from_unit(unit[0].permute(1, 2, 0).numpy(), np.dtype(np.uint8))
     np.testing.assert_array_equal(made, expected)
+
+
+def test_a_file_in_tiles(load, tmp_path, capsys):
+    source = write_image(tmp_path / "large.png", 149, 93, seed=3)
+    G, done = load(CYCLE, preprocess="none"), []
+    capsys.readouterr()
+    G.translate_file(source, tmp_path / "out" / "made.tif", tile=32, progress=lambda *now: done.append(now))
+    assert done[-1][0] == done[-1][1] and len(done) > 3 and capsys.readouterr().out == ""
+    made, whole = read_pixels(tmp_path / "out" / "made.tif").astype(int), np.asarray(G(source))
+    assert np.abs(made - whole).max() <= 1 and made.shape == (93, 149, 3)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["made.tif"]
+    for tile, norm, said in ((33, "exact", "no side of a tile"), (32, "best", "tile_norm 'best' is not known")):
+        with pytest.raises(bothways.UserError, match=said):
+            G.translate_file(source, tmp_path / "other.tif", tile=tile, tile_norm=norm)
+    with pytest.raises(bothways.UserError, match="is the input itself"):
+        G.translate_file(source, source, tile=32)
