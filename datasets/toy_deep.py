@@ -12,7 +12,7 @@ from toy_pictures import PHOTO_COLOURS, SPLITS, draw_classes, map_canvas, photo_
 from toy_town import OVERSAMPLE, plan_town
 
 KINDS = ("uint8", "uint16", "float32")
-INFRARED = (150, 215, 12, 105, 84, 122)  # of each class: plants are bright in it, water is dark
+INFRARED = (120, 225, 12, 80, 50, 170)  # of each class: plants and tiles are bright in it, water is dark
 WITHIN = 0.498  # of a gray level: values differ from whole levels by no more
 
 

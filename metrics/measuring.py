@@ -99,9 +99,9 @@ class Measuring:
                 for sample, number in zip(self._samples[name], metric.of_each(statistics).tolist(), strict=True):
                     rows[sample][name] = number
             notes += [f"{name}: {note}" for note in metric.notes(values[name].n, values[name].references)]
-            if self._void and not metric.leaves_out:
-                notes.append(f"{name}: pixels without data, of {self._void} samples, are black in both pictures and so "
-                             "count as equal")
+            if self._void:
+                notes.append(f"{name}: pixels without data, of {self._void} samples, " + (
+                    "are left out" if metric.leaves_out else "are black in both pictures and so count as equal"))
         if self._empty:
             notes.append(f"{self._empty} samples hold no data at all and are left out")
         return Report(values, dict(rows), notes)

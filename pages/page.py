@@ -96,7 +96,7 @@ def _figure(label: str, file: str, width: int, caption: Caption | None) -> tags.
     image = tags.img(src=url, alt=label, width=width, loading="lazy", decoding="async")
     below = tags.figcaption(label)
     if caption:
-        below.add(tags.a(caption.text, href=quote(os.fsencode(caption.file)), cls="values"))
+        below.add(" ", tags.a(caption.text, href=quote(os.fsencode(caption.file)), cls="values"))
     return tags.figure(tags.a(image, href=url), below)
 
 

@@ -95,12 +95,12 @@ def read_picture(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> P
 def values_of(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> Iterator[np.ndarray]:
     """All values, in arrays of any shape; of a large file a part at a time. Raises BadImage."""
     with _open(path, page, max_pixels) as found:
-        parts = not found.plain and _parts(path, found)
-        if not parts:
-            yield read_picture(path, page, max_pixels).values
-            return
         _require_whole(path, found)
-        yield from parts
+        parts = None if found.plain else _parts(path, found)
+        if parts is None:
+            yield read_picture(path, page, max_pixels).values
+        else:
+            yield from parts
 
 
 def is_plain(path: Path) -> bool:
@@ -256,9 +256,10 @@ def _codecs(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, ImportError) as error:
-        if "imagecodecs" not in str(error):
+        if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
             raise
-        raise UserError(f"{path}: {error}; install it with: pip install .[formats]") from None
+        raise UserError(f"{path} is packed in a way that is read with imagecodecs, which cannot be imported ({error}); "
+                        "install it with: pip install .[formats]") from None
 
 
 def _by_pillow(path: Path, page: tifffile.TiffPage) -> np.ndarray | None:

@@ -20,7 +20,7 @@ def samples_of(model: Model, batch: Batch, images: Images) -> list[Sample]:
     """The images to show of each sample; of those that were padded, what is not padding."""
     visuals = {label: shown.float().cpu() for label, shown in model.visuals(images).items()}
     return [{label: _kept(shown[index], batch.get(f"{model.shown_as(label).made_from}_kept"), index)
-             for label, shown in visuals.items()} for index in range(len(batch["A_paths"]))]
+             for label, shown in visuals.items()} for index in range(len(batch["A"]))]
 
 
 def _kept(image: Tensor, sizes: Tensor | None, index: int) -> Tensor:

@@ -15,7 +15,7 @@ EXPECTED = {
     "step": ("variant", {"plain", "fp32"}),
     "scaling": ("axis", {"crop_size"}),
     "both_ways": ("way", {"plain", "fast"}),
-    "deep_toy": ("photos", {"8 bits, red green blue", "16 bits, two bands"}),
+    "deep_toy": ("photos", {"8 bits, red green blue", "8 bits, two bands", "16 bits, two bands"}),
 }
 
 

@@ -151,7 +151,7 @@ def test_images_smaller_than_the_crop_are_listed(tmp_path: Path):
 def test_many_small_images_are_counted(tmp_path: Path):
     for number in range(12):
         write_image(tmp_path / f"{number}.png", 8, 8)
-    with pytest.raises(UserError, match=r"^12 images (.|\n)*/9.png  8x8\n  ... and 2 more\ngive --pad reflect, --crop_"):
+    with pytest.raises(UserError, match=r"^12 images (.|\n)*/9.png  8x8\n  ... and 2 more\ngive --pad reflect, --crop"):
         check(tmp_path, "--preprocess crop --crop_size 32")
 
 

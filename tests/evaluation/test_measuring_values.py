@@ -87,6 +87,7 @@ def test_pixels_without_data_are_left_out_of_means_and_said_of_others(numbers, c
         psnr = np.mean([-10 * np.log10((error**2).mean()) for error in errors])
         assert value(one, "psnr") == pytest.approx(psnr, rel=1e-4)
     said = capsys.readouterr().out
+    assert "mae: pixels without data, of 3 samples, are left out" in said
     assert "ssim: pixels without data, of 3 samples, are black in both pictures and so count as equal" in said
 
 

@@ -312,7 +312,7 @@ def test_testing_adopts_the_architecture_and_refuses_to_contradict_it():
         "model": "cycle_gan", "dataset_mode": "unaligned", "netG": "unet_128", "ngf": 8, "norm": "instance",
         "no_dropout": True, "input_nc": 3, "output_nc": 3,
         "crop_size": 128, "load_size": 128, "direction": "BtoA", "value_range": "auto", "input_range": "",
-        "output_range": "", "page": "1"}
+        "output_range": "", "page": "1", "show_bands": ""}
     assert "ngf" not in adopt_to_test(read("--ngf 8", "test"), trained, "file")
     with pytest.raises(OptionError, match="--netG unet_256 does not fit .* netG unet_128 .file."):
         adopt_to_test(read("--netG unet_256", "test"), trained, "file")

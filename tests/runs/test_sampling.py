@@ -10,6 +10,8 @@ from torch import nn
 
 import evaluate as evaluate_command
 from helpers.images import read_pixels
+from models.contract import ShownAs
+from pages.pictures import first_pictures
 from runs.sampling import spread, with_samples
 
 LIVELY = "--init_type xavier --init_gain 1"  # untrained networks then answer with more than gray
@@ -43,10 +45,12 @@ def test_the_map_of_a_generator_whose_noise_is_known():
         torch.manual_seed(seed)
         return {"real_A": batch["A"], "fake_B": net(batch["A"])}
     engine = SimpleNamespace(device=torch.device("cpu"), translate=engine_translates,
-                             model=SimpleNamespace(visuals=lambda images: images))
-    first = [{"real_A": flat(140, 140, 140), "fake_B": flat(128, 128, 128)}]
+                             model=SimpleNamespace(visuals=lambda images: images,
+                                                   shown_as=lambda label: ShownAs(label[-1], "A")))
+    first = [{"real_A": torch.full((1, 2, 2), 0.1), "fake_B": torch.zeros(1, 2, 2)}]
     (made,) = with_samples(first, {"A": torch.full((1, 1, 2, 2), 0.1)}, engine, 3, seed=0, name="1")
     assert list(made) == ["real_A", "fake_B", "fake_B_2", "fake_B_3", "fake_B_std"]
+    made = first_pictures({label: image[None] for label, image in made.items()})
     assert set(np.unique([made["fake_B_2"], made["fake_B_3"]])) == {128, 153}
     twos = (made["fake_B_2"] == 153).astype(int) + (made["fake_B_3"] == 153)  # of 3 samples that are 25 levels higher
     expected = np.where(twos == 0, 0, 231)  # both 1 and 2 of 3: sqrt(25^2 * (2 / 3) / 2) = 14.43

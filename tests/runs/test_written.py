@@ -32,7 +32,7 @@ def identity(model: TemplateModel | TestModel, batch: dict) -> dict:
 @pytest.fixture
 def translated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
                ) -> Callable[..., tuple[Path, str]]:
-    """Trains on pairs of pictures, name -> (A, B), and translates them; returns the results folder and what was said."""
+    """Trains on pairs of pictures, name -> (A, B), and translates them; returns the results and what was said."""
     import train as command
 
     monkeypatch.chdir(tmp_path)
@@ -167,7 +167,7 @@ def test_what_a_file_cannot_keep_is_said(translated):
     pairs = pair((2, 2), count=1)
     _, said = translated(pairs)
     assert "files in values/" not in said
-    _, said = translated(pairs, testing="--preprocess resize --load_size 16")
+    _, said = translated(pairs, testing="--preprocess resize_and_crop --load_size 16 --crop_size 16")
     assert ("note: 3 files in values/, such as 1_real_A.tif, lack the resolution and the place (geo tags, affine) of "
             "the input, since sizes differ") in said
     _, said = translated(pairs, testing="--format npy")
