@@ -20,8 +20,9 @@ if TYPE_CHECKING:  # torch takes seconds to import: not before it is needed
 
     from door.training import Trained
     from door.translator import Translator
+    from options.schema import Options
 
-__all__ = ["Error", "MachineError", "OptionError", "UserError", "load", "train"]
+__all__ = ["Error", "MachineError", "OptionError", "UserError", "load", "options", "train"]
 
 Error = (UserError, OptionError)
 """What to catch: except bothways.Error. Everything else is a bug."""
@@ -53,3 +54,14 @@ def train(**options: Any) -> Trained:
     from door.training import train
 
     return train(options)
+
+
+def options(**keywords: Any) -> Options:
+    """The frozen options of train.py by keywords, for scripts that use datasets, models and engine by themselves.
+
+    Raises OptionError, with what to do.
+    """
+    from door.asking import ask
+    from door.commands import load_command
+
+    return ask(load_command("train").COMMAND, keywords)

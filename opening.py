@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import data
 import models
 from options.command_line import Adopted, Command
-from options.groups import OutputOptions, SampleOptions, TestCommandOptions
+from options.groups import OutputOptions, SampleOptions, TestCommandOptions, TileOptions
 from options.schema import Options
 
 if TYPE_CHECKING:  # --help answers without torch
@@ -19,8 +19,9 @@ if TYPE_CHECKING:  # --help answers without torch
 
 TESTING = Command(
     program="test.py", phase="test", description="Translate images with a trained model and write a page of them.",
-    groups=(TestCommandOptions, SampleOptions, OutputOptions), find_model=models.find, find_dataset=data.find,
-    model_names=models.names, dataset_names=data.names)
+    groups=(TestCommandOptions, SampleOptions, TileOptions, OutputOptions), find_model=models.find,
+    find_dataset=data.find, model_names=models.names,
+    dataset_names=data.names)
 
 MEMORY_ADVICE = "these make it need less: a smaller --batch_size, or a smaller --load_size with --crop_size"
 

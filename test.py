@@ -10,7 +10,7 @@ from typing import IO
 from engine.processes import joined_processes
 from opening import MEMORY_ADVICE, TESTING, adopt_run, left_out, make_engine, open_images, unreadable
 from options.command_line import parse
-from options.groups import OutputOptions, TestCommandOptions
+from options.groups import OutputOptions, TestCommandOptions, TileOptions
 from options.parser import HelpAsked
 from options.schema import OptionError, Options
 from util.errors import UserError, exit_on
@@ -26,11 +26,16 @@ def main(argv: list[str] | None = None) -> None:
     """
     with exit_on(UserError, OptionError, HelpAsked), joined_processes():
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, lambda opt: adopt_run(opt, COMMAND))
-        output = opt.view(OutputOptions).output
+        output, tiling = opt.view(OutputOptions).output, opt.view(TileOptions)
         from engine.shortage import explain_shortage  # torch comes only from here on: --help answers at once
         with explain_shortage(MEMORY_ADVICE), words_aside(output) as pictures:
             say(opt.notices)
-            if output:
+            if tiling.tile:
+                from door.giants import translate_giants
+                translate_giants(opt)
+            elif tiling.dry_run:
+                raise UserError("--dry_run prints the plan of a translation in tiles; add --tile auto")
+            elif output:
                 translate(opt, pictures)
             else:
                 test(opt)

@@ -52,7 +52,7 @@ def open_loader(options: Options, needs: tuple[str, ...], size_multiple: int, mi
         found = ("--cache device has none: give --cache ram" if opt.cache == "device" else
                  "--num_threads 0 has none: give --num_threads 1 or more")
         raise UserError(f"--worker_timeout watches worker processes, and {found}, or leave out --worker_timeout")
-    dataset = _open_dataset(kind, options, Preprocess(options, size_multiple, min_size, augment, keep_size), phase_flag)
+    dataset = open_dataset(kind, options, Preprocess(options, size_multiple, min_size, augment, keep_size), phase_flag)
     looks, notices = check_images(dataset, opt.skip_bad_images)
     sizes = {path: look.size for path, look in looks.items()}
     notices += choose_ranges(dataset, looks) + dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size)
@@ -70,7 +70,7 @@ def open_loader(options: Options, needs: tuple[str, ...], size_multiple: int, mi
                   notices=dataset.notices + notices)
 
 
-def _open_dataset(kind: type[BaseDataset], options: Options, preprocess: Preprocess, phase_flag: str) -> BaseDataset:
+def open_dataset(kind: type[BaseDataset], options: Options, preprocess: Preprocess, phase_flag: str) -> BaseDataset:
     """The dataset; where it finds no images, the NoImages says which other folder or phase has them."""
     try:
         return kind(options, preprocess)

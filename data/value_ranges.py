@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from data.base_dataset import BaseDataset
 from data.integrity import Look
+from options.groups import DataOptions
 from raster.picture import Picture
 from raster.reading import decoded_by_pillow, read_picture
 from raster.value_range import BYTES, ValueRange, suggested
@@ -192,3 +193,12 @@ def _refuse_channels(dataset: BaseDataset, looks: Looks) -> None:
         flag = "input_nc" if (path in set(dataset.sources())) else "output_nc"
         raise UserError(f"{len({path for path, *_ in unlike})} of {len(looks)} images cannot become pictures of "
                         f"{wanted} channels, such as {path}, which has {found}; give --{flag} {found}, or convert them")
+
+
+def ranges_of_sources(looks: Looks, opt: DataOptions) -> tuple[dict[Path, ValueRange], list[str]]:
+    """The range of each file of a source side that is read without a dataset, and notices. Raises as `choose_ranges`.
+    """
+    name, text = ("input_range", opt.input_range) if opt.input_range else ("value_range", opt.value_range)
+    found = _ranges_of_a_side(looks, name, text, opt.max_pixels)
+    return ({path: found[look.dtype.name] for path, look in looks.items()},
+            [line for value_range in found.values() for line in _said(looks, value_range, "input_range")])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from door.translator import Translator
 
 ANIMATED = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
-LOOK = {"WEBP": {"quality": 90}}  # what else Pillow is told
+LOOK = {"WEBP": {"lossless": True}}  # what else Pillow is told
 
 
 def is_animated(path: Path) -> bool:

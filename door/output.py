@@ -7,17 +7,21 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from data.folders import look_through, natural_key
+from data.pages import chosen_pages
 from door.endings import ending_of
-from door.files import VIDEOS, is_video, moves, require_another, write
+from door.files import VIDEOS, is_video, moves, require_another
 from options.groups import OutputOptions, TestCommandOptions
 from options.schema import Options
-from raster.pillow_files import BadImage
+from raster.names import split_ending
+from raster.picture import Picture
+from raster.reading import BadImage
+from raster.writing import ENDINGS, ending_for, write_picture
 from runs.progress import Progress
 from util.errors import MachineError, UserError
 from util.torchrun import world_size
@@ -26,47 +30,49 @@ if TYPE_CHECKING:
     from door.translator import Translator
 
 STREAM = "-"
-WRITTEN = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".ppm", ".avif", *VIDEOS)
 Say = Callable[[Iterable[str]], None]
 
 
 class Job(NamedTuple):
-    """A file and what it becomes."""
+    """A file and what it becomes. named: whether its ending was given; else it is that which suits the picture."""
 
     source: Path
     target: Path
+    named: bool = True
 
 
 def translate_to_output(options: Options, translator: Translator, say: Say, standard_output: IO[bytes]) -> None:
-    """Translate --dataroot (a file, a folder, a glob, or - for standard input) into --output.
+    """Translate --dataroot (a file, a folder, a glob, or - for standard input) into --output. say: shows the user
+    lines.
 
-    say: shows the user lines. UserError when something is not there, cannot be read or written, or would replace an input.
+    UserError when something is not there, cannot be read or written, or would replace an input.
     """
     opt, output = options.view(TestCommandOptions), options.view(OutputOptions).output
     _refuse_what_needs_a_page(options)
     with _from_standard_input(opt.dataroot) as dataroot, _to_standard_output(output, standard_output) as place:
         jobs = plan(dataroot, place, say)
-        for source, target in jobs:
-            require_another(source, target)
-        most = opt.num_test if options.given("num_test") else len(jobs)
-        _translate(jobs[:most], translator, opt, say)
+        made = _translate(jobs[:opt.num_test] if options.given("num_test") else jobs, translator, opt, say)
     if output != STREAM:
-        say([f"output: {jobs[0].target if len(jobs) == 1 else output}"])
+        say([f"output: {made[0] if len(made) == 1 else output}"])
 
 
 def plan(dataroot: Path, output: str, say: Say) -> list[Job]:
-    """Which files become which. A file becomes --output if that has an ending; a folder keeps its tree and names."""
+    """Which files become which. A file becomes --output if that has an ending; a folder keeps its tree and names.
+
+    UserError when there is none, or one would be replaced.
+    """
     place = Path(output)
     if dataroot.is_file():
-        return [Job(dataroot, place if _is_file(output) else place / _renamed(Path(dataroot.name)))]
-    root, files = _found(dataroot, say)
-    if _is_file(output):
-        raise UserError(f"--output {output} is one file, and --dataroot {dataroot} has {len(files)} files; give a "
-                        "folder")
-    names = [path.relative_to(root) for path in files]
-    uses = Counter(_renamed(name) for name in names)
-    return [Job(path, place / (_renamed(name) if uses[_renamed(name)] == 1 else f"{name}{_renamed(name).suffix}"))
-            for path, name in zip(files, names, strict=True)]
+        jobs = [Job(dataroot, place) if _is_file(output) else Job(dataroot, place / dataroot.name, False)]
+    else:
+        root, files = _found(dataroot, say)
+        if _is_file(output):
+            raise UserError(f"--output {output} is one file, and --dataroot {dataroot} has {len(files)} files; give a "
+                            "folder")
+        jobs = [Job(path, place / path.relative_to(root), False) for path in files]
+    for source, target, _ in jobs:
+        require_another(source, target)
+    return jobs
 
 
 def _found(dataroot: Path, say: Say) -> tuple[Path, list[Path]]:
@@ -92,35 +98,69 @@ def _is_file(output: str) -> bool:
     return bool(Path(output).suffix) and not output.endswith(("/", "\\")) and not Path(output).is_dir()
 
 
-def _renamed(name: Path) -> Path:
-    """With the ending of what it becomes: its own if such files can be written, else that of a PNG, or an MP4."""
-    if name.suffix.lower() in WRITTEN:
-        return name
-    return name.with_suffix(".mp4" if is_video(name) else ".png")
-
-
-def _translate(jobs: list[Job], translator: Translator, opt: TestCommandOptions, say: Say) -> None:
-    still = [job for job in jobs if not moves(*job)]
-    bad: list[BadImage] = []
-    bar = Progress(len(jobs), silent=len(jobs) == 1)
-    targets = dict(still)
-    for source, picture in translator.pictures(targets, opt.batch_size, bad if opt.skip_bad_images else None):
-        write(targets[source], picture)
-        bar.advance(1)
-    bar.close()
-    for source, target in (job for job in jobs if job not in still):
-        frames = _Frames(str(source))
-        notices = translator.translate_file(source, target, opt.batch_size, frames)
+def _translate(jobs: list[Job], translator: Translator, opt: TestCommandOptions, say: Say) -> list[Path]:
+    """Translate the files; returns those that were written."""
+    found = [job for job in jobs if moves(job.source, job.target, opt.page)
+             and (job.named or is_video(job.source) or opt.format in ("auto", "as_input"))]
+    moving = [job._replace(target=_as_video(job.target)) for job in found]
+    still = {job.source: job for job in jobs if job not in found}
+    written = _translate_still(still, translator, opt, say) if still else []
+    for source, target, _ in moving:
+        frames = _Frames(source.name)
+        notices = translator.translate_file(source, target, batch_size=opt.batch_size, progress=frames)
         frames.close()
         say(notices)
-    if len(bad) == len(jobs):
-        raise bad[-1]
+        written.append(target)
+    return written
+
+
+def _as_video(target: Path) -> Path:
+    """With an ending that is written: of videos that are only read, MP4."""
+    return target.with_suffix(".mp4") if is_video(target) and target.suffix.lower() not in VIDEOS else target
+
+
+def _translate_still(jobs: Mapping[Path, Job], translator: Translator, opt: TestCommandOptions, say: Say
+                     ) -> list[Path]:
+    pages = {path: job for job in jobs.values() for path in chosen_pages([job.source], opt.page)[0]}
+    files, notices = translator.look_at(list(pages))
+    say(notices)
+    if len(jobs) == 1 < len(pages) and next(iter(jobs.values())).named:
+        (job,) = jobs.values()
+        say(translator.translate_file(job.source, job.target, batch_size=opt.batch_size))
+        return [job.target]
+    uses = Counter(job.target.with_suffix("") for job in jobs.values())
+    bad: list[BadImage] = []
+    written = []
+    bar = Progress(len(files), silent=len(files) == 1)
+    for source, picture in translator.pictures(files, opt.batch_size, bad if opt.skip_bad_images else None):
+        job = pages[source]
+        target = job.target.with_name(source.name) if source != job.source else job.target
+        if not job.named:
+            target = _with_ending(target, picture, opt.format, alone=uses[job.target.with_suffix("")] == 1)
+            if target.exists() and any(target.samefile(other.source) for other in jobs.values()):
+                raise UserError(f"{target} is an input, which is never replaced; give another --output")
+        write_picture(target, picture)
+        written.append(target)
+        bar.advance(1)
+    bar.close()
     if bad:
         say([f"note: {len(bad)} images could not be read and were left out:\n  " + "\n  ".join(map(str, bad))])
+    return written
+
+
+def _with_ending(target: Path, picture: Picture, format: str, alone: bool) -> Path:
+    """The target with the ending that --format says, or the input has. alone: whether no other file differs from it in
+    its ending only; else it keeps its own before the new one.
+    """
+    asked = "as_input" if format == "auto" else format
+    ending = ending_for(asked, picture.origin, picture.values.dtype, picture.values.shape[2])
+    stem, own = split_ending(target.name)
+    same = ENDINGS.get(own.lower().removeprefix(".")) is ENDINGS[ending]
+    return target if same else target.with_name(f"{stem if alone else target.name}.{ending}")
 
 
 class _Frames:
-    """Shows how far a video is."""
+    """Shows how far a video or an animated picture is."""
 
     def __init__(self, name: str):
         self.name = name
@@ -128,7 +168,7 @@ class _Frames:
 
     def __call__(self, done: int, total: int) -> None:
         self.bar = self.bar or Progress(total)
-        self.bar.advance(done - self.bar.done, Path(self.name).name)
+        self.bar.advance(done - self.bar.done, self.name)
 
     def close(self) -> None:
         if self.bar:

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,7 +48,7 @@ class Preparing:
     """
 
     options: Options
-    ranges: Mapping[Path, ValueRange] = field(default_factory=dict)
+    ranges: dict[Path, ValueRange] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.opt = opt = self.options.view(TestCommandOptions)
@@ -60,6 +59,8 @@ class Preparing:
 
     def read(self, path: Path) -> Picture:
         """The picture in a file, or in the page of it that --page names. UserError when it cannot be read."""
+        if path in self.ranges:  # it was looked at: it is a page already
+            return read_picture(path, self.opt.max_pixels)
         pages, _ = chosen_pages([path], self.opt.page)
         if len(pages) > 1:
             raise UserError(f"{path} has {len(pages)} pages, and --page all is for files; give the page's number")
@@ -101,7 +102,8 @@ class Preparing:
                         (height, width))
 
     def back(self, made: Tensor, prepared: Prepared) -> Picture:
-        """A translation, (1, C, H, W) in [-1, 1], as values of its domain, of the size of its source where that is kept.
+        """A translation, (1, C, H, W) in [-1, 1], as values of its domain; of the size of its source where that is
+        kept.
         """
         height, width = prepared.kept
         values = range_of_results(self.opt.output_range or self.opt.value_range, prepared.values, "output_range")

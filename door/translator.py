@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,6 +13,7 @@ import torch
 from torch import Tensor
 
 from door.given import Given, Taken, take, take_file
+from door.looking import look_at
 from door.preparing import Preparing
 from engine.device import choose_device
 from engine.engine import Engine
@@ -26,6 +29,9 @@ from util.errors import UserError
 
 if TYPE_CHECKING:
     from door.files import Progress
+
+
+AHEAD = 4  # files that are read while others are translated
 
 
 class _Options(TestCommandOptions, NetworkOptions):
@@ -73,14 +79,29 @@ class Translator:
         """
         return self._each(self._readable(files, bad), batch_size)
 
+    def look_at(self, files: Sequence[Path]) -> tuple[list[Path], list[str]]:
+        """Look whether files can be read, and which values they use together: those that can, and notices.
+
+        UserError when one cannot, but with skip_bad_images only when none can.
+        """
+        ranges, notices = look_at(files, self.options, self.preparing.preprocess)
+        self.preparing.ranges.update(ranges)
+        return [path for path in files if path in ranges], notices
+
     def _readable(self, files: Iterable[Path], bad: list[BadImage] | None) -> Iterator[Taken]:
-        for path in files:
-            try:
-                yield take_file(path, self.preparing)
-            except BadImage as error:
-                if bad is None:
-                    raise
-                bad.append(error)
+        """The files, ready for the generator; read ahead in threads."""
+        with ThreadPoolExecutor(AHEAD) as pool:
+            waiting: deque[Future[Taken]] = deque()
+            for path in chain(files, [None]):
+                if path is not None:
+                    waiting.append(pool.submit(take_file, path, self.preparing))
+                while waiting and (path is None or len(waiting) > AHEAD):
+                    try:
+                        yield waiting.popleft().result()
+                    except BadImage as error:
+                        if bad is None:
+                            raise
+                        bad.append(error)
 
     def _each(self, given: Iterable[Taken], batch_size: int) -> Iterator[Any]:
         for group in _of_one_size(given, batch_size):
@@ -94,17 +115,26 @@ class Translator:
             parts = [self.engine.translate({"A": part})["fake"].float() for part in units.split(batch_size)]
         return torch.cat(parts)
 
-    def translate_file(self, source: str | os.PathLike[str], target: str | os.PathLike[str], batch_size: int = 1,
+    def translate_file(self, source: str | os.PathLike[str], target: str | os.PathLike[str],
+                       tile: str | int | None = None, tile_norm: str = "exact", batch_size: int = 1,
                        progress: Progress | None = None) -> list[str]:
         """Translate a file into another one, whose ending says its format: a picture, an animated one (GIF, WebP,
         APNG), or a video frame by frame, with its sound. Missing folders are made, an existing file is replaced.
 
-        progress: is told (frames done, frames in all or 0) after each batch.
+        tile: 'auto' or a side in pixels: from disk to disk in bounded memory, at the picture's own size, as test.py
+        --tile, with its --tile_norm; a call that was killed goes on. progress: is told (frames done, frames in all or
+        0) after each batch, with tile (arithmetic done, in all).
         Returns notices about what could not be kept. UserError when it cannot be read or written so.
         """
-        from door.files import translate_file
+        from door.files import require_another, translate_file
+        from door.giants import translate_giant
 
-        return translate_file(self, Path(source), Path(target), batch_size, progress or (lambda done, total: None))
+        require_another(Path(source), Path(target))
+        show = progress or (lambda done, total: None)
+        with explain_shortage(MEMORY_ADVICE):
+            if tile is not None:
+                return translate_giant(self, Path(source), Path(target), tile, tile_norm, show)
+            return translate_file(self, Path(source), Path(target), batch_size, show)
 
     def __repr__(self) -> str:
         opt, (name,) = self.opt, self.engine.model.nets

@@ -221,6 +221,20 @@ class SampleOptions(Group):
                           "far they differ, fake_B_std", least=1)
 
 
+class TileOptions(Group):
+    """pictures larger than memory"""
+
+    tile: str = option("", "translate pictures of any size tile by tile, at their own size, from disk to disk: auto, "
+                       "or the side of a tile in pixels. --max_pixels does not concern them. A killed test goes on when "
+                       "the same line is given again", once=True, common=True)
+    tile_norm: str = option("exact", "the statistics that norms use in tiles: exact, those of the whole picture, in "
+                            "several passes; thumbnail, those of the picture made small; local, each tile's own. The "
+                            "last two take one pass; thumbnail shifts colours, local leaves seams",
+                            choices=("exact", "thumbnail", "local"), once=True)
+    dry_run: bool = option(False, "with --tile: print the plan (tiles, passes, memory, disk, time) and do nothing else",
+                           once=True)
+
+
 class OutputOptions(Group):
     """one file, one line"""
 

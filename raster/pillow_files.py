@@ -118,6 +118,8 @@ def seek(image: ImageFile.ImageFile, page: int) -> None:
 
 def _mode(image: Image.Image) -> str:
     """What the picture's channels are: L, LA, RGB or RGBA."""
+    if isinstance(image, ImageFile.ImageFile) and image.tile and image.tile[0][3] == "LA;16B":
+        return "LA"  # which Pillow makes RGBA
     gray = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
     alpha = image.mode[-1] in "Aa" or (image.has_transparency_data and _dtype(image) == np.uint8)
     return ("L" if gray else "RGB") + "A" * alpha

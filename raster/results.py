@@ -46,7 +46,7 @@ def native(unit: np.ndarray, values_in: ValueRange, source: Header, void: np.nda
         answer = np.nan_to_num(answer, nan=-1)
     values = values_in.from_unit(answer, dtype)
     empty = np.zeros(values.shape[:2], bool) if void is None else np.asarray(void).reshape(values.shape[:2])
-    no_data = _no_data(dtype, source.no_data, bool(empty.any()))
+    no_data = kept_no_data(dtype, source.no_data, bool(empty.any()))
     if no_data is not None:
         values = np.where(values == no_data, _neighbour(no_data, values_in, dtype), values)
     values[empty] = np.nan if no_data is None and empty.any() else no_data or 0
@@ -54,7 +54,7 @@ def native(unit: np.ndarray, values_in: ValueRange, source: Header, void: np.nda
     return Picture(values, _origin(source, (width, height), channels), no_data)
 
 
-def _no_data(dtype: np.dtype, declared: float | None, needed: bool) -> float | None:
+def kept_no_data(dtype: np.dtype, declared: float | None, needed: bool = False) -> float | None:
     """The value of pixels without data, None for NaN or where there are none."""
     whole = np.issubdtype(dtype, np.integer)
     if declared is not None and can_hold(dtype, declared):

@@ -95,12 +95,12 @@ def read_picture(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> P
 def values_of(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> Iterator[np.ndarray]:
     """All values, in arrays of any shape; of a large file a part at a time. Raises BadImage."""
     with _open(path, page, max_pixels) as found:
-        parts = not found.plain and _parts(path, found)
-        if not parts:
-            yield read_picture(path, page, max_pixels).values
-            return
         _require_whole(path, found)
-        yield from parts
+        parts = None if found.plain else _parts(path, found)
+        if parts is None:
+            yield read_picture(path, page, max_pixels).values
+        else:
+            yield from parts
 
 
 def is_plain(path: Path) -> bool:
@@ -145,6 +145,24 @@ def _others(series: tifffile.TiffPageSeries) -> list[tuple[int, int]]:
     """The axes that are neither space nor channels, with their lengths: each of their places is a page."""
     return [(place, side) for place, (axis, side) in enumerate(zip(series.axes, series.shape, strict=True))
             if axis not in "YXCS"]
+
+
+def page_in_parts(file: tifffile.TiffFile, page: int) -> tifffile.TiffPage | None:
+    """The page of an open file that alone holds a picture, upright, all channels, whose parts decode to its values.
+
+    None where the picture is made up of several pages, or where colours or directions are to be converted.
+    """
+    found = _find(file, page)
+    try:
+        pages, between = _stored_pages(found)
+    except ValueError:  # pages that share one description
+        return None
+    if len(pages) != 1 or any(axis >= between for axis in _where(found)):
+        return None
+    stored = pages[0].aspage() if isinstance(pages[0], tifffile.TiffFrame) else pages[0]
+    as_stored = int(stored.photometric) in (1, 2) or (int(stored.photometric), int(stored.compression)) == (6, 7)
+    plain = stored.dtype is not None and stored.bitspersample == 8 * stored.dtype.itemsize and stored.imagedepth == 1
+    return stored if as_stored and plain and found.orientation == 1 else None
 
 
 def _product(sides: Iterator[int]) -> int:
@@ -238,9 +256,10 @@ def _codecs(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, ImportError) as error:
-        if "imagecodecs" not in str(error):
+        if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
             raise
-        raise UserError(f"{path}: {error}; install it with: pip install .[formats]") from None
+        raise UserError(f"{path} is packed in a way that is read with imagecodecs, which cannot be imported ({error}); "
+                        "install it with: pip install .[formats]") from None
 
 
 def _by_pillow(path: Path, page: tifffile.TiffPage) -> np.ndarray | None:

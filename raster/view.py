@@ -29,7 +29,7 @@ def read_image(path: Path, channels: int, value_range: ValueRange | None = None,
 
 
 def byte_view(picture: Picture, value_range: ValueRange) -> np.ndarray:
-    """uint8 (H, W, 3): the values low..high of the range as 0..255. Pixels without data are black.
+    """uint8 (H, W, 3): the values low..high of the range as 0..255. Pixels without data are white, as on pages.
 
     RGB is shown as it is, what is transparent over white, one channel in gray; of two channels the first, of more the
     first three.
@@ -42,7 +42,7 @@ def byte_view(picture: Picture, value_range: ValueRange) -> np.ndarray:
         unit = value_range.to_unit(shown)
         view = np.rint((np.nan_to_num(unit, nan=-1) + 1) * np.float32(127.5)).astype(np.uint8)
     if void is not None:
-        view[void] = 0
+        view[void] = 255
     return view if view.shape[2] == 3 else view.repeat(3, axis=2)
 
 

@@ -1,8 +1,9 @@
 """From a picture as an array to a file, value for value, in the format that the file's ending names."""
 import gzip
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -108,35 +109,60 @@ def _pillow(format: str, resolved: bool = False, **options: Any) -> Callable[[Bi
     return write
 
 
+def write_pages(path: Path, pictures: Iterable[Picture], count: int) -> None:
+    """Write `count` pictures into one file, a page each, as they come. UserError when the ending is not that of a TIFF.
+    """
+    import tifffile
+
+    if kind_of(path) is not TIFF:
+        raise UserError(f"{path}: of the formats that are written only TIFF holds several pages; give a .tif, or a "
+                        "folder")
+    with replacing(path) as file:
+        source = iter(pictures)
+        first = next(source)
+        with tifffile.TiffWriter(file, bigtiff=count * first.values.nbytes > CLASSIC_TIFF) as tiff:
+            for picture in chain([first], source):
+                _add_page(tiff, picture)
+
+
 def _write_tiff(file: BinaryIO, picture: Picture) -> None:
     import tifffile
 
-    values, origin = picture.values, picture.origin
+    with tifffile.TiffWriter(file, bigtiff=picture.values.nbytes > CLASSIC_TIFF) as tiff:
+        _add_page(tiff, picture)
+
+
+def _add_page(tiff: Any, picture: Picture) -> None:
+    values = picture.values
+    layout = tiff_layout(values.shape[2], values.dtype, picture.origin, picture.no_data)
+    if values.dtype.kind in "iu" and values.itemsize <= 4:
+        layout["predictor"] = True  # differences of neighbours, which pack better
+    tiff.write(_plain(picture), compression="zlib", **layout)
+
+
+def tiff_layout(channels: int, dtype: np.dtype, origin: Origin, no_data: float | None) -> dict[str, Any]:
+    """What tifffile is told of a picture beside its values: colours, resolution, geo tags, no-data value."""
     layout: dict[str, Any] = {"photometric": "minisblack"}
-    if (channels := values.shape[2]) > 1:
+    if channels > 1:
         layout |= {"planarconfig": "contig", "extrasamples": ["unspecified"] * (channels - 1)}
-    if channels == 3 and values.dtype.name in DEEP:
+    if channels == 3 and dtype.name in DEEP:
         layout |= {"photometric": "rgb", "extrasamples": None}
     elif origin.alpha and channels in (2, 4):
         layout |= {"photometric": "rgb" if channels == 4 else "minisblack", "extrasamples": ["unassalpha"]}
     if origin.resolution:
         layout |= {"resolution": origin.resolution, "resolutionunit": "INCH"}
-    if values.dtype.kind in "iu" and values.itemsize <= 4:
-        layout["predictor"] = True  # differences of neighbours, which pack better
-    with tifffile.TiffWriter(file, bigtiff=values.nbytes > CLASSIC_TIFF) as tiff:
-        tiff.write(_plain(picture), compression="zlib", metadata=None, software=False,
-                   extratags=list(_tiff_tags(picture)), **layout)
+    return {**layout, "metadata": None, "software": False, "extratags": list(_tiff_tags(origin, no_data))}
 
 
-def _tiff_tags(picture: Picture) -> Iterator[tuple[int, str, int, Any, bool]]:
+def _tiff_tags(origin: Origin, no_data: float | None) -> Iterator[tuple[int, str, int, Any, bool]]:
     """The geo tags and the no-data value as tifffile takes them: number, type, how many, values, on the first page."""
     for number, kind in GEO_TAGS.items():
-        if number in picture.origin.tags:
-            held = picture.origin.tags[number]
+        if number in origin.tags:
+            held = origin.tags[number]
             held = str(held).encode() if kind == "s" else tuple(np.ravel(held).tolist())
             yield number, kind, 0 if kind == "s" else len(held), held, True
-    if picture.no_data is not None:
-        yield NO_DATA_TAG, "s", 0, f"{picture.no_data:.17g}", True
+    if no_data is not None:
+        yield NO_DATA_TAG, "s", 0, f"{no_data:.17g}", True
 
 
 def _write_npy(file: BinaryIO, picture: Picture) -> None:

@@ -5,12 +5,16 @@ from tqdm import tqdm
 
 
 class Progress:
-    """A bar over all images of a training or a test: share done, images/s and time left."""
+    """A bar over all images of a training or a test: share done, images/s and time left.
 
-    def __init__(self, total: int, done: int = 0, silent: bool = False):
+    unit: of what is counted; other things than images are many, and shown as 1.2M.
+    """
+
+    def __init__(self, total: int, done: int = 0, silent: bool = False, unit: str = "images"):
         self.animated = sys.stderr.isatty()
         self.moved = False
-        self.bar = tqdm(total=total, initial=done, unit=" images", dynamic_ncols=self.animated, leave=True,
+        self.bar = tqdm(total=total, initial=done, unit=f" {unit}", unit_scale=unit != "images",
+                        dynamic_ncols=self.animated, leave=True,
                         mininterval=0.5 if self.animated else 20,  # a log file needs no animation
                         disable=silent)
 
@@ -42,3 +46,20 @@ class Progress:
     def close(self) -> None:
         """Leave the bar as it is."""
         self.bar.close()
+
+
+class Told:
+    """A bar that is told (done, in all) of one piece of work."""
+
+    def __init__(self, label: str, unit: str):
+        self.label, self.unit = label, unit
+        self.bar: Progress | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        self.bar = self.bar or Progress(total, unit=self.unit)
+        self.bar.advance(done - self.bar.done, self.label)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self.bar:
+            self.bar.close()

@@ -25,7 +25,7 @@ ALLOWED = {  # room: what of ours it may import
              "options.groups", "options.saved", "options.command_line"),
     "evaluation": ("evaluation", "data", "engine", "metrics", "models", "networks", "options", "pages", "raster",
                    "runs", "util", "opening", "door.commands"),
-    "door": ("door", "data", "engine", "models", "options", "raster", "runs", "tiles", "util", "opening"),
+    "door": ("door", "data", "engine", "models", "options", "pages", "raster", "runs", "tiles", "util", "opening"),
 }
 OURS = (*ALLOWED, "train", "test", "evaluate", "opening", "bothways", "bothways_commands", "hubconf")
 

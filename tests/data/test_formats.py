@@ -8,17 +8,25 @@ from PIL import Image
 from data.folders import IMAGE_ENDINGS
 from helpers.images import write_image
 from helpers.loading import open_on
+from helpers.pictures import write_dicom
 from raster.bad_image import BadImage
+from raster.picture import Origin, Picture
 from raster.view import read_image
+from raster.writing import write_picture
 from util.errors import UserError
 
 
 @pytest.mark.parametrize("ending", IMAGE_ENDINGS)
 def test_files_of_every_ending_are_read(tmp_path: Path, ending: str):
     whole = Image.open(write_image(tmp_path / "whole.bmp"))
-    Image.init()
-    name = Image.EXTENSION.get(ending, "PPM")  # .pnm
-    whole.save(tmp_path / f"1{ending}", name)
+    path = tmp_path / f"1{ending}"
+    if ending in (".npy", ".npz", ".nii", ".nii.gz"):
+        write_picture(path, Picture(np.asarray(whole), Origin("NPY")))
+    elif ending == ".dcm":
+        write_dicom(path, np.asarray(whole))
+    else:
+        Image.init()
+        whole.save(path, Image.EXTENSION.get(ending, "PPM"))  # .pnm
     loader = open_on(tmp_path, "--dataset_mode single --preprocess none", needs=("A",))
     assert loader.images == 2 and loader.notices == []
     error = np.asarray(read_image(tmp_path / f"1{ending}", 3), int) - np.asarray(whole)

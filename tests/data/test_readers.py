@@ -66,7 +66,7 @@ KINDS = {
     "cmyk": (pixels("CMYK", (0, 255, 255, 0), (255, 255, 0, 0), (0, 0, 0, 255)), "tif", {}, [RED, BLUE, BLACK]),
     "gray": (pixels("L", 0, 100, 255), "png", {}, [BLACK, [100] * 3, WHITE]),
     "one_bit": (pixels("1", 0, 1), "png", {}, [BLACK, WHITE]),
-    "gray16_png": (deep(0, 255, 77 * 256 + 200, 65535), "png", {}, [BLACK, BLACK, [77] * 3, WHITE]),
+    "gray16_png": (deep(0, 255, 77 * 257, 65535), "png", {}, [BLACK, [1] * 3, [77] * 3, WHITE]),
     "gray16_tif": (deep(256, 128 * 257), "tif", {}, [[1] * 3, [128] * 3]),
     "gray32_tif": (deep(0, 77 * 256, 65535, dtype=np.int32), "tif", {}, [BLACK, [77] * 3, WHITE]),
 }

@@ -221,7 +221,7 @@ def test_all_gray_and_deep_images(sets):
     report = examine(sets / "piles")
     assert report.splits["train"].sides["A"].modes == {"gray with 16 bits": 18}
     texts = {finding.kind: finding.text for finding in report.findings}
-    assert texts.keys() == {"all_gray", "trainer"} and "values from 0 to 4095 become 0 to 255" in texts["trainer"]
+    assert texts.keys() == {"all_gray", "trainer"} and "0 to 4095 are black to white" in texts["trainer"]
 
 
 def test_sizes_that_the_networks_or_the_trainer_refuse(sets):

@@ -184,3 +184,19 @@ def test_bytes_are_rounded_as_pages_round_them():
     (expected,) = to_pictures(unit)
     made = BYTES.from_unit(unit[0].permute(1, 2, 0).numpy(), np.dtype(np.uint8))
     np.testing.assert_array_equal(made, expected)
+
+
+def test_a_file_in_tiles(load, tmp_path, capsys):
+    source = write_image(tmp_path / "large.png", 149, 93, seed=3)
+    G, done = load(CYCLE, preprocess="none"), []
+    capsys.readouterr()
+    G.translate_file(source, tmp_path / "out" / "made.tif", tile=32, progress=lambda *now: done.append(now))
+    assert done[-1][0] == done[-1][1] and len(done) > 3 and capsys.readouterr().out == ""
+    made, whole = read_pixels(tmp_path / "out" / "made.tif").astype(int), np.asarray(G(source))
+    assert np.abs(made - whole).max() <= 1 and made.shape == (93, 149, 3)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["made.tif"]
+    for tile, norm, said in ((33, "exact", "no side of a tile"), (32, "best", "tile_norm 'best' is not known")):
+        with pytest.raises(bothways.UserError, match=said):
+            G.translate_file(source, tmp_path / "other.tif", tile=tile, tile_norm=norm)
+    with pytest.raises(bothways.UserError, match="is the input itself"):
+        G.translate_file(source, source, tile=32)

@@ -1,0 +1,107 @@
+"""Where a translation by tiles stands: enough to go on after it was killed."""
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from tiles.nodes import Region
+from util.files import remove, write_atomically
+
+NAME = "standing.json"
+ENDING = ".floats"  # of the files beside it
+SAVED_EVERY = 10.0  # seconds
+
+
+@dataclass
+class Standing:
+    """fingerprint: of all that decides the result; number, done: the pass, and the tiles of it that are finished;
+    statistics: of each image that was measured, up to there, by its name (Statistics.state). sync: brings to the disk
+    what the caller has written.
+    """
+
+    fingerprint: str
+    number: int = 0
+    done: int = 0
+    statistics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sync: Callable[[], None] = lambda: None
+
+    @classmethod
+    def of(cls, folder: Path, fingerprint: str) -> "Standing":
+        """Where the translation of that fingerprint stands; at its beginning, without files of another one."""
+        try:
+            known = json.loads((folder / NAME).read_text())
+            files = known.pop("files")
+            there = cls(**known)
+        except (OSError, ValueError, TypeError, KeyError):
+            there, files = cls(""), {}
+        whole = all((folder / name).exists() and (folder / name).stat().st_size == size for name, size in files.items())
+        if there.fingerprint != fingerprint or not whole:
+            forget(folder)
+            there = cls(fingerprint)
+        return there
+
+    def save(self, folder: Path) -> None:
+        """To be called when what was computed up to here is on the disk. OSError when it cannot be written."""
+        self.sync()
+        known = {name: value for name, value in vars(self).items() if name != "sync"}
+        known["files"] = {path.name: path.stat().st_size for path in folder.glob(f"*{ENDING}")}
+        write_atomically(folder / NAME, json.dumps(known))
+
+
+class Course:
+    """The way through all tiles of all passes, begun where a translation stands, and saved now and then.
+
+    settle: brings what was computed to the disk, and returns the statistics up to now.
+    """
+
+    def __init__(self, folder: Path, standing: Standing, flops: Sequence[int], progress: Callable[[int, int], None],
+                 settle: Callable[[], dict[str, dict[str, Any]]]):
+        self.folder, self.standing, self.flops = folder, standing, flops
+        self.progress, self.settle = progress, settle
+        self.saved, self.is_saved = time.monotonic(), standing.number + standing.done > 0
+
+    def tiles(self, number: int, tiles: Sequence[Region]) -> Iterator[Region]:
+        """Those of a pass that are not done yet."""
+        for done, tile in enumerate(tiles):
+            if done >= self.standing.done:
+                yield tile
+                if time.monotonic() - self.saved >= SAVED_EVERY:
+                    self._save(number, done + 1)
+            self.progress(sum(self.flops[:number]) + self.flops[number] * (done + 1) // len(tiles), sum(self.flops))
+        if self.is_saved:  # files of this pass will be removed
+            self._save(number + 1, 0)
+        self.standing.done = 0
+
+    def _save(self, number: int, done: int) -> None:
+        self.standing.statistics = self.settle()
+        self.standing.number, self.standing.done = number, done
+        self.standing.save(self.folder)
+        self.saved, self.is_saved = time.monotonic(), True
+
+
+def fingerprint(net: nn.Module, *more: object) -> str:
+    """Of the weights, the layers and the mode they are in, and whatever else decides a result."""
+    modes = [part.training for part in net.modules()]
+    known = hashlib.sha256("\n".join(map(str, (net, modes, *more))).encode())
+    for name, value in net.state_dict().items():
+        known.update(name.encode())
+        known.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+    return known.hexdigest()
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether there is a translation to go on with."""
+    return (folder / NAME).exists()
+
+
+def forget(folder: Path) -> None:
+    """Remove what a translation keeps in its folder, and the folder when nothing else is in it."""
+    for path in [folder / NAME, *folder.glob(f"*{ENDING}")]:
+        remove(path)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
