@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from kornia.color import rgb_to_lab
+from torch import Tensor
 
 from data.base_dataset import BaseDataset, Sample
 from data.folders import require_images
@@ -38,9 +39,9 @@ class ColorizationDataset(BaseDataset):
 
     def sample(self, index: int, rng: random.Random) -> Sample:
         rgb = self.load(self.A[index], 3, rng)
-        lab = rgb_to_lab((rgb + 1) / 2)
+        lightness, colours = lightness_and_colours(rgb)
         path = str(self.A[index])
-        return {"A": lab[:1] / 50 - 1, "B": lab[1:] / 110, "A_paths": path, "B_paths": path}
+        return {"A": lightness, "B": colours, "A_paths": path, "B_paths": path}
 
     def sources(self) -> list[Path]:
         return self.A
@@ -50,3 +51,9 @@ class ColorizationDataset(BaseDataset):
 
     def leave_out(self, bad: set[Path]) -> None:
         self.A = [path for path in self.A if path not in bad]
+
+
+def lightness_and_colours(rgb: Tensor) -> tuple[Tensor, Tensor]:
+    """L (..., 1, H, W) and ab (..., 2, H, W) of RGB (..., 3, H, W), all in [-1, 1]."""
+    lab = rgb_to_lab((rgb + 1) / 2)
+    return lab[..., :1, :, :] / 50 - 1, lab[..., 1:, :, :] / 110

@@ -28,13 +28,13 @@ def ask_for_run(run: str | os.PathLike[str], keywords: Mapping[str, Any]) -> Opt
     from runs.trained_run import open_run
 
     folder = Path(run).resolve()
-    where = {"name": folder.name, "checkpoints_dir": folder.parent, "model": "test", "dataroot": "-"}
+    where = {"name": folder.name, "checkpoints_dir": folder.parent, "dataroot": "-", "output": "-"}
     for name in where.keys() & keywords.keys():
         raise UserError(f"load() knows {name} already: the run is the folder, and pictures come one by one; leave it "
                         "out")
     options = ask(TESTING, {**where, **keywords}, lambda opt: adopt_run(opt, TESTING))
     trained = open_run(folder, options.declared).options.get("direction")
-    asked, suffix = keywords.get("direction"), options.as_dict()["model_suffix"]
+    asked, suffix = keywords.get("direction"), options.as_dict().get("model_suffix", "")
     if not suffix and trained and asked not in (None, trained):
         raise UserError(f"{folder} holds one generator, trained with --direction {trained}: it does not translate "
                         f"{asked}; leave out the direction, or load a run of that direction")

@@ -52,7 +52,7 @@ class Preparing:
 
     def __post_init__(self) -> None:
         self.opt = opt = self.options.view(TestCommandOptions)
-        self.channels = opt.input_nc
+        self.channels = 3 if opt.model == "colorization" else opt.input_nc  # which takes the lightness of colours
         sizes = image_sizes(self.options, training=False)
         self.preprocess = Preprocess(self.options, *sizes, augment=False, keep_size=opt.keep_size)
         self.keeping = Preprocess(self.options, *sizes, augment=False, keep_size=True)

@@ -112,8 +112,15 @@ class Translator:
     def translate(self, units: Tensor, batch_size: int = 1) -> Tensor:
         """(B, C, H, W) in [-1, 1] to (B, C', H, W), in sizes that the generator takes."""
         with explain_shortage(MEMORY_ADVICE):
-            parts = [self.engine.translate({"A": part})["fake"].float() for part in units.split(batch_size)]
-        return torch.cat(parts)
+            return torch.cat([self._answer(part).float() for part in units.split(batch_size)])
+
+    def _answer(self, units: Tensor) -> Tensor:
+        if self.opt.model != "colorization":
+            return self.engine.translate({"A": units})["fake"]
+        from data.colorization_dataset import lightness_and_colours
+
+        lightness, colours = lightness_and_colours(units)
+        return self.engine.model.visuals(self.engine.translate({"A": lightness, "B": colours}))["fake_B_rgb"]
 
     def translate_file(self, source: str | os.PathLike[str], target: str | os.PathLike[str],
                        tile: str | int | None = None, tile_norm: str = "exact", batch_size: int = 1,

@@ -55,10 +55,11 @@ def adopted_by_testing(opt: Options, command: Command, recognize: Recognize, fit
     run = open_run(Path(asked.checkpoints_dir, asked.name), opt.declared)
     run.require_known(_known(opt, command))
     one_by_one = "output" in opt and bool(opt.as_dict()["output"])  # pictures become pictures: by one generator
-    if one_by_one and opt.given("model") and asked.model != "test":
+    alone = "colorization" if run.model == "colorization" else "test"  # whose colours need the lightness beside them
+    if one_by_one and opt.given("model") and asked.model != alone:
         raise UserError(f"--output translates by one generator, and --model {asked.model} shows a page of several "
                         "pictures; leave out one of the two")
-    model = asked.model if one_by_one or opt.given("model") or not run.model else run.model
+    model = alone if one_by_one else asked.model if opt.given("model") or not run.model else run.model
     suffix = ""
     if model == "test" and opt.given("model_suffix"):
         suffix = opt.as_dict()["model_suffix"]

@@ -13,7 +13,7 @@ from PIL import Image
 import bothways
 from helpers.commands import ROOT
 from helpers.images import read_pixels, write_image
-from helpers.lively import CYCLE, NOISY
+from helpers.lively import CYCLE, LIVELY, NOISY
 from pages.pictures import to_pictures
 from raster.value_range import BYTES
 
@@ -39,6 +39,16 @@ def test_the_pixels_are_those_of_the_command(load, translate, dataroot, line, fl
     for number, image in enumerate(made, start=1):
         np.testing.assert_array_equal(np.asarray(image), fakes(folder, label)[str(number)])
     assert np.asarray(made[0]).std() > 10
+
+
+def test_colorization_is_shown_in_rgb(load, translate, dataroot, photo):
+    G = load(f"--model colorization {LIVELY}", preprocess="none")
+    folder = translate(f"--dataroot {dataroot.rename(dataroot.with_name('colours'))} --phase testA --preprocess none")
+    for number, expected in fakes(folder, "fake_B_rgb").items():
+        image = G(dataroot.with_name("colours") / "testA" / f"{number}.png")
+        assert np.abs(np.asarray(image).astype(int) - expected).max() <= 1
+        np.testing.assert_array_equal(np.asarray(image), expected)
+    assert G(torch.zeros(3, 20, 21)).shape == (3, 20, 21)
 
 
 def test_noise_is_a_function_of_the_seed_alone(load, dataroot):

@@ -197,3 +197,20 @@ def test_syncbatch_is_batch_norm_in_one_process():
     sync.load_state_dict(batch.state_dict())
     image = torch.rand(2, 3, 32, 32)
     assert torch.equal(batch(image), sync(image))
+
+
+def shown(name: str, *labels: str) -> list[str]:
+    model = models.find(name)
+    return [" from ".join(model.shown_as(object.__new__(model), label)) for label in labels]
+
+
+@pytest.mark.parametrize("name, labels, expected", [
+    ("pix2pix", "real_A fake_B real_B", "A from A, B from A, B from B"),
+    ("cycle_gan", "real_A fake_B rec_A idt_B", "A from A, B from A, A from A, A from A"),
+    ("cycle_gan", "real_B fake_A rec_B idt_A", "B from B, A from B, B from B, B from B"),
+    ("colorization", "real_A fake_B_rgb real_B_rgb", "A from A, B from A, B from B"),
+    ("test", "real fake", "A from A, B from A"), ("cogan", "sample_A sample_B", "A from A, B from B"),
+])
+def test_what_the_files_of_its_pictures_are_like(name: str, labels: str, expected: str):
+    """The domain whose values a picture has, and the side whose file it was made from."""
+    assert ", ".join(shown(name, *labels.split())) == expected

@@ -1,6 +1,8 @@
 """test.py on deep, float and many-band pictures: what it writes is like what it reads, value for value."""
+import io
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,6 +132,9 @@ def test_results_of_8_bits_are_written_in_the_format_that_is_asked_for_and_nothi
     with Image.open(folder / "images" / "1_real_B.png") as gray:
         assert gray.mode == "L"
         np.testing.assert_array_equal(np.asarray(gray), pairs["1.png"][1].values[:, :, 0])
+    expected = io.BytesIO()
+    Image.fromarray(pairs["1.png"][0].values).save(expected, "PNG", compress_type=zlib.Z_RLE)
+    assert (folder / "images" / "1_real_A.png").read_bytes() == expected.getvalue()
     folder, _ = translated(pairs, testing="--format png")
     assert not (folder / "values").exists()
     folder, _ = translated(pairs, testing="--format tiff")
