@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from data.giants import find_giants, ranges_of_giants
+from data.pages import chosen_pages
 from door.giant import Giant, Way
 from door.output import Job, Say, plan
 from door.reduced import reduced
@@ -22,9 +24,11 @@ from options.schema import Options
 from pages.bands import read_bands
 from pages.pictures import save_picture, to_pictures
 from pages.results_folder import OwnValues, Row
+from raster.names import split_ending
 from raster.picture import Picture, Size
 from raster.regions import open_region_reader
 from raster.results import range_of_results
+from raster.writing import FORMATS
 from runs.earlier_results import require_same_inputs
 from runs.progress import Told
 from runs.shared_results import SharedNames
@@ -56,7 +60,7 @@ def translate_giants(options: Options) -> None:
     run = open_run(Path(opt.checkpoints_dir, opt.name), options.declared)
     device = choose_device(opt.gpu_ids, options.given("gpu_ids"))
     folder = results_folder(opt)
-    jobs, names = (plan(Path(opt.dataroot), output, say), []) if output else _jobs_of_a_page(options, folder)
+    jobs, names = (_jobs_of_files(opt, output), []) if output else _jobs_of_a_page(options, folder)
     engine = make_engine(options, device, run)
     if not output:
         require_same_inputs(folder, options)
@@ -148,8 +152,32 @@ def _jobs_of_a_page(options: Options, folder: Path) -> tuple[list[Job], list[str
     shared = SharedNames(found, len(sources))
     names = [shared(str(path)) for path in sources]
     _, fake = LABELS.get(opt.model, USUAL)
-    return [Job(path, folder / VALUES / f"{name}_{fake}{'.npy' if path.suffix.lower() == '.npy' else '.tif'}")
+    return [Job(path, folder / VALUES / f"{name}_{fake}.{_ending(opt.format, path)}")
             for path, name in zip(sources, names, strict=True)], names
+
+
+def _jobs_of_files(opt: TestCommandOptions, output: str) -> list[Job]:
+    """What becomes which file of --output."""
+    jobs = []
+    for job in plan(Path(opt.dataroot), output, say):
+        pages, notices = chosen_pages([job.source], opt.page)
+        say(notices)
+        if job.named and len(pages) > 1:
+            raise UserError(f"--output {output} is one file, and {job.source} has {len(pages)} pages; give a folder")
+        jobs += [job._replace(source=page, target=job.target if job.named else job.target.with_name(page.name))
+                 for page in pages]
+    stems = [job.target.with_name(split_ending(job.target.name)[0]) for job in jobs]
+    uses = Counter(stems)
+    kept = [job.target if uses[stem] > 1 else stem for job, stem in zip(jobs, stems, strict=True)]
+    return [job if job.named else job._replace(target=path.with_name(f"{path.name}.{_ending(opt.format, job.source)}"))
+            for job, path in zip(jobs, kept, strict=True)]
+
+
+def _ending(format: str, source: Path) -> str:
+    """Of a translation: what --format says, else of what is written in parts that which is nearest to the source."""
+    if format in FORMATS:
+        return FORMATS[format].ending
+    return "npy" if source.suffix.lower() == ".npy" else "tif"
 
 
 def _translate(giant: Giant) -> None:

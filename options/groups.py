@@ -69,7 +69,8 @@ class DataOptions(Group):
         choices=("none", "ram", "disk", "device"))
     fast_decode: bool = option(False, "decode large JPEGs at 1/2, 1/4 or 1/8 of their size; pixels differ a little")
     skip_bad_images: bool = option(False, "leave out images that cannot be read, and say which, instead of stopping")
-    max_pixels: int | float = option(178_956_970, "images with more pixels than this are refused", least=1)
+    max_pixels: int | float = option(178_956_970, "images with more pixels than this are refused; test.py --tile reads "
+                                     "them in parts", least=1)
     max_dataset_size: int | float = option(float("inf"), "use at most this many images of each domain", least=1)
     display_winsize: int = option(256, "width in pixels of an image on the pages and in the live view", least=1)
     show_bands: str = option("", "which bands are shown of pictures that are neither gray nor RGB, counted from 1: "
@@ -225,8 +226,8 @@ class TileOptions(Group):
     """pictures larger than memory"""
 
     tile: str = option("", "translate pictures of any size tile by tile, at their own size, from disk to disk: auto, "
-                       "or the side of a tile in pixels. --max_pixels does not concern them. A killed test goes on when "
-                       "the same line is given again", once=True, common=True)
+                       "or the side of a tile in pixels. --max_pixels does not concern them. A killed test goes on "
+                       "when the same line is given again", once=True, common=True)
     tile_norm: str = option("exact", "the statistics that norms use in tiles: exact, those of the whole picture, in "
                             "several passes; thumbnail, those of the picture made small; local, each tile's own. The "
                             "last two take one pass; thumbnail shifts colours, local leaves seams",

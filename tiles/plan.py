@@ -13,6 +13,8 @@ from tiles.unfolding import unfold
 from util.errors import UserError
 
 TILES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64)  # tried in this order
+ON_CPU = 512  # and there from this one on: larger tensors only wait for memory
+LIBRARIES = 64 * 10**6  # bytes that torch takes beside its tensors
 BESIDE = 1.0  # floats that a convolution takes for each that it reads and makes
 HALO = 64  # pixels around a tile that is translated by itself
 THUMBNAIL = 1024  # the longer side of the small copy
@@ -24,7 +26,7 @@ class Plan:
     """How a picture of `size`, (height, width), is translated.
 
     tile: side of a tile in pixels of the picture; norm: whose statistics norms use; memory: bytes that a tile takes at
-    most, and the weights; scratch: bytes on disk at most; flops: of all passes over the picture, and those of a single
+    most, with the weights; scratch: bytes on disk at most; flops: of all passes over the picture, and those of a single
     one over the whole; sides: those of the tiles in each pass; stepwise: see tiles.schedule.make_passes; halo: pixels
     around a tile, for norm 'local'; thumbnail: how the small copy is looked at.
     """
@@ -65,7 +67,8 @@ def make_plan(net: nn.Module, size: tuple[int, int], tile: int | None, norm: str
     UserError when the memory does not suffice for the tile, or for the smallest one, or the net cannot do it.
     """
     graph = unfold(net, size)
-    tiles = [tile] if tile else [side for side in TILES if side < 2 * max(size)]
+    most = min(2 * max(size), ON_CPU + 1 if next(net.parameters()).device.type == "cpu" else TILES[0] + 1)
+    tiles = [tile] if tile else [side for side in TILES if side < most]
     for side in tiles:
         plan = _local(net, graph, side) if norm == "local" else _by_passes(net, graph, side, norm)
         if plan.memory <= memory:
@@ -88,9 +91,12 @@ def _by_passes(net: nn.Module, graph: Graph, tile: int, norm: str) -> Plan:
     floats = max(_floats(made, size, tile) for made in passes)
     sides = tuple(_largest(made, size, tile, floats) for made in passes)
     flops = sum(made.flops(size, side) for made, side in zip(passes, sides, strict=True))
+    scratch = scratch_bytes(passes)
+    if thumbnail:
+        flops, scratch = flops + thumbnail.flops, max(scratch, thumbnail.scratch)
     copy = graph.source.channels * math.prod(thumbnail.size) if thumbnail else 0
-    return Plan(size, tile, norm, int(4 * (floats + copy)) + weights_of(net), scratch_bytes(passes), flops, one, sides,
-                stepwise, thumbnail=thumbnail)
+    return Plan(size, tile, norm, int(4 * (floats + copy)) + bytes_beside(net), scratch, flops, one, sides, stepwise,
+                thumbnail=thumbnail)
 
 
 def _thumbnail(graph: Graph) -> tuple[int, int]:
@@ -110,7 +116,7 @@ def _local(net: nn.Module, graph: Graph, tile: int) -> Plan:
     largest = unfold(net, (max(windows[0]), max(windows[1])))
     largest.measured = []
     floats = _floats(make_passes(largest, False)[0], largest.source.size, max(size))
-    return Plan(size, tile, "local", int(4 * floats) + weights_of(net), 0, flops, flops_of(graph), (tile,), halo=halo)
+    return Plan(size, tile, "local", int(4 * floats) + bytes_beside(net), 0, flops, flops_of(graph), (tile,), halo=halo)
 
 
 def window(span: Span, whole: int, halo: int) -> Span:
@@ -124,9 +130,9 @@ def flops_of(graph: Graph) -> int:
                for node in graph.nodes)
 
 
-def weights_of(net: nn.Module) -> int:
-    """Their bytes."""
-    return sum(parameter.numel() * parameter.element_size() for parameter in net.parameters())
+def bytes_beside(net: nn.Module) -> int:
+    """What is in memory whatever the tiles are: the weights, and what libraries take."""
+    return LIBRARIES + sum(parameter.numel() * parameter.element_size() for parameter in net.parameters())
 
 
 def _floats(made: Pass, size: tuple[int, int], tile: int) -> float:

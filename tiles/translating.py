@@ -1,4 +1,5 @@
 """A picture of any size through a generator, tile by tile, in bounded memory."""
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +9,10 @@ from torch import nn
 from tiles.box import Box, Read, Write
 from tiles.estimates import translate_locally, translate_with_thumbnail
 from tiles.exact import Translation
-from tiles.plan import Plan
-from tiles.standing import Standing, fingerprint, forget
+from tiles.plan import Plan, in_bytes
+from tiles.standing import ENDING, Standing, fingerprint, forget
 from tiles.unfolding import unfold
+from util.errors import MachineError
 
 __all__ = ["Box", "translate_tiled"]
 
@@ -28,16 +30,25 @@ def translate_tiled(net: nn.Module, size: tuple[int, int], read: Read, write: Wr
     and `source`, which tells pictures apart, the translation goes on where it stood; what was written must be there
     still: `sync`, called before it is noted where the translation stands, brings it to the disk.
     seed: of the noise of dropout, for nets in training mode.
-    OSError, with the path, when a file cannot be written.
+    MachineError when there is too little room in the folder; OSError, with the path, when a file cannot be written.
     """
     assert plan.size == size
+    _require_room(scratch, plan.scratch)
     standing = Standing.of(scratch, fingerprint(net, plan, seed, source))
     standing.sync = sync
     if plan.norm == "local":
         translate_locally(net, read, write, plan, scratch, standing, progress, seed)
-    elif plan.norm == "thumbnail":
+    elif plan.thumbnail:
         translate_with_thumbnail(net, read, write, plan, scratch, standing, progress, seed)
     else:
         graph, device = unfold(net, size, seed), next(net.parameters()).device
         Translation(graph, plan, device, scratch).run(read, write, standing, progress)
     forget(scratch)
+
+
+def _require_room(folder: Path, needed: int) -> None:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(there).free + sum(path.stat().st_size for path in folder.glob(f"*{ENDING}"))
+    if free < needed:
+        raise MachineError(f"the translation keeps {in_bytes(needed)} in {folder}, and {in_bytes(free)} are free "
+                           "there; make room, or give --tile_norm thumbnail, which needs less")

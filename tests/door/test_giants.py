@@ -11,12 +11,14 @@ import pytest
 import tifffile
 from PIL import Image
 
+import bothways
 import tiles.exact
 from helpers.commands import ROOT, load_command
 from helpers.images import read_pixels, write_image
 from raster.picture import Origin, Picture
 from raster.reading import read_picture
 from raster.writing import write_picture
+from util.errors import UserError
 
 LIVELY = "--init_type xavier --init_gain 1"  # untrained networks then answer with more than gray
 GEO = {33550: (10.0, 10.0, 0.0), 33922: (0.0, 0.0, 0.0, 500000.0, 4600000.0, 0.0)}
@@ -84,6 +86,30 @@ def test_files_may_have_more_pixels_than_are_read_whole(tile, giants: Path):
     folder = tile(giants / "b.tif", "--tile 32 --max_pixels 100 --output out.tif")
     assert read_picture(Path("out.tif")).values.shape == (93, 130, 3)
     assert not folder.exists()
+
+
+def test_a_folder_becomes_a_folder_of_files_that_are_written_in_parts(tile, giants: Path):
+    Image.open(giants / "a.png").save(giants / "a.bmp")
+    with tifffile.TiffWriter(giants / "d.tif") as file:
+        for page in range(2):
+            file.write(np.full((40, 36, 3), 70 * page, np.uint8), contiguous=False, metadata=None, photometric="rgb")
+    tile(giants, "--tile 32 --output out --page all")
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "a.bmp.tif", "a.png.tif", "b.tif", "c.tif", "d.p1.tif", "d.p2.tif"]
+    assert read_picture(Path("out/d.p2.tif")).values.shape == (40, 36, 3)
+
+
+def test_the_python_door_gives_the_same_file(tile, giants: Path, tmp_path: Path):
+    tile(giants / "b.tif", "--tile 32 --output out.tif")
+    told = []
+    translator = bothways.load(tmp_path / "checkpoints" / "run", device="cpu")
+    notices = translator.translate_file(giants / "b.tif", "ours.tif", tile=32, progress=lambda *done: told.append(done))
+    assert Path("ours.tif").read_bytes() == Path("out.tif").read_bytes()
+    assert told[-1][0] == told[-1][1] > 0 and "0 to 4095 are black to white" in notices[0]
+    with pytest.raises(UserError, match="tile_norm"):
+        translator.translate_file(giants / "b.tif", "ours.tif", tile=32, tile_norm="exactly")
+    with pytest.raises(UserError, match="is the input itself"):
+        translator.translate_file(giants / "b.tif", giants / "b.tif", tile="auto")
 
 
 def test_a_dry_run_prints_the_plan_and_does_nothing(tile, giants: Path, capsys: pytest.CaptureFixture):
