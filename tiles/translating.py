@@ -47,5 +47,5 @@ def _require_room(folder: Path, needed: int) -> None:
     there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     free = shutil.disk_usage(there).free + sum(path.stat().st_size for path in folder.glob(f"*{ENDING}"))
     if free < needed:
-        raise MachineError(f"the translation keeps {in_bytes(needed)} in {folder}, and {in_bytes(free)} are free there; "
-                           "make room, or give --tile_norm thumbnail, which needs less")
+        raise MachineError(f"the translation keeps {in_bytes(needed)} in {folder}, and {in_bytes(free)} are free "
+                           "there; make room, or give --tile_norm thumbnail, which needs less")
