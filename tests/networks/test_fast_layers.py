@@ -93,3 +93,12 @@ def test_what_is_computed_again_leaves_the_statistics_and_their_tensors():
 def test_the_layout_suits_network_and_device(netG: str, device: str, sixteen: bool, expected: torch.memory_format):
     net = GENERATORS[netG].build(3, 3, 2, "instance", False)
     assert best_layout(net, device, sixteen) is expected
+
+
+@torch.no_grad()
+def test_the_norm_of_a_large_picture_is_exact():
+    x = (0.3 + 0.1 * torch.randn(1, 4, 1024, 1024)).contiguous(memory_format=torch.channels_last)
+    normed = SampleNorm2d(4)(x)
+    variance, mean = torch.var_mean(x.double(), (2, 3), correction=0, keepdim=True)
+    assert (normed - (x - mean) / (variance + 1e-5).sqrt()).abs().max() < 1e-5
+    assert normed.is_contiguous(memory_format=torch.channels_last)
