@@ -6,8 +6,9 @@ image is the brighter one.
 from collections import Counter
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -25,6 +26,13 @@ FEWEST = 1 << 10  # of a file
 THREADS = 8  # each may decode an image
 
 Looks = Mapping[Path, Look]
+
+
+class Percentiles(NamedTuple):
+    """Of values, 0 to 100."""
+
+    low: float
+    high: float
 
 
 def choose_ranges(dataset: BaseDataset, looks: Looks) -> list[str]:
@@ -58,18 +66,14 @@ def choose_ranges(dataset: BaseDataset, looks: Looks) -> list[str]:
 
 def range_of_picture(picture: Picture, flag: str, text: str) -> ValueRange:
     """The range of a picture by itself, as `choose_ranges` would find it of its file. text: what `flag` says."""
-    dtype, void = picture.values.dtype.name, picture.void()
-    values = (picture.values if void is None else picture.values[~void])[..., :-1 if picture.origin.alpha else None]
-    values = values[np.isfinite(values)]
-    if text.startswith("percentile:"):
-        sampled = values.ravel()[::-(-values.size // SAMPLED) or 1]
-        low, high = np.percentile(sampled, _percentiles(flag, text)) if values.size else (0, 1)
-        return ValueRange(float(low), float(high if high > low else low + 1), dtype)
-    asked = ValueRange.parse(text, flag) if text != "auto" else None
+    asked, dtype = _read(flag, text), picture.values.dtype.name
+    if isinstance(asked, Percentiles):
+        return _between(asked, _values_of(picture, SAMPLED), dtype)
     if asked and not _of_other_depth(asked.dtype, dtype):
-        return ValueRange(asked.low, asked.high, dtype)
-    least, largest = (float(values.min()), float(values.max())) if values.size else (None, None)
-    return _suggested({Path(): Look((0, 0), least=least, largest=largest)}, dtype)
+        return replace(asked, dtype=dtype)
+    values = _values_of(picture)
+    ends = (values.min().item(), values.max().item()) if values.size else (None, None)
+    return suggested(picture.values.dtype, *ends)
 
 
 def _as_array(path: Path, look: Look) -> bool:
@@ -94,21 +98,32 @@ def _main_type(looks: Looks) -> str:
 
 def _ranges_of_a_side(looks: Looks, flag: str, text: str, max_pixels: float) -> dict[str, ValueRange]:
     """The range of each type that these files have, by the type. text: what `flag` says."""
-    asked, percentiles = None, None
-    if text.startswith("percentile:"):
-        percentiles = _percentiles(flag, text)
-    elif text != "auto":
-        asked = ValueRange.parse(text, flag)
-    ranges = {}
+    asked, ranges = _read(flag, text), {}
     for dtype in dict.fromkeys(look.dtype.name for look in looks.values()):
         own = {path: look for path, look in looks.items() if look.dtype.name == dtype}
-        if percentiles:
-            ranges[dtype] = _between(percentiles, own, dtype, max_pixels)
+        if isinstance(asked, Percentiles):
+            ranges[dtype] = _between(asked, _values_of_all(own, max_pixels), dtype)
         elif asked and not _of_other_depth(asked.dtype, dtype):
-            ranges[dtype] = ValueRange(asked.low, asked.high, dtype)
+            ranges[dtype] = replace(asked, dtype=dtype)
         else:
             ranges[dtype] = _suggested(own, dtype)
     return ranges
+
+
+def _read(flag: str, text: str) -> ValueRange | Percentiles | None:
+    """What a flag of ranges says; None for auto. UserError when it is nothing of the kind."""
+    if text == "auto":
+        return None
+    if not text.startswith("percentile:"):
+        return ValueRange.parse(text, flag)
+    try:
+        low, high = map(float, text.removeprefix("percentile:").split(","))
+        if 0 <= low < high <= 100:
+            return Percentiles(low, high)
+    except ValueError:
+        pass
+    raise UserError(f"--{flag} {text} is no range; expected percentile:P,Q with 0 <= P < Q <= 100, such as "
+                    f"--{flag} percentile:0.1,99.9")
 
 
 def _of_other_depth(said: str, dtype: str) -> bool:
@@ -123,41 +138,30 @@ def _suggested(looks: Looks, dtype: str) -> ValueRange:
     return suggested(np.dtype(dtype), low, high)
 
 
-def _percentiles(flag: str, text: str) -> tuple[float, float]:
-    """'percentile:0.1,99.9' as numbers. UserError for anything else."""
-    try:
-        low, high = map(float, text.removeprefix("percentile:").split(","))
-        if 0 <= low < high <= 100:
-            return low, high
-    except ValueError:
-        pass
-    raise UserError(f"--{flag} {text} is no range; expected percentile:P,Q with 0 <= P < Q <= 100, such as "
-                    f"--{flag} percentile:0.1,99.9")
+def _between(percentiles: Percentiles, values: np.ndarray, dtype: str) -> ValueRange:
+    """The range between two percentiles of the values."""
+    low, high = map(float, np.percentile(values, percentiles)) if values.size else (0.0, 1.0)
+    return ValueRange(low, high if high > low else low + 1, dtype)
 
 
-def _between(percentiles: tuple[float, float], paths: Collection[Path], dtype: str, max_pixels: float) -> ValueRange:
-    """The range between two percentiles of the values of all these files.
+def _values_of_all(paths: Collection[Path], max_pixels: float) -> np.ndarray:
+    """Equally many values of each file, of all together at most SAMPLED; shows how far it is."""
+    def sample(path: Path) -> np.ndarray:
+        return _values_of(read_picture(path, max_pixels), max(FEWEST, SAMPLED // len(paths)))
 
-    Of each file equally many values count, evenly spaced, of all together at most SAMPLED.
-    """
-    sample = partial(_sample, most=max(FEWEST, SAMPLED // len(paths)), max_pixels=max_pixels)
     with ThreadPoolExecutor(THREADS) as pool:
-        samples = list(tqdm(pool.map(sample, paths), "reading values", len(paths), leave=False, unit=" images",
-                            delay=2, disable=None))
-    values = np.concatenate(samples)
-    if not values.size:
-        return ValueRange(0, 1, dtype)
-    low, high = np.percentile(values, percentiles)
-    return ValueRange(float(low), float(high if high > low else low + 1), dtype)
+        return np.concatenate(list(tqdm(pool.map(sample, paths), "reading values", len(paths), leave=False,
+                                        unit=" images", delay=2, disable=None)))
 
 
-def _sample(path: Path, most: int, max_pixels: float) -> np.ndarray:
-    """At most so many of a file's values, without those that are no data or not finite."""
-    picture = read_picture(path, max_pixels)
+def _values_of(picture: Picture, most: int | None = None) -> np.ndarray:
+    """The values that are finite and hold data, opacity aside; of more than `most`, so many, evenly spaced."""
     void = picture.void()
-    values = (picture.values if void is None else picture.values[~void]).ravel()
-    values = values[::-(-values.size // most) or 1]
-    return values[np.isfinite(values)]
+    values = picture.values[..., :-1] if picture.origin.alpha else picture.values
+    values = (values if void is None else values[~void]).ravel()
+    if most:
+        values = values[::max(1, -(-values.size // most))]
+    return values[np.isfinite(values)] if values.dtype.kind == "f" else values
 
 
 def _said(looks: Looks, value_range: ValueRange, flag: str) -> list[str]:

@@ -56,10 +56,10 @@ def test_two_bands_become_three(bands: Path, line: str):
     ("--model feature_gan", "--input_nc 2 is not possible with --model feature_gan; expected 1 or 3"),
     ("--model colorization --dataset_mode aligned", "--input_nc 2 is not possible with --model colorization; expected"),
     ("--model pix2pix --dataset_mode template", "needs equal channels, found --input_nc 2 and --output_nc 3"),
-    ("--model pix2pix --val_freq 1 --val_phase train --val_metrics ssim --output_nc 2",
-     "--val_metrics ssim measures pictures that are gray or RGB, and those of B have 2 channels; leave it out"),
-    ("--model cycle_gan --lambda_identity 0 --val_freq 1 --val_phase train --val_metrics rec",
-     "--val_metrics rec measures pictures that are gray or RGB, and those of A have 2 channels"),
+    ("--model pix2pix --val_freq 1 --val_phase train --val_metrics lpips --output_nc 2",
+     "--val_metrics lpips measures pictures that are gray or RGB, and those of B have 2 channels; leave it out"),
+    ("--model cycle_gan --lambda_identity 0 --val_freq 1 --val_phase train --val_metrics fid",
+     "--val_metrics fid measures pictures that are gray or RGB, and those of A have 2 channels"),
 ])
 def test_what_many_channels_do_not_allow_is_said_at_start(train: Callable, failure: Callable, bands: Path, line: str,
                                                           said: str):

@@ -24,9 +24,10 @@ def names(paths: list) -> list[str]:
     return [Path(path).name for path in paths]
 
 
-def tensor(path: Path, box: tuple | None = None) -> torch.Tensor:
+def tensor(path: Path | str, box: tuple | None = None) -> torch.Tensor:
     """The image, or the part of it in the box, as a sample holds it."""
-    return to_tensor(read_image(path, 3).crop(box) if box else read_image(path, 3))
+    image = read_image(Path(path), 3)
+    return to_tensor(image.crop(box) if box else image)
 
 
 def equal(one: dict, other: dict) -> bool:

@@ -24,7 +24,8 @@ def test_the_range_becomes_0_to_255_and_what_is_missing_white():
 
 
 @pytest.mark.parametrize(("pixel", "alpha", "expected"), [
-    ([7], False, [7, 7, 7]), ([7, 8], False, [7, 7, 7]), ([7, 8, 9], False, [7, 8, 9]), ([7, 8, 9, 0], False, [7, 8, 9]),
+    ([7], False, [7, 7, 7]), ([7, 8], False, [7, 7, 7]), ([7, 8, 9], False, [7, 8, 9]),
+    ([7, 8, 9, 0], False, [7, 8, 9]),
     ([7, 8, 9, 0], True, [255, 255, 255]), ([7, 255], True, [7, 7, 7]), ([1, 2, 3, 4, 5], False, [1, 2, 3])])
 def test_which_channels_are_seen(pixel: list[int], alpha: bool, expected: list[int]):
     assert byte_view(picture([[pixel]], "uint8", alpha), BYTES).tolist() == [[expected]]
