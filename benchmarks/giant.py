@@ -39,8 +39,8 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--ngf", type=positive, default=16, help="width of the generator, resnet_9blocks")
     flags.add_argument("--tile", type=int, default=0, help="side of a tile in pixels; 0: what memory allows")
     flags.add_argument("--norms", default=",".join(NORMS), help="the ways, of which only these are run")
-    flags.add_argument("--fits", type=positive, default=1024, help="side of the picture, and part, that is translated "
-                       "whole")
+    flags.add_argument("--fits", type=positive, default=2048, help="side of the picture that is translated whole; "
+                       "up to 1024 a thumbnail is the picture itself")
     flags.add_argument("--folder", type=Path, help="where the files are made and removed; left out: the system's own")
     args = flags.parse_args(argv)
     if args.quick:

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from data.room import amount, free_memory, free_on
 from engine.precision import autocast
 from raster.picture import Header, Picture
-from raster.reading import with_channels
+from raster.reading import split_page, with_channels
 from raster.regions import RegionWriter, open_region_reader, open_region_writer, partial_of
-from raster.results import kept_no_data, native
+from raster.results import kept_no_data, kept_origin, native
 from raster.value_range import ValueRange
 from tiles.plan import make_plan
 from tiles.standing import fingerprint
@@ -120,7 +120,8 @@ class Giant:
         """
         self._begin()
         writer = open_region_writer(self.target, self.reader.size, self.way.channels[1], self.dtype,
-                                    self.reader.origin, self.header.no_data)
+                                    kept_origin(self.header, self.reader.size, self.way.channels[1]),
+                                    self.header.no_data)
         try:
             with self._arithmetic():
                 translate_tiled(self.net, self.padded, self._read, lambda box, made: self._write(writer, box, made),
@@ -148,7 +149,7 @@ class Giant:
 
     def _described(self) -> str:
         """All that the target depends on beside the generator and the plan."""
-        status = self.source.stat()
+        status = split_page(self.source)[0].stat()
         return json.dumps([str(self.source.resolve()), status.st_size, status.st_mtime_ns, self.reader.size,
                            str(self.values_in), str(self.values_out), self.way.norm, self.way.precision])
 

@@ -51,7 +51,7 @@ def native(unit: np.ndarray, values_in: ValueRange, source: Header, void: np.nda
         values = np.where(values == no_data, _neighbour(no_data, values_in, dtype), values)
     values[empty] = np.nan if no_data is None and empty.any() else no_data or 0
     height, width, channels = values.shape
-    return Picture(values, _origin(source, (width, height), channels), no_data)
+    return Picture(values, kept_origin(source, (width, height), channels), no_data)
 
 
 def kept_no_data(dtype: np.dtype, declared: float | None, needed: bool = False) -> float | None:
@@ -70,7 +70,7 @@ def _neighbour(value: float, values_in: ValueRange, dtype: np.dtype) -> np.gener
     return np.nextafter(dtype.type(value), dtype.type(np.inf if up else -np.inf))
 
 
-def _origin(source: Header, size: tuple[int, int], channels: int) -> Origin:
+def kept_origin(source: Header, size: tuple[int, int], channels: int) -> Origin:
     """What stays of what the source's file knows."""
     alpha = source.origin.alpha and channels == source.channels
     return replace(source.origin, alpha=alpha) if size == source.size else Origin(source.origin.format, alpha=alpha)
