@@ -3,8 +3,10 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from util.errors import UserError
 
@@ -35,20 +37,20 @@ def require_places(files: Mapping[str, Path | str | None]) -> None:
             raise UserError(f"{taken[path.resolve()]} and {flag} both say {path}; give each a file of its own")
 
 
-def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write a whole file so that a reader, or a crash at any moment, finds the old content or the new.
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which is flushed to disk and stands at `path` once the block is left without an error.
 
-    path: the file to write; missing parent folders are created.
-    data: the content; a str is written as UTF-8.
-    Raises OSError, with the path, when it cannot be written; the old file is then untouched and no temporary file left.
+    So a reader, or a crash at any moment, finds the old content or the new.
+    path: the file; missing parent folders are created.
+    Raises OSError, with the path, when it cannot be written. After any error the old file is untouched and no temporary
+    file left.
     """
-    path = Path(path)
-    content = data.encode() if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
         with open(temporary, "xb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -56,6 +58,12 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Write a whole file as `whole_file` does, with its promises and errors. data: a str is written as UTF-8."""
+    with whole_file(Path(path)) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
 
 
 def remove_leftovers(folder: Path) -> None:
