@@ -74,7 +74,7 @@ def in_child(contestant: str, line: str, steps: int) -> dict[str, float]:
 
 
 def contest(contestant: str, line: str, steps: int) -> dict[str, float]:
-    """What a contestant needed: peak of the process and size of its files in MB, seconds of its save and of the disk."""
+    """What a contestant needed: peak of the process and size of its files in MB, seconds it and the disk took."""
     options = parse(COMMAND, line.split() + (["--continue_train"] if "going on" in contestant else []))
     opt = options.view(TrainCommandOptions)
     folder, spent, disk = Path(opt.checkpoints_dir, opt.name), 0.0, 0.0

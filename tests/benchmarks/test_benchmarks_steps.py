@@ -15,6 +15,7 @@ EXPECTED = {
     "step": ("variant", {"plain", "fp32"}),
     "scaling": ("axis", {"crop_size"}),
     "both_ways": ("way", {"plain", "fast"}),
+    "save_memory": ("what", {"steps", "steps and saves", "going on, steps"}),
 }
 
 
