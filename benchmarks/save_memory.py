@@ -2,7 +2,7 @@
 
 Each contestant trains some steps on random images in a process of its own: without a save, with two saves, and going on
 from the state that the second one left. Peaks are those of the whole process. "seconds" are those of the second save or
-of loading; "disk" those of writing files of the same sizes to the same folder, flushed.
+of loading; "disk" those of writing files of the same sizes beside them, flushed. TMPDIR chooses the disk.
 """
 import argparse
 import json
@@ -53,7 +53,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = []
     for work, line in (QUICK if args.quick else WORK).items():
-        with tempfile.TemporaryDirectory(dir=".") as folder:  # not in /tmp, which may be memory
+        with tempfile.TemporaryDirectory() as folder:
             words = f"{USUAL} {line} --precision {args.precision} --checkpoints_dir {folder}"
             rounds = [[in_child(name, words, args.steps) for name in CONTESTANTS]
                       for _ in range(1 if args.quick else args.rounds)]

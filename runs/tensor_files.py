@@ -38,7 +38,7 @@ def write_checked(content: Any, file: BinaryIO) -> None:
     with ThreadPoolExecutor(1) as thread:
         summed = _Summed(file, thread)
         write_tensors(content, summed)
-    file.write(COMMENT_LENGTH.pack(CHECKSUM_BYTES) + summed.sum.hexdigest().encode())
+    file.write(_comment(summed.sum))
 
 
 class _Summed:
@@ -81,5 +81,9 @@ def is_whole(file: BinaryIO) -> bool:
     while block := file.read(min(BLOCK, left)):
         found.update(block)
         left -= len(block)
-    file.seek(max(0, size - CHECKSUM_BYTES))
-    return file.read() == found.hexdigest().encode()
+    return file.read() == _comment(found)
+
+
+def _comment(found: "hashlib._Hash") -> bytes:
+    """What stands at the end of a checked file."""
+    return COMMENT_LENGTH.pack(CHECKSUM_BYTES) + found.hexdigest().encode()
