@@ -223,7 +223,7 @@ class Engine:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state` gave, on any device and with any flags of speed."""
+        """Restore what `state` gave, on any device and with any flags of speed. Its optimizers' moments leave it."""
         for name, net in self.model.nets.items():
             net.load_state_dict(state["nets"][name])
         for name, net in self.model.averaged.items():  # which an older state may lack

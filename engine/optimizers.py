@@ -61,9 +61,13 @@ class Optimizers:
         return [optimizer.state_dict() for optimizer in self.of.values()]
 
     def load_state(self, states: Sequence[Mapping[str, Any]]) -> None:
-        """Restore what `state` gave; how an optimizer computes stays, and memory keeps the layout of the weights."""
+        """Restore what `state` gave; how an optimizer computes stays, and memory keeps the layout of the weights.
+
+        The moments leave `states`, so that those of a file are not held beside the copies of all.
+        """
         for optimizer, saved in zip(self.of.values(), states, strict=True):
             optimizer.load_state_dict({**saved, "param_groups": optimizer.state_dict()["param_groups"]})
+            saved["state"].clear()
             for parameter, moments in optimizer.state.items():
                 for name, value in moments.items():
                     if value.shape == parameter.shape:

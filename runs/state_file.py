@@ -3,10 +3,7 @@
 The weights alone, for testing and for others, are in files of their own: see weight_files.py.
 """
 import errno
-import hashlib
-import io
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +14,10 @@ import torch
 from engine.shortage import OUT_OF_MEMORY
 from runs.overwriting import forget
 from runs.run_folder import LATEST, LOGS, NEXT, PREVIOUS, holds_a_state
+from runs.tensor_files import is_whole, write_checked
 from util.errors import MachineError, UserError
-from util.files import write_atomically
+from util.files import replacing
 
-CHECKSUM_BYTES = 64  # SHA-256 in hexadecimal
-COMMENT_LENGTH = struct.Struct("<H")  # a zip archive ends with the length of its comment, and the comment
 PARTS = {"engine": dict, "moment": dict, "val_losses": list, "skipped": int, "health": dict, "logs": dict}
 WITHIN = {"engine": ("nets", "optimizers"), "moment": ("epoch", "images", "total"), "logs": LOGS}
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -34,15 +30,11 @@ class DamagedState(UserError):
 def save_state(folder: Path, state: dict[str, Any]) -> None:
     """Write latest_state.pth; the one that was there becomes previous_state.pth. A run that was put aside is removed.
 
-    The file is an ordinary torch.save archive whose zip comment is the SHA-256 of everything before the comment.
     Raises OSError when it cannot be written; the files that were there are then untouched.
     """
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    content = buffer.getvalue()[:-COMMENT_LENGTH.size]
-    checksum = hashlib.sha256(content).hexdigest().encode()
     new, latest = folder / NEXT, folder / LATEST
-    write_atomically(new, content + COMMENT_LENGTH.pack(CHECKSUM_BYTES) + checksum)
+    with replacing(new) as file:
+        write_checked(state, file)
     if latest.exists():
         os.replace(latest, folder / PREVIOUS)
     os.replace(new, latest)
@@ -71,15 +63,15 @@ def load_state(folder: Path) -> tuple[dict[str, Any], list[str]] | None:
 
 def read_state(path: Path) -> dict[str, Any]:
     """The state in a file; code in a file is never run. DamagedState when its checksum does not fit."""
-    whole = path.read_bytes()
-    content, checksum = whole[:-CHECKSUM_BYTES - COMMENT_LENGTH.size], whole[-CHECKSUM_BYTES:]
-    if hashlib.sha256(content).hexdigest().encode() != checksum:
-        raise DamagedState(f"{path} is damaged: its {len(whole)} bytes do not fit its checksum")
-    try:
-        state = torch.load(io.BytesIO(whole), map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler fails in any way it likes
-        kind = type(error).__name__
-        raise DamagedState(f"{path} is no state of a training ({kind}); code in it is not run") from None
+    with open(path, "rb") as file:
+        if not is_whole(file):
+            raise DamagedState(f"{path} is damaged: its {path.stat().st_size} bytes do not fit its checksum")
+        file.seek(0)
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # the unpickler fails in any way it likes
+            kind = type(error).__name__
+            raise DamagedState(f"{path} is no state of a training ({kind}); code in it is not run") from None
     if not isinstance(state, dict):
         raise DamagedState(f"{path} is no state of a training, but a {type(state).__name__}")
     return state

@@ -78,7 +78,8 @@ class Training:
         if state:
             self.fresh = False
             with state_must_fit(self.folder):
-                self.engine.load_state(state["engine"] | {"model": state["own"]["model"]})
+                # pop: it is as large as all that is trained, and the caller keeps the state
+                self.engine.load_state(state.pop("engine") | {"model": state["own"]["model"]})
                 saved = Moment(**state["moment"])
                 notices += self._differences(state)
                 notices += self._take_place(saved, state.get("logged_epoch", saved.epoch - 1))

@@ -2,23 +2,24 @@
 
 What a training needs beside them to go on is in another file: see state_file.py.
 """
-import io
 import os
 import re
 import stat
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from runs.overwriting import where_kept
 from runs.run_folder import WEIGHTS
+from runs.tensor_files import write_tensors
 from util.errors import UserError
-from util.files import write_atomically
+from util.files import replacing
 
 EXPECTED = "a state_dict (names to tensors) saved with torch.save"
 MOST_UNPACKED = 4  # times its size: torch.save does not compress at all, and weights can hardly be compressed
@@ -44,9 +45,8 @@ def of_means(nets: Mapping[str, T]) -> dict[str, T]:
 def save_nets(folder: Path, prefix: str, nets: Mapping[str, nn.Module]) -> None:
     """Write every network's state_dict, on the CPU. Running means of an earlier save of this name do not outlive it."""
     for name, net in nets.items():
-        buffer = io.BytesIO()
-        torch.save({key: value.cpu().contiguous() for key, value in net.state_dict().items()}, buffer)
-        write_atomically(weights_file(folder, prefix, name), buffer.getvalue())
+        with replacing(weights_file(folder, prefix, name)) as file:
+            write_tensors({key: value.cpu().contiguous() for key, value in net.state_dict().items()}, file)
     for name in of_means(nets).keys() - nets.keys():
         weights_file(folder, prefix, name).unlink(missing_ok=True)
 
@@ -92,12 +92,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """The state_dict in a file, in today's keys: without `module.` in front and without the statistics that
     instance norms carried in early versions. Code in a file is never run. UserError when it is no state_dict.
     """
-    content = _read(path)
-    try:
-        with warnings.catch_warnings(action="ignore"):  # the error says it all
-            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler fails in any way it likes on what is no pickle
-        raise UserError(f"{path} {_what_it_is(content, error)}; expected {EXPECTED}") from None
+    with _opened(path) as file, warnings.catch_warnings(action="ignore"):  # the error says it all
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # the unpickler fails in any way it likes on what is no pickle
+            raise UserError(f"{path} {_what_it_is(file, error)}; expected {EXPECTED}") from None
     if not isinstance(state, Mapping):
         raise UserError(f"{path} holds a {type(state).__name__}; expected {EXPECTED}")
     if not state or not all(isinstance(key, str) and _is_plain(value) for key, value in state.items()):
@@ -111,21 +110,24 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return {key: value for key, value in state.items() if not _is_stale(key, state)}
 
 
-def _read(path: Path) -> bytes:
-    """The bytes of a weight file. UserError when it cannot be read, or would unpack to much more than it is."""
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A weight file, open. UserError when it cannot be read, or would unpack to much more than it is."""
     if path.is_symlink() and not path.exists():
         raise UserError(f"{path} is a link to {os.readlink(path)}, which is not there; expected {EXPECTED}")
     try:
         if not stat.S_ISREG(kind := path.stat().st_mode) and not stat.S_ISDIR(kind):
             raise UserError(f"{path} is a pipe, a socket or a device; expected {EXPECTED}")
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            file.read(1)  # a file may open and not be readable
+            size, unpacked = path.stat().st_size, sum(entry.file_size for entry in _zip_entries(file))
+            if unpacked > MOST_UNPACKED * size:
+                raise UserError(f"{path} is a zip archive of {size} bytes that unpacks to {unpacked}, as weights never "
+                                f"do, and is not unpacked; expected {EXPECTED}")
+            file.seek(0)
+            yield file
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); expected {EXPECTED}") from None
-    unpacked = sum(entry.file_size for entry in _zip_entries(content))
-    if unpacked > MOST_UNPACKED * len(content):
-        raise UserError(f"{path} is a zip archive of {len(content)} bytes that unpacks to {unpacked}, as weights never "
-                        f"do, and is not unpacked; expected {EXPECTED}")
-    return content
 
 
 def _is_plain(value: object) -> bool:
@@ -142,9 +144,10 @@ def describe_saves(folder: Path) -> str:
     return f"{folder} holds: {', '.join(saves[:12])}" + (" ..." if len(saves) > 12 else "")
 
 
-def _what_it_is(content: bytes, error: Exception) -> str:
+def _what_it_is(file: BinaryIO, error: Exception) -> str:
     """What a file that is no state_dict is instead, as the end of a sentence about it. error: of loading it."""
-    head = content[:200]
+    file.seek(0)
+    head = file.read(200)
     pickled = re.search(r"GLOBAL (\S+)", str(error))
     if not head:
         return "is empty"
@@ -160,12 +163,12 @@ def _what_it_is(content: bytes, error: Exception) -> str:
         return f"is a text file that begins with {head.decode().strip()[:60]!r}{pointer}"
     if head.startswith(b"\x80"):
         return "is a pickle, cut off or not written by torch.save; code in it is not run"
-    return _what_the_zip_is(content) or f"is damaged, cut off, or no weight file at all ({type(error).__name__})"
+    return _what_the_zip_is(file) or f"is damaged, cut off, or no weight file at all ({type(error).__name__})"
 
 
-def _what_the_zip_is(content: bytes) -> str:
+def _what_the_zip_is(file: BinaryIO) -> str:
     """The same for a zip archive, as torch.save writes them; '' for no whole one."""
-    names = [entry.filename for entry in _zip_entries(content)]
+    names = [entry.filename for entry in _zip_entries(file)]
     if any(name.endswith("/constants.pkl") for name in names):
         return ("is a TorchScript program, whose code is not run; where it was made, save its weights alone: "
                 "torch.save(net.state_dict(), FILE)")
@@ -174,11 +177,11 @@ def _what_the_zip_is(content: bytes) -> str:
     return f"is a zip archive of {', '.join(map(repr, names[:3]))}"
 
 
-def _zip_entries(content: bytes) -> list[zipfile.ZipInfo]:
+def _zip_entries(file: BinaryIO) -> list[zipfile.ZipInfo]:
     """What a zip archive says that it holds; nothing for other files and for damaged archives."""
     try:
-        return zipfile.ZipFile(io.BytesIO(content)).infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return zipfile.ZipFile(file).infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):  # OSError: it looks before the beginning
         return []
 
 

@@ -47,6 +47,12 @@ def safetensors() -> bytes:
     return struct.pack("<Q", len(header)) + header + bytes(4)
 
 
+def zip_that_begins_before_the_file() -> bytes:
+    content = zip_of_text()
+    place = content.rindex(b"PK\5\6") + 12  # how long its directory says that it is
+    return content[:place] + struct.pack("<L", 1_000_000) + content[place + 4:]
+
+
 def zip_of_text() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -93,6 +99,7 @@ def refusal(path, translate, tmp_path, failure) -> Fail:
      "holds a whole pickled object (networks.generators.ResnetGenerator), whose code could do anything"),
     (safetensors(), "is a safetensors file; convert it: torch.save(safetensors.torch.load_file(FILE), NEW)"),
     (zip_of_text(), "is a zip archive of 'readme.txt'"),
+    (zip_that_begins_before_the_file(), "is damaged, cut off, or no weight file at all (RuntimeError)"),
     (pickle.dumps({"a": 1}), PICKLE),
     (saved([torch.zeros(1)]), "holds a list"),
     (saved({"model.1.weight": 3}), "holds a dict of model.1.weight"),
@@ -100,7 +107,7 @@ def refusal(path, translate, tmp_path, failure) -> Fail:
     (saved({"model.1.weight": torch.zeros(3).to_sparse()}), "holds a dict of model.1.weight"),
     (b"", "is empty"),
 ], ids=["cut", "end cut", "legacy cut", "lfs", "html", "html with BOM", "torchscript", "module", "safetensors", "zip",
-        "pickle", "list", "number", "meta", "sparse", "empty"])
+        "zip with an impossible directory", "pickle", "list", "number", "meta", "sparse", "empty"])
 def test_what_is_no_state_dict_is_named(path, refusal, recwarn, content, what):
     path.write_bytes(content)
     said = refusal()
