@@ -23,6 +23,7 @@ from common import machine, parser, report, seconds  # first: it finds the proje
 from engine.schedule import Schedule
 from options.command_line import parse
 from options.groups import TrainCommandOptions
+from options.schema import width_and_height
 from runs.going_on import find_start
 from runs.progress import Progress
 from runs.recorder import open_recorder
@@ -84,7 +85,8 @@ def contest(contestant: str, line: str, steps: int) -> dict[str, float]:
     training = Training(engine, folder, options, schedule, epoch_length=1000)
     if "going on" in contestant:
         spent = seconds(lambda: training.begin(find_start(folder, options)))
-    batch = {side: torch.rand(1, 3, opt.crop_size, opt.crop_size) * 2 - 1 for side in "AB"}
+    width, height = width_and_height(opt.crop_size)
+    batch = {side: torch.rand(1, 3, height, width) * 2 - 1 for side in "AB"}
     for number in range(steps):
         engine.step(batch, epoch=1, images=number)
         if "saves" in contestant and number >= steps - 2:

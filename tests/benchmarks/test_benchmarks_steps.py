@@ -15,11 +15,8 @@ EXPECTED = {
     "step": ("variant", {"plain", "fp32"}),
     "scaling": ("axis", {"crop_size"}),
     "both_ways": ("way", {"plain", "fast"}),
-<<<<<<< HEAD
     "deep_toy": ("photos", {"8 bits, red green blue", "8 bits, two bands", "16 bits, two bands"}),
-=======
     "save_memory": ("what", {"steps", "steps and saves", "going on, steps"}),
->>>>>>> M
 }
 
 
