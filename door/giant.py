@@ -125,8 +125,7 @@ class Giant:
         try:
             with self._arithmetic():
                 translate_tiled(self.net, self.padded, self._read, lambda box, made: self._write(writer, box, made),
-                                self.plan, self.scratch, show, seed=self.way.seed, source=self._described(),
-                                sync=writer.flush)
+                                self.plan, self.scratch, show, seed=self.way.seed, source=self._described())
             writer.close()
         except BaseException:
             writer.leave()

@@ -265,17 +265,13 @@ class RegionWriter:
         """Write values (h, w, C) of the file's type at their place."""
         self.rows.write(top, left, values)
 
-    def flush(self) -> None:
-        """Return when all that was written is on disk."""
-        os.fsync(self.rows.file.fileno())
-
     def leave(self) -> None:
         """Close the unfinished file, which the next writer of the same picture goes on with."""
         self.rows.close()
 
     def close(self) -> None:
         """The picture is complete: give it its name."""
-        self.flush()
+        os.fsync(self.rows.file.fileno())
         self.rows.close()
         os.replace(self.partial, self.path)
 

@@ -12,7 +12,7 @@ from tiles.computing import compute_tile
 from tiles.nodes import Graph, Node, Region
 from tiles.plan import Plan
 from tiles.schedule import Pass, make_passes, tiles_of
-from tiles.scratch import ScratchFile
+from tiles.scratch import Behind, ScratchFile, rows_of
 from tiles.standing import ENDING, Course, Standing
 from tiles.statistics import Statistics
 
@@ -41,6 +41,7 @@ class Translation:
         size = self.graph.source.size
         flops = [made.flops(size, side) for made, side in zip(self.passes, self.sides, strict=True)]
         course = Course(self.folder, standing, flops, progress, self._settle)
+        self.behind = Behind()
         try:
             for number, (made, side) in enumerate(zip(self.passes, self.sides, strict=True)):
                 if number >= standing.number:
@@ -51,6 +52,7 @@ class Translation:
                 for node, norm in made.measured.items():
                     norm.know(self.statistics[node.name])
         finally:
+            self.behind.close()
             for file in self.files.values():
                 file.close()
 
@@ -73,15 +75,15 @@ class Translation:
         if node is self.graph.result:
             self.write(box_of(region), values.float())
         elif node in made.written:
-            self.files[node].write(region, values)
+            self.behind(self.files[node].write, region, rows_of(values))
 
     def _settle(self) -> dict[str, dict[str, Any]]:
-        for file in self.files.values():
-            file.sync()
+        self.behind.settle()
         return {name: known.state() for name, known in self.statistics.items()}
 
     def _free(self, made: Pass) -> None:
         """Remove what no later pass reads."""
+        self.behind.settle()
         for node in made.last:
             file = self.files.pop(node)
             file.close()

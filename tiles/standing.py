@@ -1,4 +1,8 @@
-"""Where a translation by tiles stands: enough to go on after it was killed."""
+"""Where a translation by tiles stands: enough to go on after it was killed.
+
+What a killed process has written is there for the next one, though it may not be on the disk yet. So nothing waits for
+the disk, and what was noted before the machine was started anew is not believed.
+"""
 import hashlib
 import json
 import time
@@ -15,20 +19,21 @@ from util.files import remove, write_atomically
 NAME = "standing.json"
 ENDING = ".floats"  # of the files beside it
 SAVED_EVERY = 10.0  # seconds
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass
 class Standing:
     """fingerprint: of all that decides the result; number, done: the pass, and the tiles of it that are finished;
-    statistics: of each image that was measured, up to there, by its name (Statistics.state). sync: brings to the disk
-    what the caller has written.
+    statistics: of each image that was measured, up to there, by its name (Statistics.state); boot: of the machine that
+    noted it (this_boot).
     """
 
     fingerprint: str
     number: int = 0
     done: int = 0
     statistics: dict[str, dict[str, Any]] = field(default_factory=dict)
-    sync: Callable[[], None] = lambda: None
+    boot: str = ""
 
     @classmethod
     def of(cls, folder: Path, fingerprint: str) -> "Standing":
@@ -40,23 +45,21 @@ class Standing:
         except (OSError, ValueError, TypeError, KeyError):
             there, files = cls(""), {}
         whole = all((folder / name).exists() and (folder / name).stat().st_size == size for name, size in files.items())
-        if there.fingerprint != fingerprint or not whole:
+        if (there.fingerprint, there.boot) != (fingerprint, this_boot()) or not whole:
             forget(folder)
-            there = cls(fingerprint)
+            there = cls(fingerprint, boot=this_boot())
         return there
 
     def save(self, folder: Path) -> None:
-        """To be called when what was computed up to here is on the disk. OSError when it cannot be written."""
-        self.sync()
-        known = {name: value for name, value in vars(self).items() if name != "sync"}
-        known["files"] = {path.name: path.stat().st_size for path in folder.glob(f"*{ENDING}")}
-        write_atomically(folder / NAME, json.dumps(known))
+        """To be called when what was computed up to here is in its files. OSError when it cannot be written."""
+        files = {path.name: path.stat().st_size for path in folder.glob(f"*{ENDING}")}
+        write_atomically(folder / NAME, json.dumps({**vars(self), "files": files}))
 
 
 class Course:
     """The way through all tiles of all passes, begun where a translation stands, and saved now and then.
 
-    settle: brings what was computed to the disk, and returns the statistics up to now.
+    settle: sees that what was computed is in its files, and returns the statistics up to now.
     """
 
     def __init__(self, folder: Path, standing: Standing, flops: Sequence[int], progress: Callable[[int, int], None],
@@ -84,6 +87,11 @@ class Course:
         self.saved, self.is_saved = time.monotonic(), True
 
 
+def this_boot() -> str:
+    """What tells this start of the machine from others; '' where that is not known, which is not on Linux."""
+    return BOOT.read_text().strip() if BOOT.exists() else ""
+
+
 def fingerprint(net: nn.Module, *more: object) -> str:
     """Of the weights, the layers and the mode they are in, and whatever else decides a result."""
     modes = [part.training for part in net.modules()]
@@ -92,11 +100,6 @@ def fingerprint(net: nn.Module, *more: object) -> str:
         known.update(name.encode())
         known.update(value.detach().float().cpu().contiguous().numpy().tobytes())
     return known.hexdigest()
-
-
-def has_begun(folder: Path) -> bool:
-    """Whether there is a translation to go on with."""
-    return (folder / NAME).exists()
 
 
 def forget(folder: Path) -> None:

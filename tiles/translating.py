@@ -19,23 +19,21 @@ __all__ = ["Box", "translate_tiled"]
 
 @torch.no_grad()
 def translate_tiled(net: nn.Module, size: tuple[int, int], read: Read, write: Write, plan: Plan, scratch: Path,
-                    progress: Callable[[int, int], None], *, seed: int = 0, source: str = "",
-                    sync: Callable[[], None] = lambda: None) -> None:
+                    progress: Callable[[int, int], None], *, seed: int = 0, source: str = "") -> None:
     """Translate a picture of (height, width), which the network must be able to take.
 
     read: the part of the picture in a box, float32 (1, C, h, w) in [-1, 1] on the network's device. write: is given a
     part of the result likewise, each pixel once, or again after a kill. plan: of tiles.plan.make_plan, for this net in
     the mode that it is in. progress: is told how much of the arithmetic is done, and how much it is in all.
     scratch: a folder for what is kept meanwhile, empty in the end. Begun again in it with the same network, plan, seed
-    and `source`, which tells pictures apart, the translation goes on where it stood; what was written must be there
-    still: `sync`, called before it is noted where the translation stands, brings it to the disk.
+    and `source`, which tells pictures apart, the translation goes on where it stood, unless the machine was started
+    anew since; what was written must be there still.
     seed: of the noise of dropout, for nets in training mode.
     MachineError when there is too little room in the folder; OSError, with the path, when a file cannot be written.
     """
     assert plan.size == size
     _require_room(scratch, plan.scratch)
     standing = Standing.of(scratch, fingerprint(net, plan, seed, source))
-    standing.sync = sync
     if plan.norm == "local":
         translate_locally(net, read, write, plan, scratch, standing, progress, seed)
     elif plan.thumbnail:

@@ -169,14 +169,14 @@ def test_a_translation_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pyte
         for share in (0.03, 0.5, 0.9):
             with pytest.raises(KeyboardInterrupt):
                 follow(plan, net, x, tmp_path / "killed", out=out, dies_at=share)
-            assert standing.has_begun(tmp_path / "killed")
+            assert (tmp_path / "killed" / standing.NAME).exists()
         with FlopCounterMode(display=False) as counted:
             assert torch.equal(follow(plan, net, x, tmp_path / "killed", out=out), expected)
         assert counted.get_total_flops() < 0.35 * plan.flops
         assert not (tmp_path / "killed").exists()
 
 
-@pytest.mark.parametrize("change", ["nothing", "weights", "source", "seed", "file"])
+@pytest.mark.parametrize("change", ["nothing", "weights", "source", "seed", "file", "machine"])
 def test_another_translation_begins_anew(change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(standing, "SAVED_EVERY", 0.0)
     net = made("resnet_6blocks", "instance")
@@ -190,12 +190,15 @@ def test_another_translation_begins_anew(change: str, tmp_path: Path, monkeypatc
             next(net.parameters()).add_(0.1)
     elif change == "file":
         next(tmp_path.glob(f"*{standing.ENDING}")).unlink()
+    elif change == "machine":  # was started anew: not all may have reached the disk
+        (tmp_path / "boot_id").write_text("another")
+        monkeypatch.setattr(standing, "BOOT", tmp_path / "boot_id")
     (tmp_path / "a file of someone else").touch()
     with FlopCounterMode(display=False) as counted:
         follow(plan, net, x, tmp_path, int(change == "seed"), "another" if change == "source" else "a picture", out)
     assert (counted.get_total_flops() == plan.flops) == (change != "nothing")
     assert (out - whole(net, x)).abs().max() < 1e-5
-    assert [path.name for path in tmp_path.iterdir()] == ["a file of someone else"]
+    assert {path.name for path in tmp_path.iterdir()} - {"boot_id"} == {"a file of someone else"}
 
 
 def test_short_work_writes_no_state(tmp_path: Path):
@@ -204,7 +207,7 @@ def test_short_work_writes_no_state(tmp_path: Path):
     kept = tmp_path / "kept"
     with pytest.raises(KeyboardInterrupt):
         follow(make_plan(net, (32, 32), 16, "exact", PLENTY), net, x, kept, dies_at=0.5)
-    assert not standing.has_begun(kept) and list(kept.iterdir())
+    assert not (kept / standing.NAME).exists() and list(kept.iterdir())
     assert (tiled(net, x, tmp_path, 16) - whole(net, x)).abs().max() < 1e-5  # what was left there does not matter
     assert not kept.exists()
 
