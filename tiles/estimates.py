@@ -57,7 +57,7 @@ def translate_locally(net: nn.Module, read: Read, write: Write, plan: Plan, fold
     device = next(net.parameters()).device
     course = Course(folder, standing, [plan.flops], progress, dict)
     with same_statistics(net), torch.random.fork_rng([device] if device.type == "cuda" else []):
-        for tile in course.tiles(0, tiles_of(plan.size, plan.tile)):
+        for tile in course.tiles(0, tiles_of(plan.size, plan.shapes[0])):
             (top, bottom), (left, right) = tile
             around: Region = window(tile[0], plan.size[0], plan.halo), window(tile[1], plan.size[1], plan.halo)
             torch.manual_seed(hash((seed, top, left)))

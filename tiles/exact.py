@@ -26,7 +26,7 @@ class Translation:
 
     def __init__(self, graph: Graph, plan: Plan, device: torch.device, folder: Path,
                  known: Mapping[str, dict[str, Any]] = MappingProxyType({})):
-        self.graph, self.sides, self.device, self.folder = graph, plan.sides, device, folder
+        self.graph, self.shapes, self.device, self.folder = graph, plan.shapes, device, folder
         for norm in graph.measured if known else ():
             norm.know(Statistics.from_state(known[norm.inputs[0].name]))
         graph.measured = [] if known else graph.measured
@@ -39,14 +39,14 @@ class Translation:
         self.read, self.write = read, write
         self.statistics = {name: Statistics.from_state(state) for name, state in standing.statistics.items()}
         size = self.graph.source.size
-        flops = [made.flops(size, side) for made, side in zip(self.passes, self.sides, strict=True)]
+        flops = [made.flops(size, shape) for made, shape in zip(self.passes, self.shapes, strict=True)]
         course = Course(self.folder, standing, flops, progress, self._settle)
         self.behind = Behind()
         try:
-            for number, (made, side) in enumerate(zip(self.passes, self.sides, strict=True)):
+            for number, (made, shape) in enumerate(zip(self.passes, self.shapes, strict=True)):
                 if number >= standing.number:
                     self._open(made)
-                    for tile in course.tiles(number, tiles_of(size, side)):
+                    for tile in course.tiles(number, tiles_of(size, shape)):
                         compute_tile(made, tile, size, self._values, self._take)
                     self._free(made)
                 for node, norm in made.measured.items():

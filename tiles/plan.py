@@ -18,6 +18,9 @@ LIBRARIES = 64 * 10**6  # bytes that torch takes beside its tensors
 BESIDE = 1.0  # floats that a convolution takes for each that it reads and makes
 HALO = 64  # pixels around a tile that is translated by itself
 THUMBNAIL = 1024  # the longer side of the small copy
+LOWEST = 32  # pixels of a wide tile
+WIDER = 2.0  # times the memory of a square tile that a wide one may take
+LITTLE = 1.02  # times the arithmetic that it may take
 DIRECT = 1.3  # times the arithmetic of one pass, up to which tiles with halos are computed in a single pass
 
 
@@ -27,8 +30,8 @@ class Plan:
 
     tile: side of a tile in pixels of the picture; norm: whose statistics norms use; memory: bytes that a tile takes at
     most, with the weights; scratch: bytes on disk at most; flops: of all passes over the picture, and those of a single
-    one over the whole; sides: those of the tiles in each pass; stepwise: see tiles.schedule.make_passes; halo: pixels
-    around a tile, for norm 'local'; thumbnail: how the small copy is looked at.
+    one over the whole; shapes: of the tiles in each pass, (height, width); stepwise: see tiles.schedule.make_passes;
+    halo: pixels around a tile, for norm 'local'; thumbnail: how the small copy is looked at.
     """
 
     size: tuple[int, int]
@@ -38,14 +41,14 @@ class Plan:
     scratch: int
     flops: int
     flops_of_one_pass: int
-    sides: tuple[int, ...]
+    shapes: tuple[tuple[int, int], ...]
     stepwise: bool = False
     halo: int = 0
     thumbnail: "Plan | None" = None
 
     @property
     def passes(self) -> int:
-        return len(self.sides)
+        return len(self.shapes)
 
     def describe(self) -> str:
         """Lines for people: tiles, passes, arithmetic, memory, disk."""
@@ -85,17 +88,18 @@ def _by_passes(net: nn.Module, graph: Graph, tile: int, norm: str) -> Plan:
         thumbnail = _by_passes(net, unfold(net, _thumbnail(graph)), tile, "exact")
         graph.measured = []
     stepwise, passes = False, make_passes(graph, False)
-    if len(passes) == 1 and passes[0].flops(size, tile) > DIRECT * one:
+    if len(passes) == 1 and passes[0].flops(size, (tile, tile)) > DIRECT * one:
         stepwise, passes = True, make_passes(graph, True)
     graph.measured = measured
-    floats = max(_floats(made, size, tile) for made in passes)
-    sides = tuple(_largest(made, size, tile, floats) for made in passes)
-    flops = sum(made.flops(size, side) for made, side in zip(passes, sides, strict=True))
+    most = max(_floats(made, size, (tile, tile)) for made in passes)
+    shapes = tuple(_shape(made, size, tile, most) for made in passes)
+    floats = max(_floats(made, size, shape) for made, shape in zip(passes, shapes, strict=True))
+    flops = sum(made.flops(size, shape) for made, shape in zip(passes, shapes, strict=True))
     scratch = scratch_bytes(passes)
     if thumbnail:
         flops, scratch = flops + thumbnail.flops, max(scratch, thumbnail.scratch)
     copy = graph.source.channels * math.prod(thumbnail.size) if thumbnail else 0
-    return Plan(size, tile, norm, int(4 * (floats + copy)) + bytes_beside(net), scratch, flops, one, sides, stepwise,
+    return Plan(size, tile, norm, int(4 * (floats + copy)) + bytes_beside(net), scratch, flops, one, shapes, stepwise,
                 thumbnail=thumbnail)
 
 
@@ -115,8 +119,9 @@ def _local(net: nn.Module, graph: Graph, tile: int) -> Plan:
                 for height, rows in windows[0].items() for width, columns in windows[1].items())
     largest = unfold(net, (max(windows[0]), max(windows[1])))
     largest.measured = []
-    floats = _floats(make_passes(largest, False)[0], largest.source.size, max(size))
-    return Plan(size, tile, "local", int(4 * floats) + bytes_beside(net), 0, flops, flops_of(graph), (tile,), halo=halo)
+    floats = _floats(make_passes(largest, False)[0], largest.source.size, size)
+    return Plan(size, tile, "local", int(4 * floats) + bytes_beside(net), 0, flops, flops_of(graph), ((tile, tile),),
+                halo=halo)
 
 
 def window(span: Span, whole: int, halo: int) -> Span:
@@ -135,22 +140,34 @@ def bytes_beside(net: nn.Module) -> int:
     return LIBRARIES + sum(parameter.numel() * parameter.element_size() for parameter in net.parameters())
 
 
-def _floats(made: Pass, size: tuple[int, int], tile: int) -> float:
+def _floats(made: Pass, size: tuple[int, int], shape: tuple[int, int]) -> float:
     """The most that a tile of a pass holds."""
-    return max(peak_floats(made, region, size, BESIDE) for region in _examples(size, tile))
+    return max(peak_floats(made, region, size, BESIDE) for region in _examples(size, shape))
 
 
-def _examples(size: tuple[int, int], tile: int) -> list[Region]:
+def _examples(size: tuple[int, int], shape: tuple[int, int]) -> list[Region]:
     """A tile at the border and one inside, where there is one: none is larger."""
-    rows, columns = (list(tiles_along(whole, tile))[:2] for whole in size)
+    rows, columns = (list(tiles_along(whole, side))[:2] for whole, side in zip(size, shape, strict=True))
     return [(rows[0], columns[0]), (rows[-1], columns[-1])]
 
 
-def _largest(made: Pass, size: tuple[int, int], tile: int, floats: float) -> int:
-    """A larger tile for a pass over small images, where that takes no more memory: fewer halos, fewer steps."""
-    while tile < max(size) and _floats(made, size, 2 * tile) <= floats:
-        tile *= 2
-    return tile
+def _shape(made: Pass, size: tuple[int, int], tile: int, most: float) -> tuple[int, int]:
+    """Of the tiles of a pass, (height, width): low and as wide as memory allows, where that is not computed twice.
+
+    The rows of scratch files are then read and written in long pieces, which a disk does many times faster. Else a
+    square, a larger one for small images where that takes no more memory: fewer halos, fewer steps.
+    most: floats that a tile x tile square holds in the pass that needs most.
+    """
+    flops = made.flops(size, (tile, tile))
+    low, wide = max(tile // 8, LOWEST), size[1]
+    while wide > 2 * tile and _floats(made, size, (low, wide)) > WIDER * most:
+        wide = -(-wide // 2)
+    if wide > 2 * tile and made.flops(size, (low, wide)) <= LITTLE * flops:
+        return low, wide
+    side = tile
+    while side < max(size) and _floats(made, size, (2 * side, 2 * side)) <= most:
+        side *= 2
+    return side, side
 
 
 def scratch_bytes(passes: Sequence[Pass]) -> int:

@@ -34,11 +34,14 @@ class Pass:
     def is_target(self, node: Node) -> bool:
         return node in self.measured or node in self.written
 
-    def flops(self, size: tuple[int, int], tile: int) -> int:
-        """Of the pass as torch.utils.flop_counter counts them: two for each multiplication of the convolutions."""
+    def flops(self, size: tuple[int, int], shape: tuple[int, int]) -> int:
+        """Of the pass over tiles of `shape`, (height, width), as torch.utils.flop_counter counts them.
+
+        Two for each multiplication of the convolutions.
+        """
         counted = [dict.fromkeys(self.nodes, 0) for _ in size]
         for axis, whole in enumerate(size):
-            for edges in tiles_along(whole, tile):
+            for edges in tiles_along(whole, shape[axis]):
                 for node, span in self.spans(axis, edges, whole).items():
                     counted[axis][node] += node.counted(axis, span) if node not in self.read else 0
         return sum(2 * node.macs * counted[0][node] * counted[1][node] for node in self.nodes)
@@ -60,9 +63,9 @@ def tiles_along(whole: int, tile: int) -> Iterator[Span]:
     return pairwise([*range(0, whole, tile), whole])
 
 
-def tiles_of(size: tuple[int, int], tile: int) -> list[Region]:
-    """The tiles of a picture of (height, width), row by row."""
-    return [(rows, columns) for rows in tiles_along(size[0], tile) for columns in tiles_along(size[1], tile)]
+def tiles_of(size: tuple[int, int], shape: tuple[int, int]) -> list[Region]:
+    """The tiles of `shape` of a picture, both (height, width), row by row."""
+    return [(rows, columns) for rows in tiles_along(size[0], shape[0]) for columns in tiles_along(size[1], shape[1])]
 
 
 def make_passes(graph: Graph, stepwise: bool) -> list[Pass]:

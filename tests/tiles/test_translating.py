@@ -266,3 +266,12 @@ def test_tiles_with_a_halo_that_holds_the_whole_picture_give_the_whole(tmp_path:
 def test_what_cannot_be_computed_by_tiles_is_said(net: nn.Module, size: tuple[int, int], message: str):
     with pytest.raises(UserError, match=message):
         make_plan(net, size, 32, "exact", PLENTY)
+
+
+def test_files_are_written_in_long_rows_where_that_costs_little(tmp_path: Path):
+    net = GENERATORS["resnet_6blocks"].build(1, 1, 4, "instance", False)
+    size = 64, 480
+    plan = make_plan(net, size, 64, "exact", PLENTY)
+    assert plan.shapes[3:-3] == ((32, 480),) * 12  # the blocks
+    x = picture(net, size)
+    assert (follow(plan, net, x, tmp_path) - whole(net, x)).abs().max() < 1e-5
