@@ -9,6 +9,7 @@ import models
 from options.command_line import Adopted, Command
 from options.groups import OutputOptions, SampleOptions, TestCommandOptions, TileOptions
 from options.schema import Options
+from util.errors import UserError
 
 if TYPE_CHECKING:  # --help answers without torch
     import torch
@@ -68,10 +69,15 @@ def make_engine(options: Options, device: torch.device, run: TrainedRun) -> Engi
 
     from engine.engine import Engine
     from engine.precision import choose_precision
+    from networks.layers import learn_no_statistics
     from networks.recognize import describe_weights
     from runs.weight_files import load_nets, of_means, prefix
 
     opt = options.view(TestCommandOptions)
+    if opt.model == "test" and run.model in models.names() and not models.find(run.model).in_one_pass:
+        raise UserError(f"{run.folder} is a run of --model {run.model}, which has no generator that translates a "
+                        "picture by itself; test.py without --model and --output makes a page of a --dataroot with "
+                        "both sides")
     saved = prefix(opt.epoch, opt.load_iter)
     with torch.random.fork_rng(devices=[]):  # initial weights, which do not stay
         model = models.find(opt.model)(options)
@@ -82,6 +88,7 @@ def make_engine(options: Options, device: torch.device, run: TrainedRun) -> Engi
         nets = of_means(nets)
     load_nets(run.folder, saved, nets, describe_weights)
     model.nets.train(not opt.eval)  # dropout is the noise; batch norm uses the statistics of the test batch
+    learn_no_statistics(model.nets)
     engine = Engine(model, device, choose_precision(opt.precision, device, opt.plain), opt.plain, opt.seed)
     if opt.compile:
         engine.compile()

@@ -57,16 +57,17 @@ def reflected(image: Pixels, corner: tuple[int, int], size: Size) -> Pixels:
     """The image continued to `size` by its reflection, as often as that takes; it lies with its `corner` (left, top)
     there. An edge pixel is not repeated, unless it is the only one.
     """
-    columns, rows = (_mirrored(*sides) for sides in zip(size_of(image), corner, size, strict=True))
+    columns, rows = (mirrored(length, -before, whole)
+                     for length, before, whole in zip(size_of(image), corner, size, strict=True))
     if isinstance(image, Tensor):
         return image[:, torch.from_numpy(rows)][:, :, torch.from_numpy(columns)]
     return Image.fromarray(np.array(image)[rows][:, columns])
 
 
-def _mirrored(length: int, before: int, whole: int) -> np.ndarray:
-    """Which of `length` pixels stands at each of `whole` places, of which `before` lie before the first."""
+def mirrored(length: int, begin: int, count: int) -> np.ndarray:
+    """Which of `length` pixels stands at each of `count` places from `begin` on; beyond the ends by reflection."""
     period = max(2 * (length - 1), 1)
-    places = np.arange(-before, whole - before) % period
+    places = np.arange(begin, begin + count) % period
     return np.minimum(places, period - places)
 
 

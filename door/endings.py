@@ -3,13 +3,14 @@ import io
 
 from PIL import Image
 
+from raster.pillow_files import PILLOW_ERRORS
 from util.errors import UserError
 
 BEGINNINGS = {  # bytes at a place: the ending
-    (0, b"\x93NUMPY"): ".npy", (0, b"II*\0"): ".tif", (0, b"MM\0*"): ".tif", (0, b"II+\0"): ".tif",
-    (0, b"MM\0+"): ".tif", (128, b"DICM"): ".dcm", (344, b"n+1\0"): ".nii", (0, b"\x1aE\xdf\xa3"): ".mkv",
-    (4, b"ftypisom"): ".mp4", (4, b"ftypmp4"): ".mp4", (4, b"ftypM4V"): ".m4v", (4, b"ftypqt"): ".mov",
-    (8, b"AVI "): ".avi"}
+    (0, b"\x93NUMPY"): ".npy", (0, b"PK\3\4"): ".npz", (0, b"II*\0"): ".tif", (0, b"MM\0*"): ".tif",
+    (0, b"II+\0"): ".tif", (0, b"MM\0+"): ".tif", (128, b"DICM"): ".dcm", (344, b"n+1\0"): ".nii",
+    (0, b"\x1f\x8b"): ".nii.gz", (0, b"\x1aE\xdf\xa3"): ".mkv", (4, b"ftypiso"): ".mp4", (4, b"ftypavc1"): ".mp4",
+    (4, b"ftypmp4"): ".mp4", (4, b"ftypM4V"): ".m4v", (4, b"ftypqt"): ".mov", (8, b"AVI "): ".avi"}
 USUAL = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "PPM": ".ppm"}
 
 
@@ -21,6 +22,6 @@ def ending_of(content: bytes) -> str:
     try:
         with Image.open(io.BytesIO(content)) as image:
             return USUAL.get(str(image.format), f".{str(image.format).lower()}")
-    except (OSError, ValueError, SyntaxError):
+    except PILLOW_ERRORS:
         found = f"{len(content)} bytes that are no picture" if content else "nothing"
         raise UserError(f"there is {found}; expected the content of an image file") from None

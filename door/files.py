@@ -1,7 +1,7 @@
 """From file to file: a picture, an animated one, or a video."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +31,13 @@ def translate_file(translator: Translator, source: Path, target: Path, batch_siz
             return translate_video(translator, source, target, VIDEOS, batch_size, progress)
         return translate_animation(translator, source, target, batch_size, progress)
     pages, _ = chosen_pages([source], translator.opt.page)
-    pages, notices = translator.look_at(pages)
-    made = (picture for _, picture in translator.pictures(pages, batch_size))
-    if len(pages) > 1:
-        write_pages(target, made, len(pages))
+    looked, notices = translator.look_at(pages)
+    made = (picture for _, picture in translator.pictures(looked, batch_size))
+    if len(looked) > 1:
+        write_pages(target, made, len(looked))
     else:
         write_picture(target, next(made))
-    progress(len(pages), len(pages))
+    progress(len(looked), len(looked))
     return notices
 
 
@@ -52,7 +52,13 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in READ_VIDEOS
 
 
-def require_another(source: Path, target: Path) -> None:
-    """UserError when a translation would replace its own source."""
-    if target.exists() and source.exists() and target.samefile(source):
-        raise UserError(f"{target} is the input itself, which is never replaced; give another file")
+def identities(files: Iterable[Path]) -> set[tuple[int, int]]:
+    """What tells the files apart that are there, whatever they are called."""
+    found = (path.stat() for path in files if path.exists())
+    return {(status.st_dev, status.st_ino) for status in found}
+
+
+def require_another(target: Path, inputs: set[tuple[int, int]]) -> None:
+    """UserError when a file would replace one of the inputs, which are known by their `identities`."""
+    if identities([target]) & inputs:
+        raise UserError(f"{target} is an input itself, which is never replaced; give another file")

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from data.pixels import mirrored
 from data.room import amount, free_memory, free_on
 from engine.precision import autocast
 from raster.picture import Header, Picture
@@ -22,8 +23,11 @@ from raster.reading import split_page, with_channels
 from raster.regions import RegionWriter, open_region_reader, open_region_writer, partial_of
 from raster.results import kept_no_data, kept_origin, native
 from raster.value_range import ValueRange
+from raster.writing import require_format
+from runs.lock import locked
 from tiles.plan import make_plan
 from tiles.standing import fingerprint
+from tiles.standing import forget as forget_tiles
 from tiles.translating import Box, translate_tiled
 from util.errors import MachineError
 from util.files import write_atomically
@@ -70,6 +74,7 @@ class Giant:
         self.device = next(net.parameters()).device
         self.values_in, self.values_out, self.dtype = values_in, values_out, np.dtype(values_out.dtype)
         self.reader = reader = open_region_reader(source, way.max_pixels)
+        require_format(target, self.dtype, way.channels[1])
         self.header = Header(reader.size, reader.channels, reader.dtype, 1, reader.origin,
                              kept_no_data(self.dtype, reader.no_data))
         smallest = ceil(way.least / way.multiple) * way.multiple
@@ -116,27 +121,46 @@ class Giant:
         """Write the target; going on where a killed process left it.
 
         show: is told what of the arithmetic is done, and how much it is in all. note: leave a note for `is_done`, which
-        `forget` removes. Raises MachineError when the disk has too little room, UserError for a damaged file.
+        `forget` removes. Raises MachineError when the disk has too little room, UserError for a damaged file or when
+        another process writes the target; KeyboardInterrupt says how to go on.
         """
+        with locked(self.target.with_name(f".{self.target.name}.lock"), f"{self.target} is being written"):
+            try:
+                self._translate(show, note)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"{self.target} is not complete; the same again goes on with it") from None
+            except OSError as error:
+                raise MachineError(f"{self.target} is not complete: {error}\nWhat was done is kept: mend that, and the "
+                                   "same again goes on with it") from None
+
+    def _translate(self, show: Callable[[int, int], None], note: bool) -> None:
         self._begin()
         writer = open_region_writer(self.target, self.reader.size, self.way.channels[1], self.dtype,
                                     kept_origin(self.header, self.reader.size, self.way.channels[1]),
                                     self.header.no_data)
+        if not writer.found:
+            forget_tiles(self.scratch)  # the tiles that are noted there are gone
+
+        def finish() -> None:
+            writer.close()
+            if note:
+                write_atomically(self._note, json.dumps(self._identity()))
+
         try:
             with self._arithmetic():
                 translate_tiled(self.net, self.padded, self._read, lambda box, made: self._write(writer, box, made),
-                                self.plan, self.scratch, show, seed=self.way.seed, source=self._described())
-            writer.close()
+                                self.plan, self.scratch, show, seed=self.way.seed, source=self._described(),
+                                finish=finish)
         except BaseException:
             writer.leave()
             raise
-        if note:
-            write_atomically(self._note, json.dumps(self._identity()))
         shutil.rmtree(self.scratch)
 
     def forget(self) -> None:
         """Remove the note, and close the source: it will not be asked for any more."""
-        self._note.unlink(missing_ok=True)
+        if self._note.exists():
+            shutil.rmtree(self.scratch, ignore_errors=True)  # of a process that was killed in between
+            self._note.unlink()
         self.reader.close()
 
     def _arithmetic(self) -> AbstractContextManager[Any]:
@@ -153,7 +177,7 @@ class Giant:
                            str(self.values_in), str(self.values_out), self.way.norm, self.way.precision])
 
     def _identity(self) -> dict[str, Any]:
-        return {"is": fingerprint(self.net, self.plan, self.way.seed, self._described())}
+        return {"is": fingerprint(self.net, self.way.tile, self.way.seed, self._described())}
 
     def _begun(self) -> dict[str, Any]:
         """What an earlier process noted of a translation like this; {} where there is none, or one of other values."""
@@ -180,7 +204,7 @@ class Giant:
     def _values(self, box: Box) -> Picture:
         """The part of the picture in a box that may reach beyond it, where it is continued by its reflection."""
         width, height = self.reader.size
-        rows, columns = _mirrored(box.top, box.height, height), _mirrored(box.left, box.width, width)
+        rows, columns = mirrored(height, box.top, box.height), mirrored(width, box.left, box.width)
         top, left = int(rows.min()), int(columns.min())
         part = self.reader.read(top, left, int(rows.max()) - top + 1, int(columns.max()) - left + 1)
         if box.top + box.height > height or box.left + box.width > width:
@@ -213,10 +237,3 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         return {}
-
-
-def _mirrored(begin: int, count: int, length: int) -> np.ndarray:
-    """Which of `length` pixels stands at each of `count` places from `begin` on; behind the last by reflection."""
-    period = max(2 * (length - 1), 1)
-    places = np.arange(begin, begin + count) % period
-    return np.minimum(places, period - places)

@@ -4,6 +4,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import torch
 
 from data.giants import find_giants, ranges_of_giants
 from data.pages import chosen_pages
+from door.files import identities, require_another
 from door.giant import Giant, Way
 from door.output import Job, Say, plan
 from door.reduced import reduced
@@ -24,7 +26,7 @@ from options.schema import Options
 from pages.bands import read_bands
 from pages.pictures import save_picture, to_pictures
 from pages.results_folder import OwnValues, Row
-from raster.names import split_ending
+from raster.names import split_ending, split_page
 from raster.picture import Picture, Size
 from raster.regions import open_region_reader
 from raster.results import range_of_results
@@ -92,12 +94,12 @@ def translate_giant(translator: Translator, source: Path, target: Path, tile: st
                for name, value in (("tile", tile), ("tile_norm", norm))}
     except ArgumentTypeError as error:
         raise UserError(f"tile_norm {error}") from None
-    (giant,) = open_giants(translator.options.replace(**how), translator.engine, [Job(source, target)],
-                           notices.extend)
+    jobs = _jobs_of_pages(Job(source, target), translator.opt, notices.extend)
+    (giant,) = open_giants(translator.options.replace(**how), translator.engine, jobs, notices.extend)
     try:
         giant.translate(progress)
     finally:
-        giant.forget()
+        giant.reader.close()
     return notices
 
 
@@ -110,14 +112,21 @@ def open_giants(options: Options, engine: Engine, jobs: Sequence[Job], say: Say 
     if next(iter(engine.model.nets)).removesuffix(options.as_dict().get("model_suffix", "")) not in GENERATORS:
         raise UserError(f"--tile translates with one network, and --model {opt.model} has "
                         f"{', '.join(engine.model.nets)}; give a run of another model")
+    if opt.model == "colorization":
+        raise UserError("--tile writes what a network answers, and that of --model colorization answers colours "
+                        "without the lightness that makes a picture of them; leave out --tile")
+    inputs = identities(split_page(job.source)[0] for job in jobs)
+    for job in jobs:
+        require_another(job.target, inputs)
     net = next(iter(engine.model.nets.values()))
     ranges, notices = ranges_of_giants((job.source for job in jobs), opt)
     say(notices)
     multiple, least = image_sizes(options, training=False)
     way = Way(_side(how.tile, multiple), how.tile_norm, multiple, least, (opt.input_nc, opt.output_nc), opt.seed,
               opt.max_pixels, engine.precision)
+    asked = opt.output_range or opt.value_range
     return [Giant(net, job.source, job.target, ranges[job.source],
-                  range_of_results(opt.output_range, ranges[job.source], "output_range"), way) for job in jobs]
+                  range_of_results(asked, ranges[job.source], "output_range"), way) for job in jobs]
 
 
 def _side(tile: str, multiple: int) -> int | None:
@@ -160,17 +169,23 @@ def _jobs_of_files(opt: TestCommandOptions, output: str) -> list[Job]:
     """What becomes which file of --output."""
     jobs = []
     for job in plan(Path(opt.dataroot), output, say):
-        pages, notices = chosen_pages([job.source], opt.page)
-        say(notices)
-        if job.named and len(pages) > 1:
-            raise UserError(f"--output {output} is one file, and {job.source} has {len(pages)} pages; give a folder")
-        jobs += [job._replace(source=page, target=job.target if job.named else job.target.with_name(page.name))
-                 for page in pages]
+        jobs += _jobs_of_pages(job, opt, say)
     stems = [job.target.with_name(split_ending(job.target.name)[0]) for job in jobs]
     uses = Counter(stems)
     kept = [job.target if uses[stem] > 1 else stem for job, stem in zip(jobs, stems, strict=True)]
     return [job if job.named else job._replace(target=path.with_name(f"{path.name}.{_ending(opt.format, job.source)}"))
             for job, path in zip(jobs, kept, strict=True)]
+
+
+def _jobs_of_pages(job: Job, opt: TestCommandOptions, say: Say) -> list[Job]:
+    """A job for each of the pages that --page chooses."""
+    pages, notices = chosen_pages([job.source], opt.page)
+    say(notices)
+    if job.named and len(pages) > 1:
+        raise UserError(f"{job.target} is one file, and {job.source} has {len(pages)} pages; give a folder, or the "
+                        "page's number")
+    return [job._replace(source=page, target=job.target if job.named else job.target.with_name(page.name))
+            for page in pages]
 
 
 def _ending(format: str, source: Path) -> str:
@@ -186,9 +201,8 @@ def _translate(giant: Giant) -> None:
         print(f"{giant.target} is complete already")
         return
     print(giant.describe())
-    show = Told(giant.source.name, "FLOP")
-    giant.translate(show, note=True)
-    show.close()
+    with closing(Told(giant.source.name, "FLOP")) as show:
+        giant.translate(show, note=True)
 
 
 def _write_page(options: Options, folder: Path, names: Sequence[str], giants: Sequence[Giant]) -> Path:

@@ -54,12 +54,15 @@ def picture_of(given: Given, preparing: Preparing) -> Picture:
     if isinstance(given, (bytes, bytearray, memoryview)):
         return preparing.decode(bytes(given))
     if isinstance(given, Image.Image):
+        if 0 in given.size:
+            raise UserError(f"an image of {given.width}x{given.height} pixels is no picture")
         return preparing.of_image(given)
     if isinstance(given, np.ndarray):
         if given.ndim not in (2, 3) or not given.size or given.dtype.kind not in "uif":
             raise UserError(f"an array of shape {given.shape} and type {given.dtype} is no picture; expected (H, W) or "
                             "(H, W, C) of whole or floating point numbers")
-        return Picture(given if given.ndim == 3 else given[:, :, None], Origin("array"))
+        values = np.asarray(given)  # what is derived from an array, such as a matrix, has ways of its own
+        return Picture(values if values.ndim == 3 else values[:, :, None], Origin("array"))
     raise UserError(f"{type(given).__name__} is nothing that can be translated; expected {KINDS}")
 
 

@@ -8,21 +8,21 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from data.folders import look_through, natural_key
 from data.pages import chosen_pages
 from door.endings import ending_of
-from door.files import VIDEOS, is_video, moves, require_another
+from door.files import VIDEOS, identities, is_video, moves, require_another
 from options.groups import OutputOptions, TestCommandOptions
 from options.schema import Options
 from raster.names import split_ending
 from raster.picture import Picture
 from raster.reading import BadImage
 from raster.writing import ENDINGS, ending_for, write_picture
-from runs.progress import Progress
+from runs.progress import Progress, Told
 from util.errors import MachineError, UserError
 from util.torchrun import world_size
 
@@ -70,8 +70,9 @@ def plan(dataroot: Path, output: str, say: Say) -> list[Job]:
             raise UserError(f"--output {output} is one file, and --dataroot {dataroot} has {len(files)} files; give a "
                             "folder")
         jobs = [Job(path, place / path.relative_to(root), False) for path in files]
-    for source, target, _ in jobs:
-        require_another(source, target)
+    inputs = identities(job.source for job in jobs)
+    for job in jobs:
+        require_another(job.target, inputs)
     return jobs
 
 
@@ -102,43 +103,50 @@ def _translate(jobs: list[Job], translator: Translator, opt: TestCommandOptions,
     """Translate the files; returns those that were written."""
     found = [job for job in jobs if moves(job.source, job.target, opt.page)
              and (job.named or is_video(job.source) or opt.format in ("auto", "as_input"))]
-    moving = [job._replace(target=_as_video(job.target)) for job in found]
+    moving = _as_videos(found)
     still = {job.source: job for job in jobs if job not in found}
     written = _translate_still(still, translator, opt, say) if still else []
+    inputs = identities(job.source for job in jobs)
     for source, target, _ in moving:
-        frames = _Frames(source.name)
-        notices = translator.translate_file(source, target, batch_size=opt.batch_size, progress=frames)
-        frames.close()
+        require_another(target, inputs)
+        with closing(Told(source.name)) as frames:
+            notices = translator.translate_file(source, target, batch_size=opt.batch_size, progress=frames)
         say(notices)
         written.append(target)
     return written
 
 
-def _as_video(target: Path) -> Path:
-    """With an ending that is written: of videos that are only read, MP4."""
-    return target.with_suffix(".mp4") if is_video(target) and target.suffix.lower() not in VIDEOS else target
+def _as_videos(jobs: list[Job]) -> list[Job]:
+    """With endings that are written: those of videos that are only read become .mp4, or .avi.mp4 where that is taken.
+    """
+    uses = Counter(job.target.with_suffix("") for job in jobs)
+
+    def written(target: Path) -> Path:
+        if not is_video(target) or target.suffix.lower() in VIDEOS:
+            return target
+        return target.with_name(f"{target.stem if uses[target.with_suffix('')] == 1 else target.name}.mp4")
+    return [job._replace(target=written(job.target)) for job in jobs]
 
 
 def _translate_still(jobs: Mapping[Path, Job], translator: Translator, opt: TestCommandOptions, say: Say
                      ) -> list[Path]:
     pages = {path: job for job in jobs.values() for path in chosen_pages([job.source], opt.page)[0]}
-    files, notices = translator.look_at(list(pages))
+    looked, notices = translator.look_at(list(pages))
     say(notices)
     if len(jobs) == 1 < len(pages) and next(iter(jobs.values())).named:
         (job,) = jobs.values()
         say(translator.translate_file(job.source, job.target, batch_size=opt.batch_size))
         return [job.target]
-    uses = Counter(job.target.with_suffix("") for job in jobs.values())
+    uses, inputs = Counter(job.target.with_suffix("") for job in jobs.values()), identities(jobs)
     bad: list[BadImage] = []
     written = []
-    bar = Progress(len(files), silent=len(files) == 1)
-    for source, picture in translator.pictures(files, opt.batch_size, bad if opt.skip_bad_images else None):
+    bar = Progress(len(looked), silent=len(looked) == 1)
+    for source, picture in translator.pictures(looked, opt.batch_size, bad if opt.skip_bad_images else None):
         job = pages[source]
         target = job.target.with_name(source.name) if source != job.source else job.target
         if not job.named:
             target = _with_ending(target, picture, opt.format, alone=uses[job.target.with_suffix("")] == 1)
-            if target.exists() and any(target.samefile(other.source) for other in jobs.values()):
-                raise UserError(f"{target} is an input, which is never replaced; give another --output")
+            require_another(target, inputs)
         write_picture(target, picture)
         written.append(target)
         bar.advance(1)
@@ -157,22 +165,6 @@ def _with_ending(target: Path, picture: Picture, format: str, alone: bool) -> Pa
     stem, own = split_ending(target.name)
     same = ENDINGS.get(own.lower().removeprefix(".")) is ENDINGS[ending]
     return target if same else target.with_name(f"{stem if alone else target.name}.{ending}")
-
-
-class _Frames:
-    """Shows how far a video or an animated picture is."""
-
-    def __init__(self, name: str):
-        self.name = name
-        self.bar: Progress | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        self.bar = self.bar or Progress(total)
-        self.bar.advance(done - self.bar.done, self.name)
-
-    def close(self) -> None:
-        if self.bar:
-            self.bar.close()
 
 
 def _refuse_what_needs_a_page(options: Options) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class Preparing:
     """
 
     options: Options
-    ranges: dict[Path, ValueRange] = field(default_factory=dict)
+    ranges: Mapping[Path, ValueRange] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.opt = opt = self.options.view(TestCommandOptions)

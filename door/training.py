@@ -30,19 +30,24 @@ class Trained:
 
 def train(keywords: Mapping[str, Any]) -> Trained:
     """Train as train.py does with these options. UserError and OptionError as there; KeyboardInterrupt after Ctrl-C,
-    when the state is saved.
+    when the state is saved, or at once after a second one.
     """
     command = load_command("train")
     options = ask(command.COMMAND, keywords, command.adopt_run)
     say(options.notices)
     opt = options.view(TrainCommandOptions)
     with joined_processes(), explain_shortage(command.MEMORY_ADVICE), \
-            StopRequest(opt.max_minutes, Agreement()) as stop:
+            StopRequest(opt.max_minutes, Agreement(), _interrupt) as stop:
         command.train(options, stop)
     folder = Path(opt.checkpoints_dir, opt.name)
     if stop.reason == signal.SIGINT.name:
         raise KeyboardInterrupt(f"{folder} is saved; continue_train=True goes on with it")
     return Trained(folder, _last_losses(folder), stop.reason)
+
+
+def _interrupt(number: int) -> None:
+    """Leave the training, but not the process, which may hold more than it: a notebook, another thread's work."""
+    raise KeyboardInterrupt("stopped at once; continue_train=True goes on from what was saved before")
 
 
 def _last_losses(folder: Path) -> dict[str, float]:

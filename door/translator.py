@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -24,8 +25,9 @@ from options.groups import TestCommandOptions
 from options.schema import Options
 from raster.picture import Picture
 from raster.pillow_files import BadImage
+from raster.value_range import ValueRange
 from runs.trained_run import open_run
-from util.errors import UserError
+from util.errors import MachineError, UserError
 
 if TYPE_CHECKING:
     from door.files import Progress
@@ -71,30 +73,31 @@ class Translator:
             raise UserError(f"batch_size {batch_size} is too small, expected at least 1")
         return self._each((take(picture, self.preparing) for picture in pictures), batch_size)
 
-    def pictures(self, files: Iterable[Path], batch_size: int = 1, bad: list[BadImage] | None = None
+    def pictures(self, looked: Mapping[Path, ValueRange], batch_size: int = 1, bad: list[BadImage] | None = None
                  ) -> Iterator[tuple[Path, Picture]]:
-        """The files with their translations as arrays, which know what their files do.
+        """The files that `look_at` gave, with their translations as arrays, which know what their files do.
 
         bad: takes the errors of files that cannot be read, which are then left out; without it they are raised.
         """
-        return self._each(self._readable(files, bad), batch_size)
+        return self._each(self._readable(looked, bad), batch_size)
 
-    def look_at(self, files: Sequence[Path]) -> tuple[list[Path], list[str]]:
-        """Look whether files can be read, and which values they use together: those that can, and notices.
+    def look_at(self, files: Sequence[Path]) -> tuple[dict[Path, ValueRange], list[str]]:
+        """Look whether files can be read, and which values they use together: the range of each that can, in order, and
+        notices.
 
         UserError when one cannot, but with skip_bad_images only when none can.
         """
         ranges, notices = look_at(files, self.options, self.preparing.preprocess)
-        self.preparing.ranges.update(ranges)
-        return [path for path in files if path in ranges], notices
+        return {path: ranges[path] for path in files if path in ranges}, notices
 
-    def _readable(self, files: Iterable[Path], bad: list[BadImage] | None) -> Iterator[Taken]:
+    def _readable(self, looked: Mapping[Path, ValueRange], bad: list[BadImage] | None) -> Iterator[Taken]:
         """The files, ready for the generator; read ahead in threads."""
+        preparing = replace(self.preparing, ranges=looked)
         with ThreadPoolExecutor(AHEAD) as pool:
             waiting: deque[Future[Taken]] = deque()
-            for path in chain(files, [None]):
+            for path in chain(looked, [None]):
                 if path is not None:
-                    waiting.append(pool.submit(take_file, path, self.preparing))
+                    waiting.append(pool.submit(take_file, path, preparing))
                 while waiting and (path is None or len(waiting) > AHEAD):
                     try:
                         yield waiting.popleft().result()
@@ -131,17 +134,25 @@ class Translator:
         tile: 'auto' or a side in pixels: from disk to disk in bounded memory, at the picture's own size, as test.py
         --tile, with its --tile_norm; a call that was killed goes on. progress: is told (frames done, frames in all or
         0) after each batch, with tile (arithmetic done, in all).
-        Returns notices about what could not be kept. UserError when it cannot be read or written so.
+        Returns notices about what could not be kept. UserError when it cannot be read or written so, MachineError for
+        too little memory or disk.
         """
-        from door.files import require_another, translate_file
+        from door.files import identities, require_another, translate_file
         from door.giants import translate_giant
 
-        require_another(Path(source), Path(target))
+        require_another(Path(target), identities([Path(source)]))
         show = progress or (lambda done, total: None)
-        with explain_shortage(MEMORY_ADVICE):
-            if tile is not None:
-                return translate_giant(self, Path(source), Path(target), tile, tile_norm, show)
-            return translate_file(self, Path(source), Path(target), batch_size, show)
+        try:
+            with explain_shortage(MEMORY_ADVICE):
+                if tile is not None:
+                    return translate_giant(self, Path(source), Path(target), tile, tile_norm, show)
+                return translate_file(self, Path(source), Path(target), batch_size, show)
+        except OSError as error:
+            raise MachineError(f"{source} was not translated into {target}: {error}") from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, for another process, it is its options and its device, and opened there from the run's folder."""
+        return open_translator, (self.options, self.device)
 
     def __repr__(self) -> str:
         opt, (name,) = self.opt, self.engine.model.nets

@@ -42,8 +42,9 @@ def translate_video(translator: Translator, source: Path, target: Path, formats:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(target)
     try:
-        with av.open(str(source)) as clip, av.open(str(source)) as again, \
-                av.open(str(temporary), "w", format=formats[target.suffix.lower()]) as made:
+        place = str(source.absolute())  # else 10:30.mp4 would be a protocol
+        with av.open(place) as clip, av.open(place) as again, \
+                av.open(str(temporary.absolute()), "w", format=formats[target.suffix.lower()]) as made:
             if not clip.streams.video:
                 raise UserError(f"{source} holds no video")
             notices = _Writing(made, clip, again).write(translator, batch_size, progress)

@@ -37,6 +37,7 @@ class CoganModel(BaseModel):
     opt: TrainOptions
     shared_defaults = {"no_dropout": True, "dataset_mode": "unaligned"}
     train_defaults = {"gan_mode": "vanilla", "pool_size": 0}
+    in_one_pass = False
     visual_names = ("real_A", "fake_B", "rec_A", "sample_A", "real_B", "fake_A", "rec_B", "sample_B")
     translations = (
         Translation("real_A", "fake_B", "real_B", paired=False, G="G_B", D=("D_B_real", "D_B_fake")),

@@ -97,6 +97,7 @@ class Model(ABC):
     averages: Mapping[str, float] = {}  # networks of which a running mean is kept: the share of the old at each update
     needs: tuple[str, ...] = ("A", "B")  # what it reads of a batch
     translations: tuple[Translation, ...] = ()  # its directions, watched over for the known diseases
+    in_one_pass = True  # whether a generator makes the translation of an image alone, as --model test uses it
     merge = True  # whether several images of one network may be one pass
 
     def __init__(self) -> None:

@@ -126,6 +126,13 @@ class Block(nn.Module):
         return checkpoint(part, x, use_reentrant=False, context_fn=lambda: (nullcontext(), same_statistics(part)))
 
 
+def learn_no_statistics(net: nn.Module) -> None:
+    """Let batch norms in training mode normalise by each batch and leave their running statistics alone, for good."""
+    for module in net.modules():
+        if isinstance(module, _BatchNorm):
+            module.track_running_stats = False
+
+
 @contextmanager
 def same_statistics(net: nn.Module) -> Iterator[None]:
     """Within it batch norms normalise without learning running statistics: what is computed again is not seen twice."""

@@ -52,7 +52,7 @@ def decoded_by_pillow(path: Path) -> bool:
 
 def family(path: Path) -> ModuleType:
     """The module that reads the file: `read_header`, `read_picture` and `values_of`. Raises BadImage."""
-    with naming(path, OSError):
+    with naming(path, OSError, ValueError):  # ValueError: a path with a zero byte
         require_file(path)
         ending = split_ending(path.name)[1].lower()
         if ending in BY_ENDING:

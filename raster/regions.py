@@ -307,7 +307,7 @@ def open_region_writer(path: Path, size: Size, channels: int, dtype: np.dtype, o
     path.parent.mkdir(parents=True, exist_ok=True)
     tiff = path.suffix.lower() in (".tif", ".tiff")
     shape = (size[1], size[0], channels)
-    found = partial.exists() and _layout(partial, tiff)[:2] == (shape, dtype)
+    found = partial.exists() and _fits(partial, tiff, shape, dtype)
     if not found:
         begun = temporary_beside(path)
         try:
@@ -319,6 +319,15 @@ def open_region_writer(path: Path, size: Size, channels: int, dtype: np.dtype, o
     if tiff or path.suffix.lower() == ".npy":
         return RegionWriter(path, partial, rows, found)
     return _ConvertingWriter(path, partial, rows, found, origin, no_data)
+
+
+def _fits(partial: Path, tiff: bool, shape: tuple[int, ...], dtype: np.dtype) -> bool:
+    """Whether an unfinished file is a whole one of that shape and type."""
+    try:
+        *found, offset = _layout(partial, tiff)
+    except Exception:  # what its readers raise for a damaged header is theirs to choose
+        return False
+    return found == [shape, dtype] and partial.stat().st_size >= offset + prod(shape) * dtype.itemsize
 
 
 def _layout(partial: Path, tiff: bool) -> tuple[tuple[int, ...], np.dtype | None, int]:

@@ -54,11 +54,17 @@ def write_picture(path: Path, picture: Picture) -> None:
     file the affine. JPEG and AVIF alone are not exact.
     Raises UserError, which says what to type, for values or channels that the format cannot hold; OSError.
     """
-    kind = kind_of(path)
-    if wrong := kind.lacks(picture.values.dtype, picture.values.shape[2]):
-        raise UserError(f"{path}: {path.suffix[1:]} does not hold {wrong}; give {ANY_PICTURE}")
+    kind = require_format(path, picture.values.dtype, picture.values.shape[2])
     with replacing(path) as file:
         kind.write(file, picture)
+
+
+def require_format(path: Path, dtype: np.dtype, channels: int) -> Kind:
+    """The format of the path's ending. UserError, which says what to type, where it cannot hold such a picture."""
+    kind = kind_of(path)
+    if wrong := kind.lacks(dtype, channels):
+        raise UserError(f"{path}: {path.suffix[1:]} does not hold {wrong}; give {ANY_PICTURE}")
+    return kind
 
 
 def kind_of(path: Path) -> Kind:

@@ -1,4 +1,4 @@
-"""One training a run folder."""
+"""One process at a time: one training a run folder, one translation a target."""
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +8,26 @@ from filelock import FileLock, Timeout
 
 from util.errors import UserError
 from util.torchrun import rank
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Holds the file at `path` as a lock; afterwards it is gone.
+
+    The operating system frees it when the process ends, however it ends. UserError, which begins with `what`, when
+    another one holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        held = FileLock(path).acquire(blocking=False)
+    except Timeout:
+        raise UserError(f"{what} by another process or thread; wait for it, or stop it") from None
+    with held:
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows removes it when it is free
+                path.unlink()
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class Progress:
 class Told:
     """A bar that is told (done, in all) of one piece of work."""
 
-    def __init__(self, label: str, unit: str):
+    def __init__(self, label: str, unit: str = "images"):
         self.label, self.unit = label, unit
         self.bar: Progress | None = None
 

@@ -14,17 +14,18 @@ class StopRequest:
     """While in its `with` block, SIGTERM and SIGINT ask to stop instead of stopping; a second one stops at once.
 
     max_minutes: also asks after so many minutes; 0 means never.
-    agree: makes one number of the numbers of all processes.
+    agree: makes one number of the numbers of all processes. at_once: what a second signal does, given its number.
     Call `check` after each step; from then on `reason` says why, '' while nobody asked. Files are written so that
     stopping at once harms none.
     """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-    def __init__(self, max_minutes: float = 0, agree: Callable[[int], int] = int):
+    def __init__(self, max_minutes: float = 0, agree: Callable[[int], int] = int,
+                 at_once: Callable[[int], object] = lambda number: os._exit(128 + number)):
         self.deadline = time.monotonic() + 60 * max_minutes if max_minutes > 0 else float("inf")
         self.max_minutes = max_minutes
-        self.agree = agree
+        self.agree, self.at_once = agree, at_once
         self.signal = 0
         self.agreed = 0  # number of a signal, or REQUEUE
         self.process = os.getpid()
@@ -64,6 +65,6 @@ class StopRequest:
         if os.getpid() != self.process:
             return  # a worker: the main process ends it
         if self.signal:
-            os._exit(128 + number)
+            self.at_once(number)
         self.signal = number
         os.write(2, b"\nstopping after this step; once more stops at once\n")  # print is not safe in a handler

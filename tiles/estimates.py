@@ -55,7 +55,7 @@ def translate_locally(net: nn.Module, read: Read, write: Write, plan: Plan, fold
                       progress: Callable[[int, int], None], seed: int) -> None:
     """Every tile is translated by itself, with a halo around it: norms use the statistics of the tile."""
     device = next(net.parameters()).device
-    course = Course(folder, standing, [plan.flops], progress, dict)
+    course = Course(folder, standing, [plan.flops], progress, lambda number: ({}, []))
     with same_statistics(net), torch.random.fork_rng([device] if device.type == "cuda" else []):
         for tile in course.tiles(0, tiles_of(plan.size, plan.shapes[0])):
             (top, bottom), (left, right) = tile

@@ -59,8 +59,10 @@ class Translation:
     def _open(self, made: Pass) -> None:
         """The files that a pass reads and writes."""
         for node in (made.read | made.written) - {self.graph.source, self.graph.result, *self.files}:
-            path = self.folder / f"{self.graph.nodes.index(node)}{ENDING}"
-            self.files[node] = ScratchFile(path, node.size, node.channels)
+            self.files[node] = ScratchFile(self._path(node), node.size, node.channels)
+
+    def _path(self, node: Node) -> Path:
+        return self.folder / f"{self.graph.nodes.index(node)}{ENDING}"
 
     def _values(self, node: Node, region: Region) -> Tensor:
         if node is self.graph.source:
@@ -77,9 +79,12 @@ class Translation:
         elif node in made.written:
             self.behind(self.files[node].write, region, rows_of(values))
 
-    def _settle(self) -> dict[str, dict[str, Any]]:
+    def _settle(self, number: int) -> tuple[dict[str, dict[str, Any]], list[str]]:
+        """What is in its files now: the statistics, and the files that the pass of that number and later ones read."""
         self.behind.settle()
-        return {name: known.state() for name, known in self.statistics.items()}
+        needed = {node for made in self.passes[number:] for node in made.read}  # those of earlier passes too
+        there = [path.name for path in map(self._path, needed) if path.exists()]
+        return {name: known.state() for name, known in self.statistics.items()}, there
 
     def _free(self, made: Pass) -> None:
         """Remove what no later pass reads."""

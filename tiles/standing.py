@@ -6,7 +6,7 @@ the disk, and what was noted before the machine was started anew is not believed
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,20 +50,24 @@ class Standing:
             there = cls(fingerprint, boot=this_boot())
         return there
 
-    def save(self, folder: Path) -> None:
-        """To be called when what was computed up to here is in its files. OSError when it cannot be written."""
-        files = {path.name: path.stat().st_size for path in folder.glob(f"*{ENDING}")}
-        write_atomically(folder / NAME, json.dumps({**vars(self), "files": files}))
+    def save(self, folder: Path, files: Iterable[str]) -> None:
+        """To be called when what was computed up to here is in its files. OSError when it cannot be written.
+
+        files: in the folder, without which it cannot go on.
+        """
+        sizes = {name: (folder / name).stat().st_size for name in files}
+        write_atomically(folder / NAME, json.dumps({**vars(self), "files": sizes}))
 
 
 class Course:
     """The way through all tiles of all passes, begun where a translation stands, and saved now and then.
 
-    settle: sees that what was computed is in its files, and returns the statistics up to now.
+    settle: sees that what was computed is in its files, and returns the statistics up to now, and the names of the
+    files that the pass of that number and later ones need.
     """
 
     def __init__(self, folder: Path, standing: Standing, flops: Sequence[int], progress: Callable[[int, int], None],
-                 settle: Callable[[], dict[str, dict[str, Any]]]):
+                 settle: Callable[[int], tuple[dict[str, dict[str, Any]], list[str]]]):
         self.folder, self.standing, self.flops = folder, standing, flops
         self.progress, self.settle = progress, settle
         self.saved, self.is_saved = time.monotonic(), standing.number + standing.done > 0
@@ -81,9 +85,9 @@ class Course:
         self.standing.done = 0
 
     def _save(self, number: int, done: int) -> None:
-        self.standing.statistics = self.settle()
+        self.standing.statistics, files = self.settle(number)
         self.standing.number, self.standing.done = number, done
-        self.standing.save(self.folder)
+        self.standing.save(self.folder, files)
         self.saved, self.is_saved = time.monotonic(), True
 
 

@@ -19,7 +19,8 @@ __all__ = ["Box", "translate_tiled"]
 
 @torch.no_grad()
 def translate_tiled(net: nn.Module, size: tuple[int, int], read: Read, write: Write, plan: Plan, scratch: Path,
-                    progress: Callable[[int, int], None], *, seed: int = 0, source: str = "") -> None:
+                    progress: Callable[[int, int], None], *, seed: int = 0, source: str = "",
+                    finish: Callable[[], None] = lambda: None) -> None:
     """Translate a picture of (height, width), which the network must be able to take.
 
     read: the part of the picture in a box, float32 (1, C, h, w) in [-1, 1] on the network's device. write: is given a
@@ -28,6 +29,7 @@ def translate_tiled(net: nn.Module, size: tuple[int, int], read: Read, write: Wr
     scratch: a folder for what is kept meanwhile, empty in the end. Begun again in it with the same network, plan, seed
     and `source`, which tells pictures apart, the translation goes on where it stood, unless the machine was started
     anew since; what was written must be there still.
+    finish: called when all is written, and before it is forgotten where the translation stands.
     seed: of the noise of dropout, for nets in training mode.
     MachineError when there is too little room in the folder; OSError, with the path, when a file cannot be written.
     """
@@ -41,6 +43,7 @@ def translate_tiled(net: nn.Module, size: tuple[int, int], read: Read, write: Wr
     else:
         graph, device = unfold(net, size, seed), next(net.parameters()).device
         Translation(graph, plan, device, scratch).run(read, write, standing, progress)
+    finish()
     forget(scratch)
 
 

@@ -22,8 +22,8 @@ class MachineError(UserError):
 def exit_on(*mistakes: type[Exception]) -> Iterator[None]:
     """Ends the process without a traceback on the given exceptions, and on an OSError such as a full disk.
 
-    The code is the exception's exit_code, else 2; 1 for an OSError; 130 on Ctrl-C. With code 0 it is an answer, not an
-    error, and goes to stdout.
+    The code is the exception's exit_code, else 2; 1 for an OSError; 130 on Ctrl-C, whose exception may say how to go
+    on. With code 0 it is an answer, not an error, and goes to stdout.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name need not be valid Unicode
@@ -39,8 +39,8 @@ def exit_on(*mistakes: type[Exception]) -> Iterator[None]:
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
         sys.exit(130)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from filelock import FileLock
 from PIL import Image
 
 import bothways
@@ -108,7 +109,7 @@ def test_the_python_door_gives_the_same_file(tile, giants: Path, tmp_path: Path)
     assert told[-1][0] == told[-1][1] > 0 and "0 to 4095 are black to white" in notices[0]
     with pytest.raises(UserError, match="tile_norm"):
         translator.translate_file(giants / "b.tif", "ours.tif", tile=32, tile_norm="exactly")
-    with pytest.raises(UserError, match="is the input itself"):
+    with pytest.raises(UserError, match="is an input itself"):
         translator.translate_file(giants / "b.tif", giants / "b.tif", tile="auto")
 
 
@@ -150,6 +151,59 @@ def test_too_little_disk_is_told_with_numbers(tile, giants: Path, failure, monke
     monkeypatch.setattr("shutil.disk_usage", lambda path: os.statvfs_result and type("Usage", (), {"free": 10_000}))
     code, error = failure(lambda line: tile(giants, line), "--tile 32 --num_test 1")
     assert code == 1 and "where 0.01 MB are free: 0.0416 MB for itself" in error
+
+
+def test_what_the_ending_cannot_hold_is_said_before_the_work(tile, giants: Path, failure):
+    for name, said in (("out.png", "png does not hold float32 values"), ("out.xyz", "written with this ending")):
+        code, error = failure(lambda line: tile(giants / "c.tif", line), f"--tile 32 --output {name} --dry_run")
+        assert code == 2 and said in error
+
+
+def test_an_input_is_never_replaced(tile, giants: Path, failure):
+    (giants / "sub").mkdir()
+    before = (giants / "c.tif").rename(giants / "sub" / "a.tif").read_bytes()
+    code, error = failure(lambda line: tile(giants, f"--tile 32 --output {giants}/sub"), "")
+    assert code == 2 and "sub/a.tif is an input itself, which is never replaced" in error
+    assert (giants / "sub" / "a.tif").read_bytes() == before
+
+
+def test_only_one_process_writes_a_target(tile, giants: Path, failure):
+    with FileLock(".out.tif.lock"):
+        code, error = failure(lambda line: tile(giants / "b.tif", "--tile 32 --output out.tif"), "")
+    assert code == 2 and "out.tif is being written by another process or thread; wait for it" in error
+    assert not Path("out.tif").exists() and not Path(".out.tif.part").exists()
+
+
+@pytest.mark.parametrize("reason, code, said", [
+    (KeyboardInterrupt(), 130, "interrupted: out.tif is not complete; the same again goes on with it"),
+    (OSError(28, "disk is full"), 1, "error: out.tif is not complete: [Errno 28] disk is full\n"
+                                     "What was done is kept: mend that, and the same again goes on with it")])
+def test_what_stops_it_is_said_with_how_to_go_on(tile, giants: Path, failure, monkeypatch: pytest.MonkeyPatch,
+                                                 reason: BaseException, code: int, said: str):
+    def stopped(*tile: object) -> None:
+        raise reason
+    with monkeypatch.context() as patch:
+        patch.setattr(tiles.exact, "compute_tile", stopped)
+        ended, error = failure(lambda line: tile(giants / "b.tif", "--tile 32 --output out.tif"), "")
+    assert ended == code and error.splitlines()[-len(said.splitlines()):] == said.splitlines()
+    Path(".out.tif.part").write_bytes(Path(".out.tif.part").read_bytes()[:-5000])  # damaged: it begins anew
+    tile(giants / "b.tif", "--tile 32 --output out.tif")
+    assert read_picture(Path("out.tif")).values.shape == (93, 130, 3)
+    assert not [path.name for path in Path().iterdir() if path.name.startswith(".out")]
+
+
+def test_the_page_that_is_asked_for_is_translated_in_python_too(tile, giants: Path, tmp_path: Path):
+    with tifffile.TiffWriter(giants / "d.tif") as file:
+        for page in range(2):
+            file.write(np.random.default_rng(page).integers(0, 256, (40, 36, 3), np.uint8), contiguous=False,
+                       metadata=None, photometric="rgb")
+    tile(giants / "d.tif", "--tile 32 --page 2 --output out.tif")
+    G = bothways.load(tmp_path / "checkpoints" / "run", device="cpu", page=2)
+    G.translate_file(giants / "d.tif", "ours.tif", tile=32)
+    assert Path("ours.tif").read_bytes() == Path("out.tif").read_bytes()
+    G = bothways.load(tmp_path / "checkpoints" / "run", device="cpu", page="all")
+    with pytest.raises(UserError, match="ours.tif is one file, and .*/d.tif has 2 pages; give a folder, or the page's"):
+        G.translate_file(giants / "d.tif", "ours.tif", tile=32)
 
 
 KILLED = """

@@ -64,6 +64,14 @@ def test_what_is_no_video_is_said(load, tmp_path, monkeypatch):
         G.translate_file(bad, tmp_path / "made.mp4")
 
 
+def test_a_video_may_be_called_like_the_time_of_day(load, tmp_path, monkeypatch):
+    pytest.importorskip("av")
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "clip.mp4", [0, 1], sound="").rename("10:30 100%ü.mp4")
+    load(CYCLE).translate_file("10:30 100%ü.mp4", "11:30 %d.mp4")
+    assert len(facts(tmp_path / "11:30 %d.mp4").times) == 2
+
+
 @pytest.mark.parametrize("source, target", [("gif", "gif"), ("gif", "webp"), ("webp", "png"), ("png", "gif")])
 def test_an_animated_picture_keeps_its_durations(load, tmp_path, source, target):
     frames = [Image.open(write_image(tmp_path / f"{number}.bmp", 40, 36, seed=number)) for number in range(3)]

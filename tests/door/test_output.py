@@ -140,9 +140,23 @@ def test_deep_pictures_stay_deep(output, tmp_path, dtype, high):
     np.testing.assert_array_equal(G(tmp_path / "deep.npy"), made)
 
 
+def test_videos_that_become_mp4_keep_apart_and_replace_no_input(output, tmp_path, failure):
+    pytest.importorskip("av")
+    write_clip(tmp_path / "in" / "a.mp4", [0, 1], sound="")
+    write_clip(tmp_path / "in" / "a.avi", [0, 1, 2], sound="")
+    assert output(tmp_path / "in" / "*", "out") == ["out/a.avi.mp4", "out/a.mp4"]
+    assert len(facts(tmp_path / "out" / "a.avi.mp4").times) == 3
+    (tmp_path / "in" / "sub").mkdir()
+    other = (tmp_path / "in" / "a.mp4").rename(tmp_path / "in" / "sub" / "a.mp4")
+    before = other.read_bytes()
+    code, said = failure(lambda line: output(tmp_path / "in" / "**" / "*", "in/sub"), "")
+    assert code == 2 and "sub/a.mp4 is an input itself, which is never replaced" in said
+    assert other.read_bytes() == before
+
+
 @pytest.mark.parametrize("dataroot, place, more, said", [
-    ("photos/photo.png", "photos/photo.png", "", "is the input itself, which is never replaced"),
-    ("photos", "photos", "", "is the input itself, which is never replaced"),
+    ("photos/photo.png", "photos/photo.png", "", "is an input itself, which is never replaced"),
+    ("photos", "photos", "", "is an input itself, which is never replaced"),
     ("photos", "one.png", "", "one.png is one file, and --dataroot"),
     ("nothing/*.png", "out", "", "names no image; expected an image or a video, a folder of images, a glob in quotes"),
     ("photos", "out", "--samples 2", "--samples belongs to a results page, and --output writes none"),

@@ -53,6 +53,20 @@ def test_an_interrupted_training_is_saved_and_goes_on(here, dataroot, monkeypatc
     assert bothways.train(dataroot=dataroot, name="maps", continue_train=True).stopped == ""
 
 
+def test_a_second_interrupt_leaves_the_training_but_not_the_process(here, dataroot, monkeypatch):
+    from runs.stop import StopRequest
+
+    def twice(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(StopRequest, "check", twice)
+        with pytest.raises(KeyboardInterrupt, match="stopped at once"):
+            bothways.train(**keywords(dataroot=dataroot, name="maps", model="template"))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert bothways.train(**keywords(dataroot=dataroot, name="maps", model="template", overwrite=True)).losses
+
+
 def test_a_training_in_another_thread(here, dataroot):
     done = []
     thread = threading.Thread(target=lambda: done.append(

@@ -1,5 +1,6 @@
 """bothways.load: the pixels of test.py, for every kind of picture, from any thread, anywhere, without a word."""
 import os
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +50,8 @@ def test_colorization_is_shown_in_rgb(load, translate, dataroot, photo):
         assert np.abs(np.asarray(image).astype(int) - expected).max() <= 1
         np.testing.assert_array_equal(np.asarray(image), expected)
     assert G(torch.zeros(3, 20, 21)).shape == (3, 20, 21)
+    with pytest.raises(bothways.UserError, match="answers colours without the lightness"):
+        G.translate_file(photo, "made.tif", tile=32)
 
 
 def test_noise_is_a_function_of_the_seed_alone(load, dataroot):
@@ -66,6 +69,32 @@ def test_noise_is_a_function_of_the_seed_alone(load, dataroot):
     assert torch.equal(torch.rand(3), drawn)
     torch.set_rng_state(state)
     assert (np.asarray(load(NOISY, seed=1)(files[0])) != in_order[0]).any()
+
+
+def test_translating_changes_nothing(load, photo, tmp_path):
+    G = load(NOISY, preprocess="none")  # with batch norm in training mode
+    before = {name: value.clone() for name, value in G.engine.model.nets.state_dict().items()}
+    assert any("running_mean" in name for name in before)
+    first = np.asarray(G(photo))
+    G.translate_file(photo, tmp_path / "made.png")
+    np.testing.assert_array_equal(np.asarray(G(photo)), first)
+    assert all(torch.equal(value, before[name]) for name, value in G.engine.model.nets.state_dict().items())
+
+
+def test_a_file_that_changed_is_looked_at_anew(load, tmp_path):
+    G = load(CYCLE, preprocess="none")
+    values = np.random.default_rng(0).random((32, 32, 3))
+    np.save(tmp_path / "deep.npy", (values * 65535).astype(np.uint16))
+    G.translate_file(tmp_path / "deep.npy", tmp_path / "made.npy")
+    np.save(tmp_path / "deep.npy", (values * 4095).astype(np.uint16))
+    np.testing.assert_array_equal(G(tmp_path / "deep.npy"), G((values * 4095).astype(np.uint16)))
+
+
+def test_it_can_be_sent_to_another_process(load, photo):
+    G = load(NOISY)
+    copied = pickle.loads(pickle.dumps(G))
+    np.testing.assert_array_equal(np.asarray(copied(photo)), np.asarray(G(photo)))
+    assert copied.device == G.device and len(pickle.dumps(G)) < 100_000
 
 
 @pytest.mark.parametrize("line, threads", [(NOISY, 8), (CYCLE, 8)])
@@ -157,6 +186,11 @@ def test_what_cannot_be_loaded_is_said(trained, line, options, said):
     assert said in str(error.value)
 
 
+def test_a_run_without_such_a_generator_is_said(trained):
+    with pytest.raises(bothways.UserError, match="is a run of --model cogan, which has no generator that translates a"):
+        bothways.load(trained("--model cogan"), device="cpu")
+
+
 def test_no_run_is_said_with_those_there_are(trained):
     run = trained(NOISY)
     with pytest.raises(bothways.UserError, match="there is no run .*/other; runs in .*: run"):
@@ -167,7 +201,8 @@ def test_no_run_is_said_with_those_there_are(trained):
     (3, "int is nothing that can be translated"), ([None], "NoneType is nothing"),
     (np.zeros((2, 3, 4, 5)), "no picture; expected (H, W) or (H, W, C)"), (b"no picture", "no picture"),
     (torch.zeros(4, 8, 8), "has 4 channels, and the generator takes 3"), (torch.zeros(8, 8), "no picture; expected"),
-    ("missing.png", "missing.png"), (np.zeros((8, 8, 5), np.uint8), "has 5 channels"),
+    ("missing.png", "missing.png"), ("a\0b.png", "null byte"),
+    (Image.new("RGB", (0, 3)), "0x3 pixels is no picture"), (np.zeros((8, 8, 5), np.uint8), "has 5 channels"),
 ])
 def test_what_is_no_picture_is_said(load, given, said):
     with pytest.raises(bothways.UserError) as error:
@@ -208,5 +243,5 @@ def test_a_file_in_tiles(load, tmp_path, capsys):
     for tile, norm, said in ((33, "exact", "no side of a tile"), (32, "best", "tile_norm 'best' is not known")):
         with pytest.raises(bothways.UserError, match=said):
             G.translate_file(source, tmp_path / "other.tif", tile=tile, tile_norm=norm)
-    with pytest.raises(bothways.UserError, match="is the input itself"):
+    with pytest.raises(bothways.UserError, match="is an input itself"):
         G.translate_file(source, source, tile=32)

@@ -1,5 +1,6 @@
 """A generator over tiles does what it does in one pass over the whole picture."""
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from networks.fast_layers import accelerate
 from networks.generators import GENERATORS, ResnetGenerator, UnetGenerator
 from networks.layers import init_weights
-from tiles import standing
+from tiles import exact, standing
 from tiles.box import Box
 from tiles.plan import Plan, make_plan
 from tiles.translating import translate_tiled
@@ -174,6 +175,48 @@ def test_a_translation_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pyte
             assert torch.equal(follow(plan, net, x, tmp_path / "killed", out=out), expected)
         assert counted.get_total_flops() < 0.35 * plan.flops
         assert not (tmp_path / "killed").exists()
+
+
+def test_killed_after_every_tile_it_computes_none_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(standing, "SAVED_EVERY", 0.0)
+    net = made("resnet_6blocks", "instance")
+    x = picture(net, (32, 64))
+    plan, computed, compute = make_plan(net, (32, 64), 32, "exact", PLENTY), [], exact.compute_tile
+    monkeypatch.setattr(exact, "compute_tile", lambda *tile: computed.append(tile) or compute(*tile))
+    expected = follow(plan, net, x, tmp_path)
+    every, out = len(computed), torch.full_like(expected, torch.nan)
+
+    def one(*tile: object) -> None:
+        if len(computed) > every:
+            raise KeyboardInterrupt
+        computed.append(tile)
+        compute(*tile)
+    monkeypatch.setattr(exact, "compute_tile", one)
+    for _ in range(every - 1):
+        every = len(computed)
+        with pytest.raises(KeyboardInterrupt):
+            follow(plan, net, x, tmp_path / "killed", out=out)
+    every = len(computed)
+    assert torch.equal(follow(plan, net, x, tmp_path / "killed", out=out), expected)
+
+
+def test_it_is_finished_before_it_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(standing, "SAVED_EVERY", 0.0)
+    net = made("resnet_6blocks", "instance")
+    x, read = picture(net, (32, 64)), []
+    plan = make_plan(net, (32, 64), 32, "exact", PLENTY)
+
+    def translate(finish: Callable[[], None]) -> None:
+        translate_tiled(net, plan.size, lambda box: read.append(box) or x[:, :, :, box.left:box.left + box.width],
+                        lambda box, values: None, plan, tmp_path / "kept", lambda done, whole: None, finish=finish)
+
+    def fails() -> None:
+        raise MemoryError
+    with pytest.raises(MemoryError):
+        translate(fails)
+    read.clear()
+    translate(lambda: None)
+    assert not read and not (tmp_path / "kept").exists()
 
 
 @pytest.mark.parametrize("change", ["nothing", "weights", "source", "seed", "file", "machine"])
