@@ -1,14 +1,13 @@
 """From file to file: a picture, an animated one, or a video."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.pages import chosen_pages
 from door.animation import ANIMATED, is_animated, translate_animation
 from raster.writing import write_pages, write_picture
-from util.errors import UserError
 
 if TYPE_CHECKING:
     from door.translator import Translator
@@ -50,15 +49,3 @@ def moves(source: Path, target: Path, page: str) -> bool:
 def is_video(path: Path) -> bool:
     """Whether the ending is that of a video."""
     return path.suffix.lower() in READ_VIDEOS
-
-
-def identities(files: Iterable[Path]) -> set[tuple[int, int]]:
-    """What tells the files apart that are there, whatever they are called."""
-    found = (path.stat() for path in files if path.exists())
-    return {(status.st_dev, status.st_ino) for status in found}
-
-
-def require_another(target: Path, inputs: set[tuple[int, int]]) -> None:
-    """UserError when a file would replace one of the inputs, which are known by their `identities`."""
-    if identities([target]) & inputs:
-        raise UserError(f"{target} is an input itself, which is never replaced; give another file")

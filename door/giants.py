@@ -8,35 +8,25 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
 from data.giants import find_giants, ranges_of_giants
 from data.pages import chosen_pages
-from door.files import identities, require_another
 from door.giant import Giant, Way
-from door.output import Job, Say, plan
-from door.reduced import reduced
+from door.giants_page import shown_as, write_page
+from door.jobs import Job, Say, identities, plan, require_another
 from engine.device import choose_device
 from engine.engine import Engine
 from models.network_options import image_sizes
 from opening import make_engine
 from options.groups import OutputOptions, TestCommandOptions, TileOptions
 from options.schema import Options
-from pages.bands import read_bands
-from pages.pictures import save_picture, to_pictures
-from pages.results_folder import OwnValues, Row
 from raster.names import split_ending, split_page
-from raster.picture import Picture, Size
-from raster.regions import open_region_reader
 from raster.results import range_of_results
 from raster.writing import FORMATS
 from runs.earlier_results import require_same_inputs
 from runs.progress import Told
 from runs.shared_results import SharedNames
 from runs.trained_run import open_run
-from runs.translating import Made, results_folder, write_results
-from runs.written import WHITE, caption
+from runs.translating import results_folder
 from util.errors import UserError
 from util.notices import say
 from util.torchrun import world_size
@@ -45,8 +35,6 @@ if TYPE_CHECKING:
     from door.translator import Translator
 
 VALUES = "values"  # the folder of the translations, beside that of the page's pictures
-LABELS = {"test": ("real", "fake")}  # of other models they are:
-USUAL = ("real_A", "fake_B")
 GENERATORS = ("G", "G_A")  # that translate A into B, by the names of networks
 
 
@@ -75,7 +63,7 @@ def translate_giants(options: Options) -> None:
     for giant in giants:
         _translate(giant)
     if not output:
-        print(f"page: {_write_page(options, folder, names, giants)}")
+        print(f"page: {write_page(options, folder, names, giants)}")
     elif len(giants) == 1:
         print(f"output: {giants[0].target}")
     for giant in giants:
@@ -160,7 +148,7 @@ def _jobs_of_a_page(options: Options, folder: Path) -> tuple[list[Job], list[str
     say(notices)
     shared = SharedNames(found, len(sources))
     names = [shared(str(path)) for path in sources]
-    _, fake = LABELS.get(opt.model, USUAL)
+    _, fake = shown_as(opt.model)
     return [Job(path, folder / VALUES / f"{name}_{fake}.{_ending(opt.format, path)}")
             for path, name in zip(sources, names, strict=True)], names
 
@@ -203,39 +191,6 @@ def _translate(giant: Giant) -> None:
     print(giant.describe())
     with closing(Told(giant.source.name, "FLOP")) as show:
         giant.translate(show, note=True)
-
-
-def _write_page(options: Options, folder: Path, names: Sequence[str], giants: Sequence[Giant]) -> Path:
-    """The page of reduced views."""
-    opt = options.view(TestCommandOptions)
-    bands = read_bands(opt.show_bands, (opt.input_nc, opt.output_nc))
-    labels, rows = list(LABELS.get(opt.model, USUAL)), []
-    for name, giant in zip(names, giants, strict=True):
-        with open_region_reader(giant.target) as translated:
-            source = reduced(giant.reader, giant.values_in, giant.source, opt.input_nc)
-            made = reduced(translated, giant.values_out, giant.target, opt.output_nc)
-        for label, picture in zip(labels, (source, made), strict=True):
-            save_picture(folder / "images" / f"{name}_{label}.png", _view(picture, bands))
-        void = made.void() is not None
-        own = OwnValues(giant.target.name, str(giant.values_out), opt.output_nc, void,
-                        caption(giant.values_out, opt.output_nc, bands))
-        rows.append((name, Row(_title(name, giant.reader.size, source.values.shape), {labels[1]: own})))
-    return write_results(options, folder, Made(labels, rows, []))
-
-
-def _view(picture: Picture, bands: tuple[int, ...]) -> np.ndarray:
-    """A picture in [-1, 1] as uint8 (H, W, 3), white where it has no data."""
-    unit, void = np.nan_to_num(picture.values, nan=1), picture.void()
-    view = to_pictures(torch.from_numpy(unit).permute(2, 0, 1)[None], bands)[0]
-    if void is not None:
-        view[void] = WHITE
-    return view
-
-
-def _title(name: str, size: Size, shown: tuple[int, ...]) -> str:
-    """Of the row of a picture; says where its view is reduced."""
-    whole, view = f"{size[0]}x{size[1]}", f"{shown[1]}x{shown[0]}"
-    return name if whole == view else f"{name} · {whole} pixels, shown reduced to {view}"
 
 
 def _duration(seconds: float) -> str:

@@ -1,21 +1,20 @@
 """test.py --output: pictures to pictures, without a results page."""
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 
-from data.folders import look_through, natural_key
 from data.pages import chosen_pages
 from door.endings import ending_of
-from door.files import VIDEOS, identities, is_video, moves, require_another
+from door.files import VIDEOS, is_video, moves
+from door.jobs import Job, Say, identities, plan, require_another
 from options.groups import OutputOptions, TestCommandOptions
 from options.schema import Options
 from raster.names import split_ending
@@ -30,15 +29,6 @@ if TYPE_CHECKING:
     from door.translator import Translator
 
 STREAM = "-"
-Say = Callable[[Iterable[str]], None]
-
-
-class Job(NamedTuple):
-    """A file and what it becomes. named: whether its ending was given; else it is that which suits the picture."""
-
-    source: Path
-    target: Path
-    named: bool = True
 
 
 def translate_to_output(options: Options, translator: Translator, say: Say, standard_output: IO[bytes]) -> None:
@@ -54,49 +44,6 @@ def translate_to_output(options: Options, translator: Translator, say: Say, stan
         made = _translate(jobs[:opt.num_test] if options.given("num_test") else jobs, translator, opt, say)
     if output != STREAM:
         say([f"output: {made[0] if len(made) == 1 else output}"])
-
-
-def plan(dataroot: Path, output: str, say: Say) -> list[Job]:
-    """Which files become which. A file becomes --output if that has an ending; a folder keeps its tree and names.
-
-    UserError when there is none, or one would be replaced.
-    """
-    place = Path(output)
-    if dataroot.is_file():
-        jobs = [Job(dataroot, place) if _is_file(output) else Job(dataroot, place / dataroot.name, False)]
-    else:
-        root, files = _found(dataroot, say)
-        if _is_file(output):
-            raise UserError(f"--output {output} is one file, and --dataroot {dataroot} has {len(files)} files; give a "
-                            "folder")
-        jobs = [Job(path, place / path.relative_to(root), False) for path in files]
-    inputs = identities(job.source for job in jobs)
-    for job in jobs:
-        require_another(job.target, inputs)
-    return jobs
-
-
-def _found(dataroot: Path, say: Say) -> tuple[Path, list[Path]]:
-    """The files in a folder, or that a glob names, and the folder above them all."""
-    if dataroot.is_dir():
-        files, notices = look_through(dataroot)
-        say(notices)
-        root = dataroot
-    else:
-        fixed = dataroot.parts[:-1]
-        magic = next((place for place, part in enumerate(fixed) if glob.has_magic(part)), len(fixed))
-        root = Path(*fixed[:magic])
-        found = [Path(name) for name in glob.glob(str(dataroot), recursive=True)]
-        files = sorted((path for path in found if path.is_file()), key=lambda path: natural_key(path, root))
-    if not files:
-        raise UserError(f"--dataroot {dataroot} names no image; expected an image or a video, a folder of images, a "
-                        "glob in quotes such as \"photos/*.jpg\", or - for standard input")
-    return root, files
-
-
-def _is_file(output: str) -> bool:
-    """Whether --output means a file: it has an ending, and is no folder."""
-    return bool(Path(output).suffix) and not output.endswith(("/", "\\")) and not Path(output).is_dir()
 
 
 def _translate(jobs: list[Job], translator: Translator, opt: TestCommandOptions, say: Say) -> list[Path]:

@@ -137,8 +137,9 @@ class Translator:
         Returns notices about what could not be kept. UserError when it cannot be read or written so, MachineError for
         too little memory or disk.
         """
-        from door.files import identities, require_another, translate_file
+        from door.files import translate_file
         from door.giants import translate_giant
+        from door.jobs import identities, require_another
 
         require_another(Path(target), identities([Path(source)]))
         show = progress or (lambda done, total: None)
