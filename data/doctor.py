@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from data.check import check_sizes
 from data.findings import Finding, Sample, duplicates, half_duplicates, odd_pairs, of_a_side
 from data.folders import PHASES, NoImages, list_images
 from data.picture_facts import FileFacts, examine
+from data.report import Report, Side, Split
 from data.scaled import ImageFile
 from data.transforms import Preprocess
 from data.value_ranges import choose_ranges
@@ -35,54 +35,6 @@ FEW = 64  # files for which no processes are started
 WHOLE = "all"  # the split of a dataset without splits
 LAYOUTS = {"unaligned": "two piles of images without pairs", "single": "one pile of images",
            "colorization": "colour images"}
-
-
-@dataclass(frozen=True)
-class Side:
-    """The images of a side of a split. sizes: 'WIDTHxHEIGHT' -> count; modes, formats: of the files."""
-
-    images: int
-    sizes: Counter[str]
-    modes: Counter[str]
-    formats: Counter[str]
-
-
-@dataclass(frozen=True)
-class Split:
-    """train, val or test. sides: by name, A and B or only A; dataset: to show samples as the trainer sees them."""
-
-    samples: int
-    sides: Mapping[str, Side]
-    dataset: BaseDataset = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Report:
-    """What `diagnose` found. findings: the gravest first; worst: their severity, '' when there are none."""
-
-    dataroot: str
-    dataset_mode: str
-    layout: str  # in words
-    splits: Mapping[str, Split]
-    findings: tuple[Finding, ...]
-
-    @property
-    def worst(self) -> str:
-        return self.findings[0].severity if self.findings else ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report for programs: what json.dumps takes."""
-        return {
-            "dataroot": self.dataroot, "dataset_mode": self.dataset_mode, "layout": self.layout,
-            "worst": self.worst,
-            "splits": {name: {"samples": split.samples, "sides": {
-                side: {"images": facts.images, "sizes": dict(facts.sizes), "modes": dict(facts.modes),
-                       "formats": dict(facts.formats)} for side, facts in split.sides.items()}}
-                for name, split in self.splits.items()},
-            "findings": [{"severity": finding.severity, "kind": finding.kind, "text": finding.text,
-                          "advice": finding.advice, "files": [[str(path) for path in group]
-                                                              for group in finding.files]}
-                         for finding in self.findings]}
 
 
 def layout(root: Path) -> str:

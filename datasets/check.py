@@ -25,8 +25,8 @@ from util.errors import UserError, exit_on
 from util.files import write_atomically
 
 if TYPE_CHECKING:  # --help answers without torch
-    from data.doctor import Report
     from data.findings import Finding
+    from data.report import Report
 
 MODELS = {"aligned": "pix2pix", "unaligned": "cycle_gan", "single": "cycle_gan"}  # whose networks' sizes are meant
 SHOWN = 3  # files of a finding that are named

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from data.base_dataset import BaseDataset
-from data.doctor import Report
 from data.findings import Finding
+from data.report import Report
 from pages.contact_sheet import ContactSheet, Told
 from pages.page import Pictures
 from pages.pictures import save_picture, to_pictures
@@ -84,7 +84,7 @@ def _add_samples(sheet: ContactSheet, split: str, dataset: BaseDataset) -> None:
     for number in range(count):
         index = number * len(dataset) // count
         try:
-            sample = dataset.sample(index, random.Random(index))
+            sample = dataset.complete(dataset.sample(index, random.Random(index)))
         except UserError:  # smaller than the crop: among the findings
             continue
         pictures: Pictures = []

@@ -18,9 +18,9 @@ sys.path.insert(0, str(ROOT / "datasets"))  # as for a script that is run from t
 import check
 
 from data.alike import near_groups, near_pairs
-from data.doctor import Report
 from data.picture_facts import examine as examine_file
 from data.picture_facts import picture_facts
+from data.report import Report
 from data.scaled import ImageFile
 from helpers.browser import chromium
 

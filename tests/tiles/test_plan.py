@@ -60,12 +60,13 @@ def test_what_is_read_was_written_before_and_is_there_still():
 
 
 def test_statistics_of_parts_are_those_of_the_whole():
+    torch.manual_seed(0)
     values = torch.randn(1, 5, 70, 90) * torch.tensor([1, 1e-3, 5, 0.1, 0])[:, None, None] + 4
     known = Statistics.of(values[:, :, :13])
     for part in (values[:, :, 13:, :1], values[:, :, 13:, 1:]):
         known = known.with_(Statistics.from_state(Statistics.of(part).state()))
     assert known.count == 70 * 90
-    torch.testing.assert_close(known.mean, values.double().mean((0, 2, 3)), rtol=1e-8, atol=0)
+    torch.testing.assert_close(known.mean, values.double().mean((0, 2, 3)), rtol=1e-7, atol=0)  # parts are float32
     torch.testing.assert_close(known.variance, values.double().var((0, 2, 3), correction=0), rtol=1e-6, atol=1e-12)
 
 
