@@ -25,7 +25,8 @@ from door.giant import Giant, Way
 from networks.generators import GENERATORS
 from networks.layers import init_weights
 from raster.picture import Origin
-from raster.regions import open_region_reader, open_region_writer
+from raster.region_reading import open_region_reader
+from raster.region_writing import open_region_writer
 from raster.value_range import BYTES, ValueRange
 from runs.progress import Told
 

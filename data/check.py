@@ -9,9 +9,9 @@ from data.base_dataset import BaseDataset
 from data.integrity import Look, inspect_image
 from data.transforms import Preprocess
 from options.schema import as_sides
+from raster.bad_image import BadImage
 from raster.names import split_page
 from raster.picture import Size
-from raster.pillow_files import BadImage
 from util.errors import UserError
 
 THREADS = 8  # each may decode an image

@@ -11,7 +11,7 @@ from data.transforms import Preprocess
 from data.value_ranges import ranges_of_sources
 from options.groups import DataOptions
 from options.schema import Options
-from raster.regions import RegionReader, open_region_reader
+from raster.region_reading import RegionReader, open_region_reader
 from raster.value_range import ValueRange
 from util.errors import UserError
 
@@ -44,4 +44,4 @@ def ranges_of_giants(files: Iterable[Path], opt: DataOptions) -> tuple[Mapping[P
 
 def _look(reader: RegionReader) -> Look:
     least, largest = (None, None) if reader.dtype == np.uint8 else reader.bounds() or (None, None)
-    return Look(reader.size, 1, reader.channels, reader.dtype, reader.origin.alpha, least, largest)
+    return Look(reader.size, 1, reader.channels, reader.dtype, reader.origin.alpha, False, least, largest)

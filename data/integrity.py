@@ -20,7 +20,8 @@ class Look(NamedTuple):
     """What a file, or a page of it, turned out to hold.
 
     least, largest: of all values that are finite and hold data, opacity aside; None where there are none, and with 8
-    bits a channel, where they are not asked for. void: whether pixels hold no data.
+    bits a channel, where they are not asked for. void: whether pixels hold no data. by_pillow: whether Pillow reads all
+    of it as 8 bits.
     """
 
     size: Size  # upright
@@ -28,6 +29,7 @@ class Look(NamedTuple):
     channels: int = 3
     dtype: np.dtype = np.dtype(np.uint8)
     alpha: bool = False  # whether the last channel says how opaque a pixel is
+    by_pillow: bool = True
     least: float | None = None
     largest: float | None = None
     void: bool = False
@@ -51,21 +53,28 @@ def inspect_image(path: Path, max_pixels: float = MAX_PIXELS) -> Look:
             if header.dtype == np.uint8:
                 if page > 1 or not ENDS.get(image.format, _no_end)(file, image):
                     image.load()
-                return _look(header)
-    header = kind.read_header(file, page, max_pixels)
-    if (kind is tiff_files and header.dtype == np.uint8 and header.no_data is None
-            and tiff_files.is_whole(file, page, max_pixels)):
-        return _look(header)
-    values = ([kind.read_picture(file, page, max_pixels).values[..., :-1]] if header.origin.alpha else
-              kind.values_of(file, page, max_pixels))
-    least, largest, void = _ends(values, header.no_data)
+                return _look(header, path == file)
+    by_pillow = False
+    if kind is tiff_files:
+        header, plain, whole = tiff_files.look_at(file, page, max_pixels)
+        by_pillow = plain and path == file
+        if whole and header.dtype == np.uint8 and header.no_data is None:
+            return _look(header, by_pillow)
+    else:
+        header = kind.read_header(file, page, max_pixels)
+    if header.origin.alpha:
+        picture = kind.read_picture(file, page, max_pixels)
+        least, largest, _ = _ends([picture.values[..., :-1]], header.no_data)
+        void = picture.void() is not None
+    else:
+        least, largest, void = _ends(kind.values_of(file, page, max_pixels), header.no_data)
     if header.dtype == np.uint8:
         least = largest = None
-    return _look(header)._replace(least=least, largest=largest, void=void)
+    return _look(header, by_pillow)._replace(least=least, largest=largest, void=void)
 
 
-def _look(header: Header) -> Look:
-    return Look(header.size, header.pages, header.channels, header.dtype, header.origin.alpha)
+def _look(header: Header, by_pillow: bool) -> Look:
+    return Look(header.size, header.pages, header.channels, header.dtype, header.origin.alpha, by_pillow)
 
 
 def _ends(parts: Iterable[np.ndarray], no_data: float | None) -> tuple[float | None, float | None, bool]:

@@ -22,7 +22,7 @@ from data.value_ranges import choose_ranges
 from data.workers import Watch, begin_worker, is_shortage, shortage, timed_out
 from options.groups import DataOptions, RunOptions
 from options.schema import Options
-from raster.pillow_files import BadImage
+from raster.bad_image import BadImage
 from util.errors import UserError
 from util.torchrun import world_size
 

@@ -2,42 +2,48 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from raster.reading import page_paths
+from raster.bad_image import BadImage
+from raster.names import page_path, page_paths
+from raster.reading import read_header
 from util.errors import UserError
 
 THREADS = 8
+MOST = 1_000_000  # pages: their paths alone take 200 MB
 
 
 def chosen_pages(files: list[Path], page: str) -> tuple[list[Path], list[str]]:
     """The paths of the pages that --page chooses of each file, in order; a notice where that is said of many.
 
     page: '1', the files themselves; another number, that page of each file with several; 'all'. Raises UserError for
-    another word.
+    another word, for a page that is not there, and for more pages than can be listed.
     """
     if page == "1":
         return files, []
     if page != "all" and not (page.isdecimal() and int(page)):
         raise UserError(f"--page {page} is no page; expected a number from 1 on, or all")
     with ThreadPoolExecutor(THREADS) as pool:
-        pages = list(pool.map(_pages, files))
-    several = [len(paths) for paths in pages if len(paths) > 1]
+        counts = dict(zip(files, pool.map(_count, files), strict=True))
+    several = {file: count for file, count in counts.items() if count > 1}
     if page == "all":
-        return [path for paths in pages for path in paths], (
-            [f"note: --page all: {sum(several)} pages of {len(several)} files are images of their own"]
-            if several else [])
+        total = sum(several.values())
+        if total > MOST:
+            file = max(several, key=several.__getitem__)
+            raise UserError(f"--page all: the files say that they have {total} pages, {file} alone {several[file]}, "
+                            f"more than {MOST}; take that file out, or give --page 1")
+        notices = [f"note: --page all: {total} pages of {len(several)} files are images of their own"]
+        return [path for file, count in counts.items() for path in page_paths(file, count)], notices if several else []
     number = int(page)
-    short = [file for file, paths in zip(files, pages, strict=True) if 1 < len(paths) < number]
+    short = [file for file, count in several.items() if count < number]
     if short:
         raise UserError(f"--page {page}: {len(short)} of {len(files)} files have fewer pages, such as {short[0]}; give "
                         "--page all or a lower number")
-    return [paths[number - 1] if len(paths) > 1 else paths[0] for paths in pages], (
-        [f"note: --page {page} is read of {len(several)} files with several pages"] if several else [])
+    notices = [f"note: --page {page} is read of {len(several)} files with several pages"]
+    return [page_path(file, number) if file in several else file for file in files], notices if several else []
 
 
-def _pages(file: Path) -> list[Path]:
-    """The paths of a file's pages; the file itself where it has one, or cannot be read, which the check will tell."""
+def _count(file: Path) -> int:
+    """How many pages a file says that it has; 1 where it cannot be read, which the check will tell."""
     try:
-        paths = page_paths(file)
-    except UserError:
-        return [file]
-    return paths if len(paths) > 1 else [file]
+        return read_header(file, max_pixels=float("inf")).pages
+    except BadImage:
+        return 1

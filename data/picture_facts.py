@@ -11,7 +11,7 @@ from data.scaled import ImageFile, split_pair
 from raster.bad_image import MAX_PIXELS
 from raster.picture import Size
 from raster.pillow_files import open_image, upright
-from raster.reading import decoded_by_pillow, read_picture
+from raster.reading import read_picture
 from raster.view import byte_view, own_range
 from util.errors import UserError
 
@@ -55,7 +55,7 @@ def examine(file: ImageFile, max_pixels: float = MAX_PIXELS) -> FileFacts | User
     try:
         look = inspect_image(path, max_pixels)
         values = None
-        if look.dtype == np.uint8 and decoded_by_pillow(path):
+        if look.by_pillow:
             with open_image(path, max_pixels) as stored:
                 mode, form, whole = stored.mode, str(stored.format), upright(stored, 3)
         else:

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from data.pixels import Pixels, as_pixels, resize
 from data.transforms import Preprocess
+from raster.bad_image import MAX_PIXELS
 from raster.picture import Size
-from raster.pillow_files import MAX_PIXELS, MODES, open_image, turned_upright, upright_size
+from raster.pillow_files import MODES, open_image, turned_upright, upright_size
 from raster.reading import read_picture, with_channels
 from raster.value_range import ValueRange
 from util.errors import UserError
@@ -76,11 +77,13 @@ def _read_array(file: ImageFile, preprocess: Preprocess, value_range: ValueRange
     path, channels = file
     whole = read_picture(path, max_pixels)
     height, width = whole.values.shape[:2]
-    size = side_size(path, (width, height), len(channels))
+    size, void = side_size(path, (width, height), len(channels)), whole.void()  # before channels are mixed
     images = []
     for number, nc in enumerate(channels):
         left = number * (width - size[0])  # an odd width leaves out the middle
-        side = replace(whole, values=whole.values[:, left:left + size[0]])
-        void = side.void()  # before channels are mixed
-        images.append(resize(as_pixels(with_channels(side, nc, path), void, value_range), preprocess.scaled(size)))
+        columns = slice(left, left + size[0])
+        side = replace(whole, values=whole.values[:, columns])
+        void_here = None if void is None else void[:, columns]  # of both sides or none: they are kept as one type
+        images.append(resize(as_pixels(with_channels(side, nc, path), void_here, value_range),
+                             preprocess.scaled(size)))
     return images

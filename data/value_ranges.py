@@ -17,8 +17,9 @@ from data.base_dataset import BaseDataset
 from data.integrity import Look
 from options.groups import DataOptions
 from raster.picture import Picture
-from raster.reading import decoded_by_pillow, read_picture
-from raster.value_range import BYTES, ValueRange, suggested
+from raster.reading import read_picture
+from raster.value_range import BYTES, ValueRange, between, suggested
+from raster.view import known_values, own_range
 from util.errors import UserError
 
 SAMPLED = 1 << 24  # values of a side that percentiles are counted of
@@ -43,7 +44,7 @@ def choose_ranges(dataset: BaseDataset, looks: Looks) -> list[str]:
     become those that are wanted.
     """
     _refuse_channels(dataset, looks)
-    dataset.arrays = {path for path, look in looks.items() if _as_array(path, look)}
+    dataset.arrays = {path for path, look in looks.items() if _as_array(look)}
     dataset.voids = {path for path, look in looks.items() if look.void}
     sources, opt = set(dataset.sources()), dataset.opt
     ranges: dict[Path, ValueRange] = {}
@@ -57,8 +58,11 @@ def choose_ranges(dataset: BaseDataset, looks: Looks) -> list[str]:
         ranges |= {path: found[look.dtype.name] for path, look in own.items()}
         used |= {flag: found[_main_type(own)]} if own else {}
         notices += [line for dtype in found for line in _said(own, found[dtype], flag)]
-    if "B" in dataset.gives:
-        used.setdefault("output_range", used["input_range"])  # both sides in one file
+    if "B" in dataset.gives and "output_range" not in used:  # both sides in one file
+        if opt.output_range not in ("", opt.input_range or opt.value_range):
+            raise UserError(f"--output_range {opt.output_range}: both sides lie in the same files, whose values have "
+                            f"one range, here {used['input_range']}; give --value_range for both")
+        used["output_range"] = used["input_range"]
     dataset.ranges = ranges
     dataset.ranges_used = {} if all(map(_is_plain, used.values())) else {flag: str(one) for flag, one in used.items()}
     return notices
@@ -68,17 +72,15 @@ def range_of_picture(picture: Picture, flag: str, text: str) -> ValueRange:
     """The range of a picture by itself, as `choose_ranges` would find it of its file. text: what `flag` says."""
     asked, dtype = _read(flag, text), picture.values.dtype.name
     if isinstance(asked, Percentiles):
-        return _between(asked, _values_of(picture, SAMPLED), dtype)
+        return _between(asked, _some_values(picture, SAMPLED), dtype)
     if asked and not _of_other_depth(asked.dtype, dtype):
         return replace(asked, dtype=dtype)
-    values = _values_of(picture)
-    ends = (values.min().item(), values.max().item()) if values.size else (None, None)
-    return suggested(picture.values.dtype, *ends)
+    return own_range(picture)
 
 
-def _as_array(path: Path, look: Look) -> bool:
+def _as_array(look: Look) -> bool:
     """Whether a file holds more than Pillow reads as 8 bits, gray or RGB, with or without opacity."""
-    return look.dtype != np.uint8 or look.void or not _colours(look) or not decoded_by_pillow(path)
+    return look.void or not look.by_pillow or not _colours(look)
 
 
 def _colours(look: Look) -> bool:
@@ -141,27 +143,25 @@ def _suggested(looks: Looks, dtype: str) -> ValueRange:
 def _between(percentiles: Percentiles, values: np.ndarray, dtype: str) -> ValueRange:
     """The range between two percentiles of the values."""
     low, high = map(float, np.percentile(values, percentiles)) if values.size else (0.0, 1.0)
-    return ValueRange(low, high if high > low else low + 1, dtype)
+    return between(low, high, dtype)
 
 
 def _values_of_all(paths: Collection[Path], max_pixels: float) -> np.ndarray:
     """Equally many values of each file, of all together at most SAMPLED; shows how far it is."""
     def sample(path: Path) -> np.ndarray:
-        return _values_of(read_picture(path, max_pixels), max(FEWEST, SAMPLED // len(paths)))
+        return _some_values(read_picture(path, max_pixels), max(FEWEST, SAMPLED // len(paths)))
 
     with ThreadPoolExecutor(THREADS) as pool:
         return np.concatenate(list(tqdm(pool.map(sample, paths), "reading values", len(paths), leave=False,
                                         unit=" images", delay=2, disable=None)))
 
 
-def _values_of(picture: Picture, most: int | None = None) -> np.ndarray:
-    """The values that are finite and hold data, opacity aside; of more than `most`, so many, evenly spaced."""
-    void = picture.void()
-    values = picture.values[..., :-1] if picture.origin.alpha else picture.values
-    values = (values if void is None else values[~void]).ravel()
-    if most:
-        values = values[::max(1, -(-values.size // most))]
-    return values[np.isfinite(values)] if values.dtype.kind == "f" else values
+def _some_values(picture: Picture, most: int) -> np.ndarray:
+    """Of the values that are finite and hold data, at most so many, from all over the picture and all channels."""
+    values = known_values(picture)
+    if values.size <= most:
+        return values
+    return values[np.random.default_rng(0).integers(values.size, size=most)]
 
 
 def _said(looks: Looks, value_range: ValueRange, flag: str) -> list[str]:
@@ -169,11 +169,12 @@ def _said(looks: Looks, value_range: ValueRange, flag: str) -> list[str]:
     own = {path: look for path, look in looks.items() if look.dtype.name == value_range.dtype}
     if _is_plain(value_range):
         return []
-    low = min((look.least for look in own.values() if look.least is not None), default=value_range.low)
-    high = max((look.largest for look in own.values() if look.largest is not None), default=value_range.high)
+    low = min((look.least for look in own.values() if look.least is not None), default=None)
+    high = max((look.largest for look in own.values() if look.largest is not None), default=None)
+    lie = "" if low is None or high is None else f". They lie between {low:g} and {high:g}"
     notices = [f"note: {len(own)} of {len(looks)} images have values of type {value_range.dtype}, such as "
-               f"{next(iter(own))}: {value_range.low:g} to {value_range.high:g} are black to white. They lie between "
-               f"{low:g} and {high:g} (--{flag} {value_range})"]
+               f"{next(iter(own))}: {value_range.low:g} to {value_range.high:g} are black to white{lie} (--{flag} "
+               f"{value_range})"]
     beyond = [path for path, look in own.items() if look.least is not None and look.largest is not None
               and (look.least < value_range.low or look.largest > value_range.high)]
     if beyond:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageFile
 
-from raster.pillow_files import BadImage, open_image
+from raster.bad_image import BadImage
+from raster.pillow_files import open_image
 from util.errors import UserError
 from util.files import write_atomically
 

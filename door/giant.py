@@ -18,9 +18,11 @@ from torch import Tensor, nn
 from data.pixels import mirrored
 from data.room import amount, free_memory, free_on
 from engine.precision import autocast
+from raster.names import split_page
 from raster.picture import Header, Picture
-from raster.reading import split_page, with_channels
-from raster.regions import RegionWriter, open_region_reader, open_region_writer, partial_of
+from raster.reading import with_channels
+from raster.region_reading import open_region_reader
+from raster.region_writing import RegionWriter, open_region_writer, partial_of
 from raster.results import kept_no_data, kept_origin, native
 from raster.value_range import ValueRange
 from raster.writing import require_format

@@ -19,7 +19,7 @@ from models.network_options import image_sizes
 from opening import make_engine
 from options.groups import OutputOptions, TestCommandOptions, TileOptions
 from options.schema import Options
-from raster.names import split_ending, split_page
+from raster.names import split_page
 from raster.results import range_of_results
 from raster.writing import FORMATS
 from runs.earlier_results import require_same_inputs
@@ -28,6 +28,7 @@ from runs.shared_results import SharedNames
 from runs.trained_run import open_run
 from runs.translating import results_folder
 from util.errors import UserError
+from util.names import split_ending
 from util.notices import say
 from util.torchrun import world_size
 

@@ -13,7 +13,7 @@ from pages.bands import read_bands
 from pages.pictures import save_picture, to_pictures
 from pages.results_folder import OwnValues, Row
 from raster.picture import Picture, Size
-from raster.regions import open_region_reader
+from raster.region_reading import open_region_reader
 from runs.translating import Made, write_results
 from runs.written import WHITE, caption
 

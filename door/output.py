@@ -17,12 +17,12 @@ from door.files import VIDEOS, is_video, moves
 from door.jobs import Job, Say, identities, plan, require_another
 from options.groups import OutputOptions, TestCommandOptions
 from options.schema import Options
-from raster.names import split_ending
+from raster.bad_image import BadImage
 from raster.picture import Picture
-from raster.reading import BadImage
 from raster.writing import ENDINGS, ending_for, write_picture
 from runs.progress import Progress, Told
 from util.errors import MachineError, UserError
+from util.names import split_ending
 from util.torchrun import world_size
 
 if TYPE_CHECKING:

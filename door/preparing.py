@@ -19,9 +19,10 @@ from door.endings import ending_of
 from models.network_options import image_sizes
 from options.groups import TestCommandOptions
 from options.schema import Options
+from raster.bad_image import BadImage
 from raster.picture import Header, Origin, Picture
 from raster.pillow_files import plain_values
-from raster.reading import BadImage, read_picture, with_channels
+from raster.reading import read_picture, with_channels
 from raster.results import native, range_of_results
 from raster.value_range import ValueRange
 from util.errors import UserError

@@ -6,7 +6,7 @@ import numpy as np
 
 from raster.picture import Picture
 from raster.reading import with_channels
-from raster.regions import RegionReader
+from raster.region_reading import RegionReader
 from raster.value_range import ValueRange
 
 MOST = 2048  # pixels of a view's longer side

@@ -23,8 +23,8 @@ from models.network_options import NetworkOptions
 from opening import MEMORY_ADVICE, make_engine
 from options.groups import TestCommandOptions
 from options.schema import Options
+from raster.bad_image import BadImage
 from raster.picture import Picture
-from raster.pillow_files import BadImage
 from raster.value_range import ValueRange
 from runs.trained_run import open_run
 from util.errors import MachineError, UserError

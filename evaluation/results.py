@@ -10,7 +10,7 @@ import data
 from evaluation.samples import Direction, Sample, Source, directions, in_unit
 from pages.results_folder import OwnValues, read_results
 from raster import reading
-from raster.reading import BadImage
+from raster.bad_image import BadImage
 from raster.value_range import ValueRange
 from raster.view import read_image
 from util.errors import UserError

@@ -41,7 +41,6 @@ class Pile:
         for real in self.matched.alone_B:
             yield str(real), {"real": self.read(real)}
 
-
     def read(self, path: Path) -> np.ndarray:
         """A picture, see Sample. UserError when its values have no known range."""
         header = read_header(path)

@@ -1,7 +1,8 @@
 """DICOM files, read with pydicom; their frames are the pages.
 
-Values are those after the modality's table, or its slope and intercept: Hounsfield units in a CT. Pixels with the
-padding value hold no data. Palettes become RGB. Window, overlays and MONOCHROME1 are matters of showing: not applied.
+Values are those after the modality's table, or its slope and intercept, of the file or of the frame: Hounsfield units
+in a CT. Pixels with the padding value hold no data. Palettes become RGB. Window, overlays and MONOCHROME1 are matters
+of showing: not applied.
 """
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,11 +27,22 @@ class _Frames(NamedTuple):
     channels: int
     palette: bool
     pages: int
+    page: int
 
     @property
     def scale(self) -> tuple[float, float]:
         """Slope and intercept."""
-        return float(self.data.get("RescaleSlope", None) or 1), float(self.data.get("RescaleIntercept", None) or 0)
+        told = self.of_frame("PixelValueTransformationSequence")
+        return float(told.get("RescaleSlope", None) or 1), float(told.get("RescaleIntercept", None) or 0)
+
+    def of_frame(self, sequence: str) -> Any:
+        """Where a matter stands: with many frames in a sequence of the frame or of all (DICOM PS3.3, C.7.6.16), else in
+        the file itself."""
+        own = self.data.get("PerFrameFunctionalGroupsSequence") or []
+        for groups in (*own[self.page - 1:self.page], *(self.data.get("SharedFunctionalGroupsSequence") or [])):
+            if groups.get(sequence):
+                return groups.get(sequence)[0]
+        return self.data
 
     @property
     def table(self) -> bool:
@@ -82,7 +94,7 @@ def _open(path: Path, page: int, max_pixels: float) -> Iterator[_Frames]:
             raise ValueError(f"it has {pages} frames, page {page} was asked for")
         palette = data.PhotometricInterpretation == "PALETTE COLOR"
         channels = 3 if palette else int(data.get("SamplesPerPixel", 1))
-        found = _Frames(data, _stored_type(data), channels, palette, pages)
+        found = _Frames(data, _stored_type(data), channels, palette, pages, page)
         require_pixels(found.size, channels * max(found.stored.itemsize, _dtype(found).itemsize), max_pixels)
         yield found
 
@@ -165,7 +177,8 @@ def _no_data(found: _Frames) -> float | None:
 
 
 def _origin(found: _Frames) -> Origin:
-    spacing = found.data.get("PixelSpacing") or found.data.get("ImagerPixelSpacing")  # mm down, mm across
+    measures = found.of_frame("PixelMeasuresSequence")
+    spacing = measures.get("PixelSpacing") or found.data.get("ImagerPixelSpacing")  # mm down, mm across
     if not spacing or len(spacing) != 2 or not all(0 < float(side) < np.inf for side in spacing):
         return Origin("DICOM")
     return Origin("DICOM", (INCH / float(spacing[1]), INCH / float(spacing[0])))

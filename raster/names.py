@@ -14,6 +14,11 @@ def page_path(path: Path, page: int) -> Path:
     return path.with_name(f"{stem}.p{page}{ending}")
 
 
+def page_paths(path: Path, pages: int) -> list[Path]:
+    """Paths that stand for all pages of a file: name.p1.tif, name.p2.tif. Of a single one its own."""
+    return [path] if pages == 1 else [page_path(path, page) for page in range(1, pages + 1)]
+
+
 def split_page(path: Path) -> tuple[Path, int]:
     """The file and the page, from 1, that a path stands for. A file that is there by that name is itself, page 1."""
     stem, ending = split_ending(path.name)

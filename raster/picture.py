@@ -37,12 +37,16 @@ class Picture:
     no_data: float | None = None
 
     def void(self) -> np.ndarray | None:
-        """The pixels without data, bool (H, W): those with no_data or NaN in any channel. None when there are none."""
+        """The pixels without data, bool (H, W): those with no_data or NaN in any channel. None when there are none.
+
+        That opacity is the number of no_data means nothing: 0 is both at times.
+        """
         void = np.zeros(self.values.shape[:2], bool)
         if np.issubdtype(self.values.dtype, np.floating):
             void |= np.isnan(self.values).any(axis=2)
         if self.no_data is not None:
-            void |= (self.values == self.no_data).any(axis=2)
+            colours = self.values[..., :-1] if self.origin.alpha else self.values
+            void |= (colours == self.no_data).any(axis=2)
         return void if void.any() else None
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from raster.bad_image import MAX_PIXELS, naming, require_file, require_pixels
-from raster.bad_image import BadImage as BadImage
 from raster.picture import Header, Origin, Picture, Size
 from raster.turning import lies, turned
 
@@ -121,7 +120,7 @@ def _mode(image: Image.Image) -> str:
     if isinstance(image, ImageFile.ImageFile) and image.tile and image.tile[0][3] == "LA;16B":
         return "LA"  # which Pillow makes RGBA
     gray = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
-    alpha = image.mode[-1] in "Aa" or (image.has_transparency_data and _dtype(image) == np.uint8)
+    alpha = image.mode[-1] in "Aa" or (image.has_transparency_data and (_dtype(image) == np.uint8 or not gray))
     return ("L" if gray else "RGB") + "A" * alpha
 
 
@@ -163,8 +162,15 @@ def _deep_values(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
     try:
         from imagecodecs import png_decode  # an extra
     except ImportError:
-        return _png_by_torch(path)
-    return png_decode(path.read_bytes())
+        values = _png_by_torch(path)
+    else:
+        values = png_decode(path.read_bytes())
+    clear = image.info.get("transparency")  # the one colour that is
+    if not isinstance(clear, tuple):
+        return values
+    colours = values[..., :3]
+    opacity = (colours != clear).any(axis=2, keepdims=True) * np.uint16(65535)
+    return np.concatenate([colours, opacity], axis=2)
 
 
 def _png_by_torch(path: Path) -> np.ndarray:

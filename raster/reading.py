@@ -6,14 +6,11 @@ import numpy as np
 from PIL import Image
 
 from raster import array_files, dicom_files, nifti_files, pillow_files, tiff_files
-from raster.bad_image import MAX_PIXELS, BadImage, naming, require_file
-from raster.names import page_path, split_page
+from raster.bad_image import MAX_PIXELS, naming, require_file
+from raster.names import split_page
 from raster.picture import Header, Picture
 from util.errors import UserError
 from util.names import split_ending
-
-__all__ = ["MAX_PIXELS", "BadImage", "page_path", "page_paths", "read_header", "read_picture", "split_page",
-           "with_channels"]
 
 BY_ENDING = {".npy": array_files, ".npz": array_files, ".dcm": dicom_files, ".nii": nifti_files,
              ".nii.gz": nifti_files}
@@ -21,7 +18,7 @@ LUMA = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601, 
 
 
 def read_picture(path: Path, max_pixels: float = MAX_PIXELS) -> Picture:
-    """The picture in a file, or in one page of it (`page_paths`), upright, with its values as they are stored.
+    """The picture in a file, or in one page of it (`names.page_path`), upright, with its values as they are stored.
 
     Palettes, CMYK and 1 bit become gray, RGB or RGBA of 8 bits. Raises BadImage when the file cannot be read or has
     more than max_pixels, UserError when the library that reads its format is not installed.
@@ -34,12 +31,6 @@ def read_header(path: Path, max_pixels: float = MAX_PIXELS) -> Header:
     """What `read_picture` would give, without its values: hardly any file is decoded for it. Raises as that does."""
     file, page = split_page(path)
     return family(file).read_header(file, page, max_pixels)
-
-
-def page_paths(path: Path) -> list[Path]:
-    """Paths that stand for the pages, frames or slices of a file: name.p1.tif, name.p2.tif. Of a single one its own."""
-    pages = read_header(path, max_pixels=float("inf")).pages
-    return [path] if pages == 1 else [page_path(path, page) for page in range(1, pages + 1)]
 
 
 def decoded_by_pillow(path: Path) -> bool:

@@ -66,7 +66,8 @@ def _neighbour(value: float, values_in: ValueRange, dtype: np.dtype) -> np.gener
     """The nearest value of the type, towards the middle of the range."""
     up = value < (values_in.low + values_in.high) / 2
     if np.issubdtype(dtype, np.integer):
-        return dtype.type(int(value) + (1 if up else -1))
+        kind = np.iinfo(dtype)
+        return dtype.type(int(value) + (1 if kind.min == value or (up and value < kind.max) else -1))
     return np.nextafter(dtype.type(value), dtype.type(np.inf if up else -np.inf))
 
 

@@ -32,7 +32,8 @@ class ValueRange:
         if not np.issubdtype(dtype, np.integer):
             return values.astype(dtype)
         kind = np.iinfo(dtype)
-        return np.rint(values).clip(kind.min, kind.max).astype(dtype)
+        largest = kind.max if dtype.itemsize < 8 else np.nextafter(float(kind.max), 0)  # as a float it is one too many
+        return np.rint(values).clip(kind.min, largest).astype(dtype)
 
     def __str__(self) -> str:
         """As --input_range takes it: 'uint16:0,4095'."""
@@ -46,7 +47,10 @@ class ValueRange:
             low, high = map(float, ends.split(","))
             if not (np.isfinite([low, high]).all() and low < high):
                 raise ValueError
-            return cls(low, high, np.dtype(dtype).name if dtype else "")
+            kind = np.dtype(dtype) if dtype else None
+            if kind is not None and (kind.kind not in "uif" or kind.itemsize > 8):
+                raise ValueError
+            return cls(low, high, kind.name if kind is not None else "")
         except (ValueError, TypeError):
             raise UserError(f"--{flag} {text} is no range; expected LOW,HIGH, such as --{flag} 0,4095 or --{flag} "
                             "float32:-1000,3000") from None
@@ -71,4 +75,9 @@ def suggested(dtype: np.dtype, least: float | None, largest: float | None) -> Va
         for usual in (0.0, -1.0):
             if usual <= low and high <= 1:
                 return ValueRange(usual, 1, dtype.name)
-    return ValueRange(low, high if high > low else low + 1, dtype.name)
+    return between(low, high, dtype.name)
+
+
+def between(low: float, high: float, dtype: str) -> ValueRange:
+    """The range from the one value to the other; where both are the same, one that begins there."""
+    return ValueRange(low, high if high > low else low + max(1, abs(low) * 2**-20), dtype)  # low + 1 may be low

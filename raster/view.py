@@ -48,14 +48,16 @@ def byte_view(picture: Picture, value_range: ValueRange) -> np.ndarray:
 
 def own_range(picture: Picture) -> ValueRange:
     """The range that suits the picture by itself: as for a set of pictures, were it the only one."""
-    values = picture.values[..., :-1] if picture.origin.alpha else picture.values
-    void = picture.void()
-    if void is not None:
-        values = values[~void]
-    if values.dtype.kind == "f":
-        values = values[np.isfinite(values)]
+    values = known_values(picture)
     ends = (values.min().item(), values.max().item()) if values.size else (None, None)
     return suggested(values.dtype, *ends)
+
+
+def known_values(picture: Picture) -> np.ndarray:
+    """The values that are finite and hold data, opacity aside, (N,)."""
+    values, void = picture.values[..., :-1] if picture.origin.alpha else picture.values, picture.void()
+    values = (values if void is None else values[~void]).reshape(-1)
+    return values[np.isfinite(values)] if values.dtype.kind == "f" else values
 
 
 def _shown(picture: Picture) -> np.ndarray:

@@ -1,8 +1,10 @@
 """From a picture as an array to a file, value for value, in the format that the file's ending names."""
 import gzip
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,13 +13,12 @@ import numpy as np
 from PIL import Image
 
 from raster.picture import Origin, Picture
+from raster.tiff_tags import tiff_layout
 from util.errors import UserError
 from util.files import replacing
 
-GEO_TAGS = {33550: "d", 33922: "d", 34264: "d", 34735: "H", 34736: "d", 34737: "s"}
-"""What a TIFF says of its place on the earth (GeoTIFF 1.1, annex F), with the types."""
-NO_DATA_TAG = 42113  # GDAL's, a number as text
 CLASSIC_TIFF = 2**32 - 2**25  # bytes of values: more need offsets of 64 bits
+PNG_HEADER = 33  # bytes: the signature and the first chunk
 ANY_PICTURE = "--format tiff or --format npy"
 
 BYTES, DEEP = ("uint8",), ("uint8", "uint16")
@@ -28,7 +29,8 @@ NIFTI = tuple(dtype for dtype in ANY_TYPE if dtype != "float16")
 @dataclass(frozen=True)
 class Kind:
     """A format. ending: of its files; dtypes, channels: that it holds, () for any; write: to an open file; exact:
-    whether what is read again is what was written; keeps: of what its origin knows, 'resolution', 'tags', 'no_data'."""
+    whether what is read again is what was written; keeps: of what its origin knows, 'resolution', 'tags', 'no_data';
+    longest: side that it holds, in pixels."""
 
     ending: str
     dtypes: tuple[str, ...]
@@ -36,6 +38,7 @@ class Kind:
     write: Callable[[BinaryIO, Picture], None]
     exact: bool = True
     keeps: tuple[str, ...] = ()
+    longest: float = float("inf")
 
     def lacks(self, dtype: np.dtype, channels: int) -> str:
         """What it cannot hold of such pictures, '' when it holds them."""
@@ -50,11 +53,15 @@ class Kind:
 def write_picture(path: Path, picture: Picture) -> None:
     """Write a picture, value for value, in the format of the path's ending; whole or not at all.
 
-    A TIFF keeps the resolution, the geo tags and the no-data value, a PNG of 8 bits, or gray, the resolution, a NIfTI
-    file the affine. JPEG and AVIF alone are not exact.
-    Raises UserError, which says what to type, for values or channels that the format cannot hold; OSError.
+    A TIFF keeps the resolution, the geo tags and the no-data value, a PNG the resolution, a NIfTI file the affine. JPEG
+    and AVIF alone are not exact.
+    Raises UserError, which says what to type, for values, channels or a size that the format cannot hold; OSError.
     """
     kind = require_format(path, picture.values.dtype, picture.values.shape[2])
+    height, width, _ = picture.values.shape
+    if max(width, height) > kind.longest:
+        raise UserError(f"{path}: {path.suffix[1:]} holds at most {kind.longest} pixels a side, found {width}x"
+                        f"{height}; give {ANY_PICTURE}")
     with replacing(path) as file:
         kind.write(file, picture)
 
@@ -103,7 +110,17 @@ def _write_png(file: BinaryIO, picture: Picture) -> None:
     if picture.values.dtype == np.uint8 or picture.values.shape[2] == 1:
         _pillow("PNG", resolved=True)(file, picture)
     else:
-        file.write(_extra("imagecodecs", "PNG files with 16-bit colours").png_encode(picture.values))
+        content = _extra("imagecodecs", "PNG files with 16-bit colours").png_encode(picture.values)
+        file.write(content[:PNG_HEADER] + _physical_size(picture.origin) + content[PNG_HEADER:])
+
+
+def _physical_size(origin: Origin) -> bytes:
+    """The chunk pHYs of a PNG, which says the resolution; nothing where it is not known (PNG 1.2, 4.2.4.2)."""
+    if not origin.resolution:
+        return b""
+    across, down = (round(side * 100 / 2.54) for side in origin.resolution)  # pixels per metre
+    chunk = b"pHYs" + struct.pack(">IIB", across, down, 1)
+    return struct.pack(">I", 9) + chunk + struct.pack(">I", zlib.crc32(chunk))
 
 
 def _pillow(format: str, resolved: bool = False, **options: Any) -> Callable[[BinaryIO, Picture], None]:
@@ -144,31 +161,6 @@ def _add_page(tiff: Any, picture: Picture) -> None:
     if values.dtype.kind in "iu" and values.itemsize <= 4:
         layout["predictor"] = True  # differences of neighbours, which pack better
     tiff.write(_plain(picture), compression="zlib", **layout)
-
-
-def tiff_layout(channels: int, dtype: np.dtype, origin: Origin, no_data: float | None) -> dict[str, Any]:
-    """What tifffile is told of a picture beside its values: colours, resolution, geo tags, no-data value."""
-    layout: dict[str, Any] = {"photometric": "minisblack"}
-    if channels > 1:
-        layout |= {"planarconfig": "contig", "extrasamples": ["unspecified"] * (channels - 1)}
-    if channels == 3 and dtype.name in DEEP:
-        layout |= {"photometric": "rgb", "extrasamples": None}
-    elif origin.alpha and channels in (2, 4):
-        layout |= {"photometric": "rgb" if channels == 4 else "minisblack", "extrasamples": ["unassalpha"]}
-    if origin.resolution:
-        layout |= {"resolution": origin.resolution, "resolutionunit": "INCH"}
-    return {**layout, "metadata": None, "software": False, "extratags": list(_tiff_tags(origin, no_data))}
-
-
-def _tiff_tags(origin: Origin, no_data: float | None) -> Iterator[tuple[int, str, int, Any, bool]]:
-    """The geo tags and the no-data value as tifffile takes them: number, type, how many, values, on the first page."""
-    for number, kind in GEO_TAGS.items():
-        if number in origin.tags:
-            held = origin.tags[number]
-            held = str(held).encode() if kind == "s" else tuple(np.ravel(held).tolist())
-            yield number, kind, 0 if kind == "s" else len(held), held, True
-    if no_data is not None:
-        yield NO_DATA_TAG, "s", 0, f"{no_data:.17g}", True
 
 
 def _write_npy(file: BinaryIO, picture: Picture) -> None:
@@ -213,16 +205,18 @@ FORMATS = {
     "tiff": TIFF,
     "npy": Kind("npy", (), (), _write_npy),
     "npz": Kind("npz", (), (), _write_npz),
-    "jpg": Kind("jpg", BYTES, (1, 3), _pillow("JPEG", True, quality=95, subsampling=0), False, ("resolution",)),
-    "webp": Kind("webp", BYTES, (3, 4), _pillow("WEBP", lossless=True, exact=True)),
-    "avif": Kind("avif", BYTES, (3, 4), _pillow("AVIF", quality=95), False),
+    "jpg": Kind("jpg", BYTES, (1, 3), _pillow("JPEG", True, quality=95, subsampling=0), False, ("resolution",),
+                65500),
+    "webp": Kind("webp", BYTES, (3, 4), _pillow("WEBP", lossless=True, exact=True), longest=16383),
+    "avif": Kind("avif", BYTES, (3, 4), _pillow("AVIF", quality=95), False, longest=32768),
     "bmp": Kind("bmp", BYTES, (1, 3), _pillow("BMP", True), keeps=("resolution",)),
     "ppm": Kind("ppm", BYTES, (1, 3), _pillow("PPM")),
-    "gif": Kind("gif", BYTES, (1,), _pillow("GIF")),
-    "nifti": Kind("nii.gz", NIFTI, (), _write_packed_nifti, keeps=("tags",)),
+    "gif": Kind("gif", BYTES, (1,), _pillow("GIF"), longest=65535),
+    "nifti": Kind("nii.gz", NIFTI, (), _write_packed_nifti, keeps=("tags",), longest=32767),
 }
 ENDINGS = {kind.ending: kind for kind in FORMATS.values()} | {
-    "tiff": TIFF, "jpeg": FORMATS["jpg"], "pgm": FORMATS["ppm"], "nii": Kind("nii", NIFTI, (), _write_nifti)}
+    "tiff": TIFF, "jpeg": FORMATS["jpg"], "pgm": FORMATS["ppm"],
+    "nii": replace(FORMATS["nifti"], ending="nii", write=_write_nifti)}
 PICTURES = (FORMATS["png"], FORMATS["webp"], FORMATS["avif"])  # whose second and fourth channel is transparency
 SAME = {"PNG": "png", "TIFF": "tiff", "NPY": "npy", "NPZ": "npz", "JPEG": "jpg", "MPO": "jpg", "WEBP": "webp",
         "AVIF": "avif", "BMP": "bmp", "PPM": "ppm", "GIF": "gif", "NIFTI": "nifti"}

@@ -57,8 +57,10 @@ class Likeness:
         """Of the image of this label of a sample; fake_B_2, of a second one, is like fake_B."""
         values, made_from = self.model.shown_as(re.sub(r"_(\d+|std)$", "", label))
         file = Path(batch[f"{made_from}_paths"][index])
+        read_in = self.range_of(file)
         void = batch.get(f"{made_from}_void")
         own = void[index].cpu() if void is not None and bool(void[index].any()) else None
         if own is not None and (sizes := batch.get(f"{made_from}_kept")) is not None:
             own = _kept(own, sizes, index)
-        return Like(range_of_results(self.asked[values], self.range_of(file), SIDES[values]), file, own)
+        return Like(read_in if values == made_from else range_of_results(self.asked[values], read_in, SIDES[values]),
+                    file, own)

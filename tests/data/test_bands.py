@@ -92,7 +92,7 @@ def values(loader: Loader) -> dict[str, float]:
             for batch in loader.epoch(1) for path, image in zip(batch["A_paths"], batch["A"], strict=True)}
 
 
-def test_pages_are_images_of_their_own(tmp_path: Path):
+def test_pages_are_images_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_pages(tmp_path / "images/1.tif", 3)
     write_pages(tmp_path / "images/2.tif", 1)
     line = "--dataset_mode single"
@@ -112,6 +112,9 @@ def test_pages_are_images_of_their_own(tmp_path: Path):
     assert values(second) == {"1.p2.tif": 200}
     with pytest.raises(UserError, match=r"--page 4: 1 of 2 files have fewer pages, such as \S*1.tif; give --page all"):
         open_pages(tmp_path / "images", f"{line} --page 4")
+    monkeypatch.setattr("data.pages.MOST", 2)
+    with pytest.raises(UserError, match=r"--page all: the files say that they have 3 pages, \S*1.tif alone 3"):
+        open_pages(tmp_path / "images", f"{line} --page all")
     with pytest.raises(UserError, match="--page last is no page; expected a number from 1 on, or all"):
         open_pages(tmp_path / "images", f"{line} --page last")
 

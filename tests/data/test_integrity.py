@@ -25,7 +25,7 @@ def test_values_of_tiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: di
     values = np.random.default_rng(0).integers(-500, 501, (37, 41), np.int16)
     values[0, 0], values[-1, -1] = -700, 900
     path = write(tmp_path / "1.tif", values, **how)
-    expected = Look((41, 37), 1, 1, np.dtype(np.int16), False, -700, 900, False)
+    expected = Look((41, 37), 1, 1, np.dtype(np.int16), False, False, -700, 900, False)
     assert inspect_image(path) == expected
     write(path, values, extratags=[(42113, "s", 0, "900", True)], **how)
     assert inspect_image(path) == expected._replace(largest=values[values < 900].max(), void=True)
@@ -57,7 +57,7 @@ def test_every_family(tmp_path: Path):
     write_nifti(tmp_path / "1.nii.gz", values.T)
     write_dicom(tmp_path / "1.dcm", values)
     for name in ("1.npz", "1.nii.gz", "1.dcm"):
-        assert inspect_image(tmp_path / name) == Look((4, 3), 1, 1, np.dtype(np.int16), False, -6, 5, False)
+        assert inspect_image(tmp_path / name) == Look((4, 3), 1, 1, np.dtype(np.int16), False, False, -6, 5, False)
     write_image(tmp_path / "1.png", 9, 8)
     assert inspect_image(tmp_path / "1.png") == Look((9, 8))
 
@@ -66,7 +66,7 @@ def test_opacity_is_no_value(tmp_path: Path):
     values = np.full((5, 5, 4), 100, np.uint16)
     values[..., 3] = 65535
     path = write(tmp_path / "1.tif", values, photometric="rgb", extrasamples=["unassalpha"])
-    assert inspect_image(path) == Look((5, 5), 1, 4, np.dtype(np.uint16), True, 100, 100, False)
+    assert inspect_image(path) == Look((5, 5), 1, 4, np.dtype(np.uint16), True, False, 100, 100, False)
 
 
 def test_pages_are_looked_at_each_by_itself(tmp_path: Path):

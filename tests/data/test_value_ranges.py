@@ -144,6 +144,16 @@ def test_a_pair_in_one_file_has_one_range(tmp_path: Path):
     assert batch["B"].unique().tolist() == near(1800 / 1023 - 1)
 
 
+def test_a_pair_in_one_file_takes_no_range_for_one_side(tmp_path: Path):
+    write_values(tmp_path / "train/1.tif", 100, 900, side=64)
+    line = "--dataset_mode aligned --input_nc 1 --output_nc 1 --preprocess none"
+    with pytest.raises(UserError, match=r"--output_range 0,50: both sides lie in the same files, whose values have one "
+                                        "range, here uint16:0,1023; give --value_range for both"):
+        open_on(tmp_path, f"{line} --output_range 0,50")
+    as_saved = "--input_range uint16:0,4095 --output_range uint16:0,4095"
+    assert open_on(tmp_path, f"{line} {as_saved}").dataset.ranges_used["output_range"] == "uint16:0,4095"
+
+
 # Ranges that are given
 
 def test_a_range_that_is_given(tmp_path: Path):
@@ -162,6 +172,7 @@ def test_a_range_that_is_given(tmp_path: Path):
     ("--value_range 7,7", "--value_range 7,7 is no range"),
     ("--value_range percentile:5,101", "--value_range percentile:5,101 is no range; expected percentile:P,Q with 0"),
     ("--output_range nan,1", "--output_range nan,1 is no range"),
+    ("--output_range complex64:0,1", "--output_range complex64:0,1 is no range"),
     ("--output_range text:0,1", "--output_range text:0,1 is no range"),
 ])
 def test_what_is_no_range(tmp_path: Path, line: str, said: str):
@@ -187,6 +198,8 @@ def test_eight_bits_by_another_range(tmp_path: Path):
         assert dataset.ranges_used == {"input_range": "uint8:50,150"}
     dataset = open_on(tmp_path, f"{SINGLE} --input_range uint16:0,4095", needs=("A",)).dataset
     assert units(dataset, path) == near(50 / 127.5 - 1, 100 / 127.5 - 1, 200 / 127.5 - 1)  # it is for other files
+    notices = open_on(tmp_path, f"{SINGLE} --value_range 50,150", needs=("A",)).notices
+    assert notices[-1].endswith("50 to 150 are black to white (--input_range uint8:50,150)")
 
 
 def test_percentiles_are_of_all_values_of_a_side(tmp_path: Path):
@@ -201,6 +214,16 @@ def test_percentiles_are_of_all_values_of_a_side(tmp_path: Path):
     assert loader.dataset.ranges[first].low == pytest.approx(low) == 79.9
     assert loader.dataset.ranges[first].high == pytest.approx(high)
     assert loader.notices[-1].startswith(f"note: 2 of 2 images have values outside of {low:g} to {high:g}, which ")
+
+
+def test_percentiles_of_a_large_set_look_at_every_channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("data.value_ranges.FEWEST", 100)
+    monkeypatch.setattr("data.value_ranges.SAMPLED", 100)
+    pixels = np.zeros((20, 20, 3), np.float32) + np.array([5, 7, 9], np.float32)  # 12 for one looked at
+    tifffile.imwrite(tmp_path / "1.tif", pixels, photometric="rgb")
+    dataset = open_on(tmp_path, "--dataset_mode single --preprocess none --value_range percentile:0,100",
+                      needs=("A",)).dataset
+    assert dataset.ranges_used == {"input_range": "float32:5,9"}
 
 
 # Types and channels
@@ -305,6 +328,41 @@ def test_without_such_files_samples_have_no_masks(tmp_path: Path):
     write_values(tmp_path / "1.tif", 5, 6, no_data=9)
     (batch,) = open_on(tmp_path, SINGLE, needs=("A",)).epoch(1)
     assert "A_void" not in batch
+
+
+@pytest.mark.parametrize("cache", ["none", "ram"])
+@pytest.mark.parametrize("no_data", [None, 7])
+def test_pixels_without_data_on_one_side_of_a_file(tmp_path: Path, cache: str, no_data: float | None):
+    pixels = np.full((32, 64), 1023, np.uint16 if no_data else np.float32)
+    pixels[:, 40:] = no_data or np.nan
+    pixels[0, 0] = 0
+    (tmp_path / "data/train").mkdir(parents=True)
+    tifffile.imwrite(tmp_path / "data/train/1.tif", pixels,
+                     extratags=[(42113, "s", 0, str(no_data), True)] if no_data else [])
+    loader = open_on(tmp_path / "data", "--dataset_mode aligned --input_nc 1 --output_nc 1 --preprocess none --no_flip "
+                     f"--cache {cache}")
+    for epoch in (1, 2):
+        (batch,) = loader.epoch(epoch)
+        assert not batch["A_void"].any() and torch.equal(batch["B_void"][0, 0].any(0), torch.arange(32) >= 8)
+        assert batch["A"].flatten()[:2].tolist() == [-1, 1] and batch["A"].flatten()[1:].unique().tolist() == [1]
+        assert batch["B"].unique().tolist() == [-1, 1]
+
+
+def test_opacity_that_is_the_number_of_no_data_hides_nothing(tmp_path: Path):
+    pixels = np.full((32, 32, 4), 1000, np.uint16)
+    pixels[..., 3] = 0
+    tifffile.imwrite(tmp_path / "1.tif", pixels, photometric="rgb", extrasamples=["unassalpha"],
+                     extratags=[(42113, "s", 0, "0", True)])
+    dataset = open_on(tmp_path, "--dataset_mode single --preprocess none", needs=("A",)).dataset
+    assert not dataset.voids and units(dataset, tmp_path / "1.tif", 3) == [1, 1, 1]  # white behind it
+
+
+def test_opacity_that_is_no_number_is_no_data(tmp_path: Path):
+    pixels = np.ones((32, 32, 4), np.float32)
+    pixels[0, 0, 3] = np.nan
+    tifffile.imwrite(tmp_path / "1.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
+    (batch,) = open_on(tmp_path, "--dataset_mode single --preprocess none --no_flip", needs=("A",)).epoch(1)
+    assert batch["A_void"].sum() == 1 and batch["A_void"][0, 0, 0, 0] and batch["A"].isfinite().all()
 
 
 # Caches, runs

@@ -13,7 +13,7 @@ from engine import heartbeat
 from engine.device import choose_device
 from engine.heartbeat import Heartbeat
 from helpers.loading import Samples, names, open_on
-from raster.pillow_files import BadImage
+from raster.bad_image import BadImage
 from runs.recorder import Moment
 from runs.shared_results import SharedNames
 from util.errors import UserError

@@ -65,7 +65,8 @@ def test_no_data_stays_no_data_and_nothing_else_becomes_it(dtype, no_data, writt
 
 
 @pytest.mark.parametrize("dtype, low, high, no_data, answer, neighbour", [
-    ("uint8", 0, 255, 0, -1, 1), ("uint8", 0, 255, 255, 1, 254), ("int16", -9999, 50, -9999, -1, -9998),
+    ("uint8", 0, 255, 0, -1, 1), ("uint8", 0, 255, 255, 1, 254), ("uint8", -10, 5, 0, -1, 1),
+    ("int16", -9999, 50, -9999, -1, -9998),
     ("float32", 0, 1, 0, -1, np.nextafter(np.float32(0), np.float32(1))),
 ])
 def test_an_answer_that_is_the_no_data_value_becomes_its_neighbour(dtype, low, high, no_data, answer, neighbour):
@@ -96,6 +97,13 @@ def test_what_is_no_number_is_the_lowest_value_of_a_whole_type():
     given = Picture(np.zeros((1, 2, 1), np.uint16), Origin("TIFF"))
     made = native(np.array([[[np.nan, 1.0]]]), ValueRange(7, 9, "uint16"), header(given))
     assert made.values.ravel().tolist() == [7, 9]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_the_largest_whole_numbers_do_not_turn_round(dtype):
+    largest = np.iinfo(dtype).max
+    made = ValueRange(0, largest, dtype).from_unit(np.ones(1), np.dtype(dtype))
+    assert made.dtype == dtype and largest - 2048 <= made[0] <= largest
 
 
 @pytest.mark.parametrize("asked, own, found", [

@@ -1,18 +1,22 @@
 """Files of every format, type and number of channels are read value for value, upright, with what they know."""
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
+import pydicom
 import pytest
 import tifffile
 from PIL import Image
 
 from helpers.commands import ROOT
 from helpers.pictures import write_dicom, write_nifti
+from raster.names import page_paths, split_page
 from raster.picture import Origin, Picture
-from raster.reading import page_paths, read_header, read_picture, split_page, with_channels
+from raster.reading import read_header, read_picture, with_channels
 from util.errors import UserError
 
 DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64")
@@ -35,6 +39,10 @@ def values(dtype: str, channels: int, height: int = 19, width: int = 23) -> np.n
         return rng.normal(0, 100, (height, width, channels)).astype(dtype)
     kind = np.iinfo(dtype)
     return rng.integers(kind.min, kind.max, (height, width, channels), dtype, endpoint=True)
+
+
+def pages_in(path: Path) -> list[Path]:
+    return page_paths(path, read_header(path).pages)
 
 
 def assert_read(path: Path, expected: np.ndarray) -> None:
@@ -79,7 +87,7 @@ def test_tiff_whose_channels_lie_behind_each_other(tmp_path: Path, dtype: str, h
     tifffile.imwrite(tmp_path / "1.tif", np.moveaxis(expected, 2, 0), photometric="minisblack", compression=compression,
                      **how)
     assert_read(tmp_path / "1.tif", expected)
-    assert page_paths(tmp_path / "1.tif") == [tmp_path / "1.tif"]
+    assert pages_in(tmp_path / "1.tif") == [tmp_path / "1.tif"]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -139,7 +147,7 @@ def test_a_microscopes_resolution(tmp_path: Path):
 def test_pages_of_a_tiff(tmp_path: Path, how: dict):
     pages = np.stack([values("uint16", 1)[..., 0] + number for number in range(3)])
     tifffile.imwrite(tmp_path / "a.b.tif", pages, **{"photometric": "minisblack"} | how)
-    paths = page_paths(tmp_path / "a.b.tif")
+    paths = pages_in(tmp_path / "a.b.tif")
     assert [path.name for path in paths] == ["a.b.p1.tif", "a.b.p2.tif", "a.b.p3.tif"]
     for path, page in zip(paths, pages, strict=True):
         assert_read(path, page[..., None])
@@ -153,12 +161,12 @@ def test_pages_with_channels_and_of_different_sizes_but_no_overviews(tmp_path: P
     stack = np.stack([values("uint16", 2)] * 6).reshape(2, 3, 19, 23, 2)
     stack += np.arange(6, dtype=np.uint16).reshape(2, 3, 1, 1, 1)
     tifffile.imwrite(tmp_path / "1.tif", stack.transpose(0, 1, 4, 2, 3), imagej=True, metadata={"axes": "TZCYX"})
-    for path, expected in zip(page_paths(tmp_path / "1.tif"), stack.reshape(6, 19, 23, 2), strict=True):
+    for path, expected in zip(pages_in(tmp_path / "1.tif"), stack.reshape(6, 19, 23, 2), strict=True):
         assert_read(path, expected)
     with tifffile.TiffWriter(tmp_path / "2.tif") as file:
         for number, side in enumerate((32, 16, 64)):
             file.write(np.full((side, side), number, np.uint16), subfiletype=1 if side == 16 else 0, metadata=None)
-    paths = page_paths(tmp_path / "2.tif")
+    paths = pages_in(tmp_path / "2.tif")
     seen = [(read_header(path).size, read_picture(path).values.max()) for path in paths]
     assert seen == [((32, 32), 0), ((64, 64), 2)]
 
@@ -190,7 +198,7 @@ def test_pages_of_arrays(tmp_path: Path):
         np.savez_compressed(tmp_path / "1.npz", stored)
         np.savez(tmp_path / "2.npz", stored[:2], stored[2])  # of several arrays, one behind the other
         for name in ("1.npy", "1.npz", "2.npz"):
-            for path, page in zip(page_paths(tmp_path / name), pages, strict=True):
+            for path, page in zip(pages_in(tmp_path / name), pages, strict=True):
                 assert_read(path, page)
 
 
@@ -236,12 +244,43 @@ def test_8_bits_by_pillow(tmp_path: Path, mode: str, ending: str, expected: int)
     assert_read(tmp_path / f"1.{ending}", np.asarray(opened.convert(known)).reshape(19, 23, expected))
 
 
+@pytest.mark.parametrize("codec", ["imagecodecs", "torchvision"])
+def test_a_colour_of_16_bits_that_is_transparent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str):
+    if codec == "torchvision":
+        monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    colours = values("uint16", 3)
+    (tmp_path / "1.png").write_bytes(imagecodecs.png_encode(colours))
+    content = (tmp_path / "1.png").read_bytes()
+    clear = b"tRNS" + struct.pack(">3H", *colours[2, 5])
+    (tmp_path / "1.png").write_bytes(content[:33] + struct.pack(">I", 6) + clear
+                                     + struct.pack(">I", zlib.crc32(clear)) + content[33:])
+    opacity = np.full((19, 23, 1), 65535, np.uint16)
+    opacity[(colours == colours[2, 5]).all(2)] = 0
+    assert opacity[2, 5] == 0
+    assert_read(tmp_path / "1.png", np.concatenate([colours, opacity], 2))
+
+
+def test_tiff_with_webp_in_it(tmp_path: Path):
+    smooth = np.linspace(0, 255, 16 * 16 * 3).reshape(16, 16, 3).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "1.tif", smooth, compression="webp", compressionargs={"lossless": True},
+                     photometric="rgb")
+    assert_read(tmp_path / "1.tif", smooth)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_tiff_of_8_bits_and_less_by_pillow(tmp_path: Path, mode: str):
+    Image.fromarray(values("uint8", 4)).convert("RGB" if mode == "P" else "RGBA").convert(mode).save(tmp_path / "1.tif")
+    known = {"1": "L", "P": "RGB", "CMYK": "RGB"}.get(mode, mode)
+    pixels = np.asarray(Image.open(tmp_path / "1.tif").convert(known))
+    assert_read(tmp_path / "1.tif", pixels.reshape(19, 23, len(known)))
+
+
 @pytest.mark.parametrize("ending", ["gif", "webp", "png"])
 def test_frames(tmp_path: Path, ending: str):
     frames = [Image.new("RGB", (16, 12), colour) for colour in ("red", "blue", "lime")]
     frames[0].save(tmp_path / f"1.{ending}", save_all=True, append_images=frames[1:],
                    **({"lossless": True} if ending == "webp" else {}))
-    for path, frame in zip(page_paths(tmp_path / f"1.{ending}"), frames, strict=True):
+    for path, frame in zip(pages_in(tmp_path / f"1.{ending}"), frames, strict=True):
         assert np.array_equal(with_channels(read_picture(path), 3, path).values, np.asarray(frame))
 
 
@@ -258,10 +297,33 @@ def test_a_ct_in_hounsfield_units(tmp_path: Path, bits: int, dtype: str):
     assert read_header(path).origin == Origin("DICOM", (25.4 / 0.25, 25.4 / 0.5))
 
 
+def test_frames_of_dicom_have_values_and_places_of_their_own(tmp_path: Path):
+    def groups(**elements: list) -> pydicom.Dataset:
+        found = pydicom.Dataset()
+        for name, rows in elements.items():
+            setattr(found, name, [pydicom.Dataset() for _ in rows])
+            for row, values in zip(getattr(found, name), rows, strict=True):
+                for keyword, value in values.items():
+                    setattr(row, keyword, value)
+        return found
+
+    frames = np.arange(12, dtype=np.uint16).reshape(2, 2, 3)
+    shared = groups(PixelMeasuresSequence=[{"PixelSpacing": [0.5, 0.25]}],
+                    PixelValueTransformationSequence=[{"RescaleSlope": 1, "RescaleIntercept": -1024}])
+    own = groups(PixelValueTransformationSequence=[{"RescaleSlope": 2, "RescaleIntercept": -1000}])
+    path = write_dicom(tmp_path / "1.dcm", frames, NumberOfFrames=2, BitsStored=12, HighBit=11,
+                       SharedFunctionalGroupsSequence=[shared],
+                       PerFrameFunctionalGroupsSequence=[pydicom.Dataset(), own])
+    first, second = pages_in(path)
+    assert_read(first, (frames[0].astype(np.int16) - 1024)[..., None])
+    assert_read(second, (frames[1].astype(np.int16) * 2 - 1000)[..., None])
+    assert read_header(second).origin.resolution == (25.4 / 0.25, 25.4 / 0.5)
+
+
 def test_frames_colours_and_fractions_of_dicom(tmp_path: Path):
     frames = values("int16", 3).transpose(2, 0, 1).copy()
     write_dicom(tmp_path / "1.dcm", frames, NumberOfFrames=3)
-    for path, frame in zip(page_paths(tmp_path / "1.dcm"), frames, strict=True):
+    for path, frame in zip(pages_in(tmp_path / "1.dcm"), frames, strict=True):
         assert_read(path, frame[..., None])
     write_dicom(tmp_path / "2.dcm", values("uint8", 3))
     assert_read(tmp_path / "2.dcm", values("uint8", 3))
@@ -273,7 +335,7 @@ def test_frames_colours_and_fractions_of_dicom(tmp_path: Path):
 def test_slices_of_nifti(tmp_path: Path, ending: str):
     volume = np.random.default_rng(0).integers(-999, 999, (5, 4, 3, 2), np.int16)
     path = write_nifti(tmp_path / f"scan.{ending}", volume)
-    paths = page_paths(path)
+    paths = pages_in(path)
     assert [other.name for other in paths] == [f"scan.p{number}.{ending}" for number in range(1, 7)]
     for number, other in enumerate(paths):
         assert_read(other, volume[:, :, number % 3, number // 3].T[..., None])

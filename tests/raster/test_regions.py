@@ -8,7 +8,8 @@ from PIL import Image
 
 from raster.picture import Origin
 from raster.reading import read_picture
-from raster.regions import open_region_reader, open_region_writer, partial_of
+from raster.region_reading import open_region_reader
+from raster.region_writing import open_region_writer, partial_of
 from util.errors import UserError
 
 BOXES = ((0, 0, 61, 83), (0, 0, 61, 1), (17, 30, 1, 53), (60, 82, 1, 1), (15, 15, 18, 34), (31, 0, 5, 83))
@@ -107,14 +108,14 @@ def test_a_file_that_ends_too_early_is_named(tmp_path: Path):
 
 
 def test_a_picture_that_was_compressed_in_one_piece_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("raster.regions.LARGEST_SEGMENT", 1000)
+    monkeypatch.setattr("raster.region_reading.LARGEST_SEGMENT", 1000)
     path = write_tiff(tmp_path / "a.tif", values(3, "uint8"), compression="zlib", rowsperstrip=61)
     with pytest.raises(UserError, match="83x61 pixels.*TILED=YES"):
         open_region_reader(path)
 
 
 def test_decoded_segments_are_kept_within_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("raster.regions.KEPT", 3 * 16 * 16)
+    monkeypatch.setattr("raster.region_reading.KEPT", 3 * 16 * 16)
     path = write_tiff(tmp_path / "a.tif", whole := values(1, "uint8"), compression="zlib", tile=(16, 16))
     assert_parts_are_those_of(path, whole)
     with open_region_reader(path) as reader:
@@ -124,7 +125,7 @@ def test_decoded_segments_are_kept_within_a_bound(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("no_data", [None, -9999.0])
 def test_bounds_are_those_of_finite_values_with_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_data: float):
-    monkeypatch.setattr("raster.regions.BLOCK", 16)
+    monkeypatch.setattr("raster.region_reading.BLOCK", 16)
     whole = values(2, "float32") + 3
     whole[60, 82], whole[5, 5], whole[40, 40, 1], whole[1, 1] = (7000, 2), (np.nan, np.inf), -50, -9999
     write_parts(tmp_path / "a.tif", whole, QUARTERS, Origin("TIFF"), no_data)

@@ -34,7 +34,8 @@ def test_which_channels_are_seen(pixel: list[int], alpha: bool, expected: list[i
 @pytest.mark.parametrize(("values", "dtype", "low", "high"), [
     ([0, 7], "uint8", 0, 255), ([0, 900], "uint16", 0, 1023), ([0, 4095], "uint16", 0, 4095),
     ([-1024, 3000], "int16", -1024, 3000), ([0, 0.5], "float32", 0, 1), ([-0.5, 0.5], "float32", -1, 1),
-    ([-3, np.nan, 8, np.inf], "float32", -3, 8), ([5, 5], "int32", 5, 6), ([np.nan], "float32", 0, 1)])
+    ([-3, np.nan, 8, np.inf], "float32", -3, 8), ([5, 5], "int32", 5, 6), ([np.nan], "float32", 0, 1),
+    ([2.0**70], "float64", 2.0**70, 2.0**70 + 2.0**50)])
 def test_the_range_that_suits_a_file(values: list[float], dtype: str, low: float, high: float):
     assert own_range(picture([[[value] for value in values]], dtype)) == ValueRange(low, high, dtype)
 

@@ -1,4 +1,5 @@
 """Pictures become files whose values, types and places on the earth are those of the arrays."""
+from itertools import product
 from pathlib import Path
 
 import nibabel
@@ -87,6 +88,15 @@ def test_what_a_format_cannot_hold_is_said_with_one_that_can(tmp_path, format, d
     assert str(path) in str(error.value) and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("ending, side", [("jpg", 65501), ("webp", 16384), ("avif", 32769), ("gif", 65536),
+                                          ("nii", 32768)])
+def test_a_side_that_a_format_cannot_hold_is_said(tmp_path, ending, side):
+    picture = Picture(np.zeros((side, 1, 1 if ending in ("gif", "nii") else 3), np.uint8), PNG)
+    with pytest.raises(UserError, match=f"{ending} holds at most {side - 1} pixels a side, found 1x{side}; give --for"):
+        write_picture(tmp_path / f"x.{ending}", picture)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unknown_ending_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(UserError, match=r"x\.xcf: no picture is written with this ending. Known: png, tif,"):
         write_picture(tmp_path / "x.xcf", Picture(values("uint8", 3), PNG))
@@ -119,9 +129,10 @@ def test_a_tiff_keeps_resolution_geo_tags_and_no_data(tmp_path):
 
 
 def test_a_png_keeps_the_resolution(tmp_path):
-    for dtype in ("uint8", "uint16"):
-        write_picture(tmp_path / "x.png", Picture(values(dtype, 1), Origin("TIFF", (300.0, 300.0))))
-        assert Image.open(tmp_path / "x.png").info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    for dtype, channels in product(("uint8", "uint16"), (1, 3, 4)):
+        write_picture(tmp_path / "x.png", Picture(values(dtype, channels), Origin("TIFF", (300.0, 150.0))))
+        assert Image.open(tmp_path / "x.png").info["dpi"] == pytest.approx((300, 150), abs=0.1)
+        np.testing.assert_array_equal(read_picture(tmp_path / "x.png").values, values(dtype, channels))
 
 
 def test_a_nifti_file_keeps_the_affine(tmp_path):

@@ -196,6 +196,21 @@ def test_folders_keep_their_tree_and_the_run_says_the_range_of_the_output(transl
     np.testing.assert_array_equal(read_picture(folder / "values" / "b" / "x_real.tif").values, bands(4, 1))
 
 
+def test_an_image_of_8_bits_among_deep_ones_is_shown_as_it_is_and_translated_into_deep_values(translated, tmp_path):
+    translated(pair((1, 1)))
+    plain = Picture(bands(3, 1, "uint8", 0, 255), PLACE)
+    for side in "AB":
+        write_picture(tmp_path / "data" / f"test{side}" / "3.tif", plain)
+    folder, _ = translated(pair((1, 1)), testing="--overwrite")
+    rows = json.loads((folder / "names.json").read_text())["values"]
+    assert {label: own["range"] for label, own in rows["3"].items()} == {"fake_B": "uint16:0,4095"}
+    for label in ("real_A", "real_B"):
+        shown = np.asarray(Image.open(folder / "images" / f"3_{label}.png"))
+        np.testing.assert_array_equal(shown, plain.values[..., 0])
+    expected = np.rint(plain.values / 255.0 * 4095).astype(np.uint16)
+    np.testing.assert_array_equal(read_picture(folder / "values" / "3_fake_B.tif").values, expected)
+
+
 def test_everything_that_watches_a_training_shows_pictures_of_many_bands(tmp_path, monkeypatch):
     import train as command
 
