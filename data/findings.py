@@ -180,7 +180,8 @@ def _looks(picture: Picture) -> np.ndarray:
 def of_a_side(name: str, facts: Sequence[FileFacts], pictures: Sequence[Picture]) -> list[Finding]:
     """What is odd among the images of one side, of all splits. pictures: one of each of the files."""
     found = []
-    gray = [fact.path for fact, picture in zip(facts, pictures, strict=True) if picture.gray]
+    gray = [fact.path for fact, picture in zip(facts, pictures, strict=True)
+            if picture.gray and fact.look.channels - fact.look.alpha in (1, 3)]  # views of other bands may be gray
     if 0 < len(gray) < len(facts):
         few = len(gray) <= len(facts) / 2
         odd = gray if few else [fact.path for fact in facts if fact.path not in set(gray)]
@@ -191,7 +192,8 @@ def of_a_side(name: str, facts: Sequence[FileFacts], pictures: Sequence[Picture]
     elif gray:
         found.append(Finding("note", "all_gray", f"all images of {name} are gray", "--input_nc 1 (--output_nc 1 of "
                              "the target) reads them so: no colours that nobody asked for"))
-    if np.median([picture.drawn for picture in pictures]) >= DRAWN:
+    deep = all(fact.look.dtype != np.uint8 for fact in facts)  # the noise of a sensor, where JPEG has 8 bits
+    if not deep and np.median([picture.drawn for picture in pictures]) >= DRAWN:
         noisy = [fact for fact, picture in zip(facts, pictures, strict=True) if picture.grain > CLEAN]
         lossy = sorted({fact.format for fact in facts} & set(LOSSY))
         if 2 * len(noisy) > len(facts) or lossy:

@@ -90,7 +90,7 @@ def _translate_still(jobs: Mapping[Path, Job], translator: Translator, opt: Test
     bar = Progress(len(looked), silent=len(looked) == 1)
     for source, picture in translator.pictures(looked, opt.batch_size, bad if opt.skip_bad_images else None):
         job = pages[source]
-        target = job.target.with_name(source.name) if source != job.source else job.target
+        target = job.target if job.named or source == job.source else job.target.with_name(source.name)
         if not job.named:
             target = _with_ending(target, picture, opt.format, alone=uses[job.target.with_suffix("")] == 1)
             require_another(target, inputs)

@@ -88,8 +88,19 @@ def two_folders(real: Path, fake: Path, choice: Choice) -> Source:
              if not is_plain(header := read_header(path)) and (channels := header.channels) not in (1, 3)}
     direction = Direction("fake", "", ROLES, bool(needy), bands)
     said = [*real_images.notices, *fake_images.notices, *([f"note: {matched.lonely}"] if matched.lonely else [])]
-    pile = Pile(matched, names, _known_ranges(real) | _known_ranges(fake))
+    known = _known_ranges(real) | _known_ranges(fake)
+    said += _whole_range_taken([path for path in firsts.values() if path not in known])
+    pile = Pile(matched, names, known)
     return Source(str(fake), str(real), [direction], pile, said)
+
+
+def _whole_range_taken(paths: list[Path]) -> list[str]:
+    """A notice where whole numbers of more than 8 bits count by all that their type holds, used or not."""
+    deep = {header.dtype: path for path in paths if (header := read_header(path)).dtype.kind == "u"
+            and header.dtype != np.uint8}
+    return [f"note: {path} has values of type {dtype}, and 0 to {np.iinfo(dtype).max} count as black to white: of "
+            "pictures with fewer bits errors are too small by that. The results folder of test.py knows the range"
+            for dtype, path in deep.items()]
 
 
 def _all(images: Named) -> list[Path]:

@@ -171,6 +171,17 @@ def test_what_is_wrong_is_found_and_nothing_else(sets, name, spoil, expected, gr
         assert report.findings[0].advice
 
 
+def test_noise_of_a_sensor_is_none_of_jpeg_and_two_bands_are_not_gray(tmp_path):
+    rng = np.random.default_rng(0)
+    for place in (tmp_path / split / side / f"{number}.npy" for split in ("train", "test") for side in "AB"
+                  for number in range(2)):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        values = rng.normal(300, 12, (64, 64, 2)) + 3700 * (rng.random((64, 64, 1)) < 0.02)  # dark, few bright specks
+        np.save(place, values.clip(0, 4095).astype(np.uint16))
+    kinds = {kind for _, kind in found(examine(tmp_path, "--input_nc", "2", "--output_nc", "2", "--no_near"))}
+    assert kinds.isdisjoint({"noisy_labels", "all_gray"})
+
+
 def test_near_copies_are_not_looked_for_when_not_asked(sets):
     recompressed("trainA/3.png", "trainA/x.jpg")(sets / "piles")
     assert found(examine(sets / "piles", "--no_near")) == []

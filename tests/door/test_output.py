@@ -127,6 +127,14 @@ def test_all_pages_in_one_file(output, tmp_path):
         f"out1/scan.p{number}.tif" for number in (1, 2, 3)]
 
 
+def test_one_page_in_a_file_of_that_name(output, tmp_path):
+    pages = [Image.open(write_image(tmp_path / f"{number}.bmp", seed=number)) for number in range(2)]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
+    assert output(tmp_path / "scan.tif", "out/made.tif", "--page 2") == ["out/made.tif"]
+    made = np.asarray(Image.open(tmp_path / "out" / "made.tif"))
+    np.testing.assert_array_equal(made, expected(tmp_path / "1.bmp"))
+
+
 @pytest.mark.parametrize("dtype, high", [(np.uint16, 4095), (np.float32, 1)])
 def test_deep_pictures_stay_deep(output, tmp_path, dtype, high):
     values = (np.random.default_rng(0).random((32, 32, 3)) * high).astype(dtype)

@@ -42,6 +42,15 @@ def test_equal_names_are_pairs(folders):
                                                                   ("4.png", "5.png", "3.png"), strict=True))
 
 
+def test_of_16_bits_the_whole_type_counts_and_it_is_said(tmp_path):
+    for role, value in (("real", 1000), ("fake", 2000)):
+        (tmp_path / role).mkdir()
+        np.save(tmp_path / role / "1.npy", np.full((8, 8), value, np.uint16))
+    one, notices = measured(tmp_path / "real", tmp_path / "fake")
+    assert one.report.values["mae"].value == pytest.approx(1000 / 65535 * 255)
+    assert ["values of type uint16, and 0 to 65535 count as black to white" in line for line in notices] == [True]
+
+
 def test_names_with_two_endings_keep_them(folders):
     real, fake = folders
     for folder, ending, gray in ((real, "bmp", 0), (fake, "bmp", 9), (fake, "png", 13)):
