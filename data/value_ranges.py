@@ -58,6 +58,9 @@ def choose_ranges(dataset: BaseDataset, looks: Looks) -> list[str]:
         ranges |= {path: found[look.dtype.name] for path, look in own.items()}
         used |= {flag: found[_main_type(own)]} if own else {}
         notices += [line for dtype in found for line in _said(own, found[dtype], flag)]
+        if dataset.preprocess.augment:  # in a test the run has decided
+            nc = "input_nc" if flag == "input_range" else "output_nc"
+            notices += _gray(own, nc, getattr(opt, nc))
     if "B" in dataset.gives and "output_range" not in used:  # both sides in one file
         if opt.output_range not in ("", opt.input_range or opt.value_range):
             raise UserError(f"--output_range {opt.output_range}: both sides lie in the same files, whose values have "
@@ -183,6 +186,13 @@ def _said(looks: Looks, value_range: ValueRange, flag: str) -> list[str]:
                        f"{value_range.high:g}, which become its ends, such as {beyond[0]} with {example.least:g} to "
                        f"{example.largest:g}")
     return notices
+
+
+def _gray(looks: Looks, flag: str, channels: int) -> list[str]:
+    """A note where all files of a side are gray, of more than 8 bits, and read as RGB. flag: that says the channels."""
+    all_gray = looks and all(look.channels - look.alpha == 1 and look.dtype != np.uint8 for look in looks.values())
+    return [f"note: all {len(looks)} images are gray, and this side of the translation is RGB; --{flag} 1 makes it gray"
+            ] if all_gray and channels == 3 else []
 
 
 def _refuse_channels(dataset: BaseDataset, looks: Looks) -> None:

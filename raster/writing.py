@@ -30,7 +30,7 @@ NIFTI = tuple(dtype for dtype in ANY_TYPE if dtype != "float16")
 class Kind:
     """A format. ending: of its files; dtypes, channels: that it holds, () for any; write: to an open file; exact:
     whether what is read again is what was written; keeps: of what its origin knows, 'resolution', 'tags', 'no_data';
-    longest: side that it holds, in pixels."""
+    longest: side that it holds, in pixels; write_pages: for a number of pictures in one file."""
 
     ending: str
     dtypes: tuple[str, ...]
@@ -39,6 +39,7 @@ class Kind:
     exact: bool = True
     keeps: tuple[str, ...] = ()
     longest: float = float("inf")
+    write_pages: Callable[[BinaryIO, Iterable[Picture], int], None] | None = None
 
     def lacks(self, dtype: np.dtype, channels: int) -> str:
         """What it cannot hold of such pictures, '' when it holds them."""
@@ -133,19 +134,26 @@ def _pillow(format: str, resolved: bool = False, **options: Any) -> Callable[[Bi
 
 
 def write_pages(path: Path, pictures: Iterable[Picture], count: int) -> None:
-    """Write `count` pictures into one file, a page each, as they come. UserError when the ending is not that of a TIFF.
+    """Write `count` pictures into one file, a page of a TIFF or a slice of a NIfTI volume each.
+
+    UserError for an ending of another format, and for slices of several sizes.
     """
+    kind = kind_of(path)
+    if not kind.write_pages:
+        raise UserError(f"{path}: of the formats that are written only TIFF and NIfTI hold several pages; give a .tif, a "
+                        ".nii.gz or a folder")
+    with replacing(path) as file:
+        kind.write_pages(file, pictures, count)
+
+
+def _write_tiff_pages(file: BinaryIO, pictures: Iterable[Picture], count: int) -> None:
     import tifffile
 
-    if kind_of(path) is not TIFF:
-        raise UserError(f"{path}: of the formats that are written only TIFF holds several pages; give a .tif, or a "
-                        "folder")
-    with replacing(path) as file:
-        source = iter(pictures)
-        first = next(source)
-        with tifffile.TiffWriter(file, bigtiff=count * first.values.nbytes > CLASSIC_TIFF) as tiff:
-            for picture in chain([first], source):
-                _add_page(tiff, picture)
+    source = iter(pictures)
+    first = next(source)
+    with tifffile.TiffWriter(file, bigtiff=count * first.values.nbytes > CLASSIC_TIFF) as tiff:
+        for picture in chain([first], source):
+            _add_page(tiff, picture)
 
 
 def _write_tiff(file: BinaryIO, picture: Picture) -> None:
@@ -177,17 +185,28 @@ def _plain(picture: Picture) -> np.ndarray:
 
 
 def _write_nifti(file: BinaryIO, picture: Picture) -> None:
-    """A volume of one slice, x, y, z and, of several channels, a fifth axis of them (NIfTI-1, dim[5])."""
+    _write_volume(file, [picture])
+
+
+def _write_volume(file: BinaryIO, pictures: Iterable[Picture], count: int = 1) -> None:
+    """A volume of these slices, x, y, z and, of several channels, a fifth axis of them (NIfTI-1, dim[5])."""
     nibabel = _extra("nibabel", "NIfTI files")
-    volume = picture.values.transpose(1, 0, 2)[:, :, None]
+    slices = list(pictures)
+    if len({picture.values.shape for picture in slices}) > 1:
+        raise UserError("the slices of a NIfTI volume have one size; give a .tif, or a folder")
+    volume = np.stack([picture.values.transpose(1, 0, 2) for picture in slices], 2)
     volume = volume[..., 0] if volume.shape[3] == 1 else volume[:, :, :, None]
-    image = nibabel.Nifti1Image(volume, np.asarray(picture.origin.tags.get("affine", np.eye(4))), dtype=volume.dtype)
-    file.write(image.to_bytes())
+    affine = np.asarray(slices[0].origin.tags.get("affine", np.eye(4)))
+    file.write(nibabel.Nifti1Image(volume, affine, dtype=volume.dtype).to_bytes())
 
 
 def _write_packed_nifti(file: BinaryIO, picture: Picture) -> None:
+    _write_packed_volume(file, [picture])
+
+
+def _write_packed_volume(file: BinaryIO, pictures: Iterable[Picture], count: int = 1) -> None:
     with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
-        _write_nifti(packed, picture)  # type: ignore[arg-type]
+        _write_volume(packed, pictures)  # type: ignore[arg-type]
 
 
 def _extra(name: str, what: str) -> Any:
@@ -199,7 +218,7 @@ def _extra(name: str, what: str) -> Any:
                         ) from None
 
 
-TIFF = Kind("tif", ANY_TYPE, (), _write_tiff, keeps=("resolution", "tags", "no_data"))
+TIFF = Kind("tif", ANY_TYPE, (), _write_tiff, keeps=("resolution", "tags", "no_data"), write_pages=_write_tiff_pages)
 FORMATS = {
     "png": Kind("png", DEEP, (1, 2, 3, 4), _write_png, keeps=("resolution",)),
     "tiff": TIFF,
@@ -212,11 +231,12 @@ FORMATS = {
     "bmp": Kind("bmp", BYTES, (1, 3), _pillow("BMP", True), keeps=("resolution",)),
     "ppm": Kind("ppm", BYTES, (1, 3), _pillow("PPM")),
     "gif": Kind("gif", BYTES, (1,), _pillow("GIF"), longest=65535),
-    "nifti": Kind("nii.gz", NIFTI, (), _write_packed_nifti, keeps=("tags",), longest=32767),
+    "nifti": Kind("nii.gz", NIFTI, (), _write_packed_nifti, keeps=("tags",), longest=32767,
+                  write_pages=_write_packed_volume),
 }
 ENDINGS = {kind.ending: kind for kind in FORMATS.values()} | {
     "tiff": TIFF, "jpeg": FORMATS["jpg"], "pgm": FORMATS["ppm"],
-    "nii": replace(FORMATS["nifti"], ending="nii", write=_write_nifti)}
+    "nii": replace(FORMATS["nifti"], ending="nii", write=_write_nifti, write_pages=_write_volume)}
 PICTURES = (FORMATS["png"], FORMATS["webp"], FORMATS["avif"])  # whose second and fourth channel is transparency
 SAME = {"PNG": "png", "TIFF": "tiff", "NPY": "npy", "NPZ": "npz", "JPEG": "jpg", "MPO": "jpg", "WEBP": "webp",
         "AVIF": "avif", "BMP": "bmp", "PPM": "ppm", "GIF": "gif", "NIFTI": "nifti"}

@@ -11,7 +11,7 @@ from PIL import Image
 from raster import writing
 from raster.picture import Origin, Picture
 from raster.reading import read_picture
-from raster.writing import ANY_TYPE, FORMATS, NIFTI, ending_for, write_picture
+from raster.writing import ANY_TYPE, FORMATS, NIFTI, ending_for, write_pages, write_picture
 from util.errors import UserError
 
 PNG = Origin("PNG")
@@ -139,6 +139,21 @@ def test_a_nifti_file_keeps_the_affine(tmp_path):
     affine = np.array([[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 3, 12], [0, 0, 0, 1.0]])
     write_picture(tmp_path / "x.nii.gz", Picture(values("int16", 1), Origin("NIFTI", None, {"affine": affine})))
     np.testing.assert_array_equal(nibabel.load(tmp_path / "x.nii.gz").affine, affine)
+
+
+@pytest.mark.parametrize("ending", ["nii", "nii.gz"])
+def test_slices_become_a_volume(tmp_path, ending):
+    affine = np.diag([0.5, 0.5, 2.0, 1.0])
+    slices = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5, 1)
+    pictures = [Picture(one, Origin("NIFTI", tags={"affine": affine})) for one in slices]
+    write_pages(tmp_path / f"x.{ending}", pictures, 3)
+    volume = nibabel.load(tmp_path / f"x.{ending}")
+    np.testing.assert_array_equal(np.asanyarray(volume.dataobj), slices[..., 0].transpose(2, 1, 0))
+    np.testing.assert_array_equal(volume.affine, affine)
+    with pytest.raises(UserError, match="have one size"):
+        write_pages(tmp_path / f"y.{ending}", [pictures[0], Picture(slices[0, :2], Origin("NIFTI"))], 2)
+    with pytest.raises(UserError, match="only TIFF and NIfTI hold several pages"):
+        write_pages(tmp_path / "x.png", pictures, 3)
 
 
 def test_large_pictures_have_offsets_of_64_bits(tmp_path, monkeypatch):
