@@ -34,7 +34,7 @@ def bands(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("line", ["--model pix2pix", "--model cycle_gan --lambda_identity 0", "--model bigan",
-                                  "--model pix2pix --cache ram"])
+                                  "--model cogan", "--model pix2pix --cache ram"])
 def test_two_bands_become_three(bands: Path, line: str):
     opt = parse(COMMAND, f"--dataroot {bands} {TINY} --input_nc 2 --output_nc 3 --num_threads 0 {line}".split())
     loader = open_loader(opt, ("A", "B"), *image_sizes(opt, training=True), augment=True)
