@@ -193,9 +193,12 @@ def test_a_range_that_is_given_for_one_side_leaves_the_other(tmp_path: Path):
 def test_eight_bits_by_another_range(tmp_path: Path):
     path = write_values(tmp_path / "1.png", 50, 100, 200, dtype=np.uint8)
     for line in ("--value_range 50,150", "--input_range uint8:50,150"):
-        dataset = open_on(tmp_path, f"{SINGLE} {line}", needs=("A",)).dataset
-        assert units(dataset, path) == near(-1, 0, 1)
-        assert dataset.ranges_used == {"input_range": "uint8:50,150"}
+        loader = open_on(tmp_path, f"{SINGLE} {line}", needs=("A",))
+        assert units(loader.dataset, path) == near(-1, 0, 1)
+        assert loader.dataset.ranges_used == {"input_range": "uint8:50,150"}
+        assert loader.notices == [  # 8 bits are not looked through
+            f"note: 1 of 1 images have values of type uint8, such as {path}: 50 to 150 are black to white "
+            "(--input_range uint8:50,150)"]
     dataset = open_on(tmp_path, f"{SINGLE} --input_range uint16:0,4095", needs=("A",)).dataset
     assert units(dataset, path) == near(50 / 127.5 - 1, 100 / 127.5 - 1, 200 / 127.5 - 1)  # it is for other files
     notices = open_on(tmp_path, f"{SINGLE} --value_range 50,150", needs=("A",)).notices

@@ -131,6 +131,8 @@ def test_all_pages_in_one_file(output, tmp_path):
         for number in range(3):
             made.seek(number)
             np.testing.assert_array_equal(np.asarray(made), expected(tmp_path / f"{number}.bmp"))
+    assert "out/second.png" in output(tmp_path / "scan.tif", "out/second.png", "--page 2")
+    np.testing.assert_array_equal(read_pixels(tmp_path / "out" / "second.png"), expected(tmp_path / "1.bmp"))
     assert [name for name in output(tmp_path / "scan.tif", "out1", "--page all") if "out1" in name] == [
         f"out1/scan.p{number}.tif" for number in (1, 2, 3)]
 
