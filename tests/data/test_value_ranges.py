@@ -12,6 +12,7 @@ import tifffile
 import torch
 from PIL import Image
 
+import train as train_command
 from data.base_dataset import BaseDataset
 from helpers.images import write_image
 from helpers.loading import equal, open_on
@@ -402,6 +403,11 @@ def test_a_training_keeps_its_range_and_testing_uses_it(train: Callable, transla
     assert f"note: 1 of 4 images have values outside of 0 to 4095, which become its ends, such as {dataroot}" in said
     translate("--model pix2pix --value_range auto")
     assert "0 to 16383 are black to white" in capsys.readouterr().out  # what is given counts more
+    write_values(dataroot / "train/1.png", 5000, 0, side=64)
+    going_on = "--continue_train --n_epochs 2 --num_threads 0 --gpu_ids -1"
+    train_command.main(f"--dataroot {dataroot} --name run {going_on}".split())
+    assert "1 of 4 images have values outside of 0 to 4095" in capsys.readouterr().out
+    assert json.loads((folder / "train_opt.json").read_text())["input_range"]["value"] == "uint16:0,4095"
 
 
 def test_bits_that_earlier_versions_saved_are_ranges(tmp_path: Path):
