@@ -1,6 +1,7 @@
 """Translate images with a trained model: python test.py --dataroot ./datasets/toy_maps --name maps"""
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -43,8 +44,10 @@ def main(argv: list[str] | None = None) -> None:
 
 @contextmanager
 def words_aside(output: str) -> Iterator[IO[bytes]]:
-    """Where standard output takes the picture (--output -), all words go to standard error. Gives standard output."""
-    pictures = sys.stdout.buffer
+    """Where standard output takes the picture (--output -), all words go to standard error. Gives standard output, else
+    what nobody reads: a notebook's has no place for bytes.
+    """
+    pictures = sys.stdout.buffer if output == "-" else io.BytesIO()
     with redirect_stdout(sys.stderr if output == "-" else sys.stdout):
         yield pictures
 

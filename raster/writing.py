@@ -111,7 +111,8 @@ def _write_png(file: BinaryIO, picture: Picture) -> None:
     if picture.values.dtype == np.uint8 or picture.values.shape[2] == 1:
         _pillow("PNG", resolved=True)(file, picture)
     else:
-        content = _extra("imagecodecs", "PNG files with 16-bit colours").png_encode(picture.values)
+        imagecodecs = _extra("imagecodecs", "PNG files with 16-bit colours")
+        content = imagecodecs.png_encode(np.ascontiguousarray(picture.values))
         file.write(content[:PNG_HEADER] + _physical_size(picture.origin) + content[PNG_HEADER:])
 
 

@@ -12,6 +12,7 @@ import tifffile
 import torch
 from PIL import Image
 
+import train as train_command
 from data.base_dataset import BaseDataset
 from helpers.images import write_image
 from helpers.loading import equal, open_on
@@ -193,9 +194,12 @@ def test_a_range_that_is_given_for_one_side_leaves_the_other(tmp_path: Path):
 def test_eight_bits_by_another_range(tmp_path: Path):
     path = write_values(tmp_path / "1.png", 50, 100, 200, dtype=np.uint8)
     for line in ("--value_range 50,150", "--input_range uint8:50,150"):
-        dataset = open_on(tmp_path, f"{SINGLE} {line}", needs=("A",)).dataset
-        assert units(dataset, path) == near(-1, 0, 1)
-        assert dataset.ranges_used == {"input_range": "uint8:50,150"}
+        loader = open_on(tmp_path, f"{SINGLE} {line}", needs=("A",))
+        assert units(loader.dataset, path) == near(-1, 0, 1)
+        assert loader.dataset.ranges_used == {"input_range": "uint8:50,150"}
+        assert loader.notices == [  # 8 bits are not looked through
+            f"note: 1 of 1 images have values of type uint8, such as {path}: 50 to 150 are black to white "
+            "(--input_range uint8:50,150)"]
     dataset = open_on(tmp_path, f"{SINGLE} --input_range uint16:0,4095", needs=("A",)).dataset
     assert units(dataset, path) == near(50 / 127.5 - 1, 100 / 127.5 - 1, 200 / 127.5 - 1)  # it is for other files
     notices = open_on(tmp_path, f"{SINGLE} --value_range 50,150", needs=("A",)).notices
@@ -399,6 +403,11 @@ def test_a_training_keeps_its_range_and_testing_uses_it(train: Callable, transla
     assert f"note: 1 of 4 images have values outside of 0 to 4095, which become its ends, such as {dataroot}" in said
     translate("--model pix2pix --value_range auto")
     assert "0 to 16383 are black to white" in capsys.readouterr().out  # what is given counts more
+    write_values(dataroot / "train/1.png", 5000, 0, side=64)
+    going_on = "--continue_train --n_epochs 2 --num_threads 0 --gpu_ids -1"
+    train_command.main(f"--dataroot {dataroot} --name run {going_on}".split())
+    assert "1 of 4 images have values outside of 0 to 4095" in capsys.readouterr().out
+    assert json.loads((folder / "train_opt.json").read_text())["input_range"]["value"] == "uint16:0,4095"
 
 
 def test_bits_that_earlier_versions_saved_are_ranges(tmp_path: Path):

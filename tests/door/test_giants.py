@@ -89,6 +89,14 @@ def test_files_may_have_more_pixels_than_are_read_whole(tile, giants: Path):
     assert not folder.exists()
 
 
+def test_a_range_that_is_given_is_that_of_the_results(tile, giants: Path):
+    for line in ("--tile 32 --output tiled.npy", "--preprocess none --output whole.npy"):
+        tile(giants / "a.png", f"{line} --value_range 0,300")
+    tiled, whole = np.load("tiled.npy"), np.load("whole.npy")
+    assert tiled.dtype == whole.dtype == np.float32 and whole.max() > 255  # which 8 bits do not hold
+    np.testing.assert_allclose(tiled, whole, atol=0.02)
+
+
 def test_a_folder_becomes_a_folder_of_files_that_are_written_in_parts(tile, giants: Path):
     Image.open(giants / "a.png").save(giants / "a.bmp")
     with tifffile.TiffWriter(giants / "d.tif") as file:

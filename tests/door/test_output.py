@@ -1,7 +1,9 @@
 """test.py --output: one file, a folder, a glob, a stream; nothing but what was asked for."""
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,12 @@ def test_one_file(output, photo, tmp_path, capsys, more):
     options = {"seed": 4, "preprocess": "none"} if flags else {}
     np.testing.assert_array_equal(read_pixels(tmp_path / "out/new/made.png"), expected(photo, **options))
     assert f"output: {tmp_path / 'out/new/made.png'}" in capsys.readouterr().out
+
+
+def test_in_a_notebook_standard_output_takes_words_alone(output, photo):
+    with redirect_stdout(io.StringIO()) as words:
+        assert output(photo, "out/made.png") == ["out/made.png"]
+    assert "output: " in words.getvalue()
 
 
 @pytest.mark.parametrize("place, name", [("out/made.jpg", "out/made.jpg"), ("out/made.tif", "out/made.tif"),
@@ -123,6 +131,8 @@ def test_all_pages_in_one_file(output, tmp_path):
         for number in range(3):
             made.seek(number)
             np.testing.assert_array_equal(np.asarray(made), expected(tmp_path / f"{number}.bmp"))
+    assert "out/second.png" in output(tmp_path / "scan.tif", "out/second.png", "--page 2")
+    np.testing.assert_array_equal(read_pixels(tmp_path / "out" / "second.png"), expected(tmp_path / "1.bmp"))
     assert [name for name in output(tmp_path / "scan.tif", "out1", "--page all") if "out1" in name] == [
         f"out1/scan.p{number}.tif" for number in (1, 2, 3)]
 
