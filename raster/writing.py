@@ -141,8 +141,8 @@ def write_pages(path: Path, pictures: Iterable[Picture], count: int) -> None:
     """
     kind = kind_of(path)
     if not kind.write_pages:
-        raise UserError(f"{path}: of the formats that are written only TIFF and NIfTI hold several pages; give a .tif, a "
-                        ".nii.gz or a folder")
+        raise UserError(f"{path}: of the formats that are written only TIFF and NIfTI hold several pages; give a .tif, "
+                        "a .nii.gz or a folder")
     with replacing(path) as file:
         kind.write_pages(file, pictures, count)
 
