@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> None:
         serve(args.serve)
         return
     if args.quick:
-        args.images, args.side, args.rounds, args.num_threads = 4, 300, 1, [0, 1]
+        args.images, args.side, args.rounds, args.num_threads = 4, 300, 1, [0] if args.against else [0, 1]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder = Path(tempfile.mkdtemp())
     try:

@@ -28,6 +28,7 @@ from train import make_engine
 from util.torchrun import rank, world_size
 
 BASE = {"crop_size": 128, "ngf": 32, "batch_size": 1}
+QUICK = {"crop_size": 32, "ngf": 4}
 AXES = {"crop_size": (64, 128, 256), "ngf": (16, 32, 64), "batch_size": (1, 2, 4)}
 LARGE = {"crop_size": (128, 256, 512, 1024), "ngf": (32, 64, 128), "batch_size": (1, 2, 4, 8, 16)}  # on a GPU
 MODEL = "--model cycle_gan --netG resnet_6blocks --ndf 32 --preprocess crop"
@@ -43,6 +44,7 @@ def main() -> None:
     flags.add_argument("--bandwidth", type=float, default=10e9, help="bytes a second between its machines")
     flags.add_argument("--of", help="only that file: one of several processes, started by this script")
     args = flags.parse_args()
+    BASE.update(QUICK if args.quick else {})
     if args.of:
         measure_together(Path(args.of), args.rounds)
         return
@@ -54,7 +56,7 @@ def main() -> None:
     counts = (20, 40) if args.quick else (250, 1000, 4000)
     report("Before the first step: every file is looked at", where, measure_images(counts),
            args.json and args.json.with_stem(f"{args.json.stem}_images"))
-    together_rows = measure_processes([1] if args.quick else args.processes, rounds)
+    together_rows = measure_processes([1] if args.quick else args.processes, rounds, args.quick)
     report("Images a second of several processes, the same batch each", where, together_rows,
            args.json and args.json.with_stem(f"{args.json.stem}_processes"))
     print(on_paper(1 / together_rows[0]["images/s"], weights(), args.images, args.epochs, args.bandwidth))
@@ -95,7 +97,7 @@ def measure_images(counts: tuple[int, ...]) -> list[dict[str, object]]:
     return rows
 
 
-def measure_processes(counts: list[int], rounds: int) -> list[dict[str, float]]:
+def measure_processes(counts: list[int], rounds: int, quick: bool) -> list[dict[str, float]]:
     """A row for each number of processes, each of which has the base's batch."""
     rows: list[dict[str, float]] = []
     for count in counts:
@@ -103,8 +105,8 @@ def measure_processes(counts: list[int], rounds: int) -> list[dict[str, float]]:
             out = Path(folder, "seconds.json")
             threads = str(max(1, (os.cpu_count() or 1) // count))
             subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone",
-                            "--nproc_per_node", str(count), __file__, "--of", str(out), "--rounds", str(rounds)],
-                           check=True, env=os.environ | {"OMP_NUM_THREADS": threads})
+                            "--nproc_per_node", str(count), __file__, "--of", str(out), "--rounds", str(rounds),
+                            *["--quick"] * quick], check=True, env=os.environ | {"OMP_NUM_THREADS": threads})
             step = json.loads(out.read_text())
         rate = count * BASE["batch_size"] / step
         rows.append({"processes": count, "ms/step": 1e3 * step, "images/s": rate,

@@ -151,7 +151,10 @@ def everyone(value: T) -> list[T]:
 
 
 def gather(value: T) -> list[T]:
-    """The values of all processes, by rank, in process 0; nothing in the others. Tensors arrive on the CPU."""
+    """The values of all processes, by rank, in process 0; nothing in the others. Tensors arrive on the CPU.
+
+    Of several processes the values are tensors and plain data: torch unpacks no class of ours.
+    """
     if world_size() == 1:
         return [value]
     packed: list[Any] | None = [None] * world_size() if rank() == 0 else None

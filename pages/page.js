@@ -13,9 +13,11 @@ function showRows() {
   shown.value = wanted ? `${visible} of ${all}` : all;
 }
 
-// A picture shown larger than it is keeps its pixels; one shown smaller is smoothed.
+// A picture shown larger than it is keeps its pixels; one shown smaller is smoothed. The widths are those that the
+// browser told: to ask for one while pictures arrive lays out the page for each of them.
+const widths = new WeakMap();
 function sharpen(image) {
-  image.classList.toggle("enlarged", image.naturalWidth < image.clientWidth);
+  image.classList.toggle("enlarged", image.naturalWidth < widths.get(image));
 }
 
 const resize = () => document.documentElement.style.setProperty("--width", `${width.value}px`);
@@ -50,7 +52,10 @@ addEventListener("hashchange", () => {
   remember();
 });
 
-const sizes = new ResizeObserver(changes => changes.forEach(change => sharpen(change.target)));
+const sizes = new ResizeObserver(changes => changes.forEach(({ target, contentRect }) => {
+  widths.set(target, Math.round(contentRect.width));
+  sharpen(target);
+}));
 for (const image of document.images) {
   image.addEventListener("load", () => sharpen(image));
   sizes.observe(image);

@@ -31,5 +31,5 @@ class SharedNames:
         return self.own[path].pop(0)
 
     def in_order(self, rows: Sequence[tuple[str, T]]) -> list[tuple[str, T]]:
-        """The (name, anything) of all processes in the order of the samples, in process 0; nothing in the others."""
+        """The (name, plain data) of all processes in the order of the samples, in process 0; nothing in the others."""
         return sorted((row for own in gather(list(rows)) for row in own), key=lambda row: self.place[row[0]])

@@ -1,6 +1,7 @@
 """A test in its results folder: translate, write the pictures, write their page."""
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -12,7 +13,7 @@ from options.schema import Options
 from pages.dates import date
 from pages.picture_writer import PictureWriter
 from pages.pictures import facts
-from pages.results_folder import Results, Row, write_folder
+from pages.results_folder import OwnValues, Results, Row, write_folder
 from raster.value_range import ValueRange
 from runs.followed import describe_best
 from runs.progress import Progress
@@ -90,7 +91,7 @@ def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engin
     opt, samples = options.view(TestCommandOptions), options.view(SampleOptions).samples
     require_noise(engine.model.nets.values(), samples, opt.eval)
     labels: list[str] = []
-    rows: list[tuple[str, Row]] = []
+    made: list[tuple[str, tuple[str, dict[str, tuple]]]] = []  # plain: processes exchange nothing else
     names = SharedNames(sources, count)
     with PictureWriter() as writer:
         written = WrittenResults(folder, Likeness(engine.model, loader.dataset.range_of, opt), opt, writer)
@@ -99,8 +100,11 @@ def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engin
             for index, (name, sample) in enumerate(zip(done.names, shown, strict=True)):
                 labels = written.chosen(list(sample))
                 own = written.write(name, sample, done.batch, index)
-                rows.append((name, Row(_title(name, done.batch, index, engine.model.needs), own)))
-    return Made(labels, names.in_order(rows), told(gather(written.lost)))
+                values = {label: astuple(one) for label, one in own.items()}
+                made.append((name, (_title(name, done.batch, index, engine.model.needs), values)))
+    rows = [(name, Row(title, {label: OwnValues(*one) for label, one in values.items()}))
+            for name, (title, values) in names.in_order(made)]
+    return Made(labels, rows, told(gather(written.lost)))
 
 
 def epoch_shown(options: Options) -> str:

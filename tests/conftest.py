@@ -89,10 +89,13 @@ def translate(tmp_path: Path, dataroot: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loaders look every 0.2 s, instead of every 5 s, whether their workers are alive."""
+    """Loaders look every 0.2 s, instead of every 5 s, whether their workers are alive; or have ended, when they should.
+    """
+    from torch.utils.data import _utils
     from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
     monkeypatch.setattr(_MultiProcessingDataLoaderIter._try_get_data, "__defaults__", (0.2,))
+    monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.2)
 
 
 @pytest.fixture

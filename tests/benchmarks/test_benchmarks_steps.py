@@ -14,8 +14,6 @@ pytestmark = pytest.mark.slow
 EXPECTED = {
     "step": ("variant", {"plain", "fp32"}),
     "scaling": ("axis", {"crop_size"}),
-    "both_ways": ("way", {"plain", "fast"}),
-    "deep_toy": ("photos", {"8 bits, red green blue", "8 bits, two bands", "16 bits, two bands"}),
     "save_memory": ("what", {"steps", "steps and saves", "going on, steps"}),
 }
 

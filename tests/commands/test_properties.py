@@ -63,9 +63,8 @@ def choices(model: str) -> dict[str, st.SearchStrategy]:
 
 
 @st.composite
-def lines(draw: st.DrawFn) -> dict[str, object]:
-    """Options of a training, by name; one in four is wild: it is not kept from what can only be refused."""
-    wild = draw(st.sampled_from([False, False, False, True]))
+def lines(draw: st.DrawFn, wild: bool) -> dict[str, object]:
+    """Options of a training, by name. wild: they are not kept from what can only be refused."""
     model = draw(st.sampled_from(MODELS if wild else [name for name in MODELS if name != "test"]))
     listed = choices(model)
     load_size, crop_size = draw(sizes if wild else sizes.map(lambda pair: sorted(pair, reverse=True)))
@@ -151,14 +150,16 @@ def test_combinations_on_the_edge(datasets, tmp_path, images, drawn, expected):
 
 
 @pytest.mark.slow
-def test_any_options_train_and_translate_or_are_refused(datasets, tmp_path_factory):
+@pytest.mark.parametrize("wild, draws", [(False, DRAWS * 3 // 4), (True, DRAWS // 4)], ids=["fair", "wild"])
+def test_any_options_train_and_translate_or_are_refused(wild, draws, datasets, tmp_path_factory):
+    """Fair and wild lines are drawn apart, since a draw is often a variation of the one before."""
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=DRAWS, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    @given(st.sampled_from(list(SHAPES)), lines(), st.sampled_from(["same", "test"]))
+    @settings(max_examples=draws, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.sampled_from(list(SHAPES)), lines(wild), st.sampled_from(["same", "test"]))
     def draw(images: str, drawn: dict[str, object], test_model: str) -> None:
         seen[check(tmp_path_factory.mktemp("draw"), datasets[images], drawn, test_model)] += 1
 
     draw()
     print(dict(seen))
-    assert seen["done"] > DRAWS / 4 and seen["refused"] > 0
+    assert seen["refused"] > 0 if wild else seen["done"] > draws / 3

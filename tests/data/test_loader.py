@@ -1,4 +1,5 @@
 """The order of batches, their independence of the number of workers, and what is said when workers fail."""
+import gc
 import multiprocessing
 import os
 import random
@@ -157,6 +158,12 @@ def test_workers_leave_the_group_that_torchrun_signals(monkeypatch: pytest.Monke
     assert set(groups) == ({os.getpgrp()} if processes == 1 else workers) and len(workers) == 2
 
 
+def let_go(error: pytest.ExceptionInfo) -> None:
+    """Let the workers end now: the frames of an error hold them until the garbage collection of some other test."""
+    traceback.clear_frames(error.tb)
+    gc.collect()
+
+
 def die(index: int) -> None:
     if index == 3:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -165,8 +172,9 @@ def die(index: int) -> None:
 def test_a_dead_worker_is_a_matter_of_the_machine(attentive: None):
     loader = Loader(Samples(die), batch_size=1, num_threads=2, seed=0, shuffle=False)
     said = r"worker processes of --num_threads failed: (.|\n)* or --num_threads 0 to load"
-    with pytest.raises(MachineError, match=said):
+    with pytest.raises(MachineError, match=said) as error:
         list(loader.epoch(1))
+    let_go(error)
 
 
 def test_a_worker_that_dies_during_a_step_is_told_by_the_next_batch(attentive: None, tmp_path: Path):
@@ -182,17 +190,18 @@ def test_a_worker_that_dies_during_a_step_is_told_by_the_next_batch(attentive: N
     (tmp_path / "now").touch()
     while all(worker.is_alive() for worker in workers):  # the step
         time.sleep(0.01)
-    with pytest.raises(MachineError, match="--num_threads failed: "):
+    with pytest.raises(MachineError, match="--num_threads failed: ") as error:
         list(batches)
+    let_go(error)
 
 
-def test_a_mistake_in_a_dataset_keeps_its_traceback():
+def test_a_mistake_in_a_dataset_keeps_its_traceback(attentive: None):
     def mistake(index: int) -> None:
         raise RuntimeError("worker")
     loader = Loader(Samples(mistake), batch_size=1, num_threads=2, seed=0, shuffle=False)
     with pytest.raises(RuntimeError, match="in mistake\n") as error:
         list(loader.epoch(1))
-    traceback.clear_frames(error.tb)  # they would hold the workers until the garbage collection
+    let_go(error)
 
 
 STARVED = """

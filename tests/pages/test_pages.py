@@ -123,7 +123,11 @@ def test_two_thousand_rows(browser, tmp_path):
         draw(tmp_path / "images" / f"p{k}.png")
     path = page.save()
     assert path.stat().st_size < 4e6
+    browser.driver.execute_cdp_cmd("Performance.enable", {})
     browser.open(path)
+    counted = browser.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    assert next(one["value"] for one in counted if one["name"] == "LayoutCount") < 100  # not one for each picture
+    browser.driver.execute_cdp_cmd("Performance.disable", {})
     assert browser.js("return [document.querySelectorAll('.row').length, document.images.length]") == [2000, 12000]
     browser.assert_quiet_and_local()
 
