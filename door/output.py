@@ -117,7 +117,7 @@ def _with_ending(target: Path, picture: Picture, format: str, alone: bool) -> Pa
 def _refuse_what_needs_a_page(options: Options) -> None:
     if world_size() > 1:
         raise UserError("--output translates in one process, and torchrun started several; start it with python")
-    for flag in ("samples", "results_dir", "aspect_ratio", "dataset_mode"):
+    for flag in ("samples", "results_dir", "aspect_ratio", "dataset_mode", "save", "show_bands"):
         if options.given(flag):
             raise UserError(f"--{flag} belongs to a results page, and --output writes none; leave out one of the two")
 

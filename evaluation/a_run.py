@@ -19,7 +19,6 @@ from runs.shared_results import SharedNames
 from runs.shown import Like, Likeness
 from runs.trained_run import open_run
 from runs.translating import Translated, translate
-from runs.written import header_of
 from util.errors import UserError
 from util.torchrun import world_size
 
@@ -54,13 +53,14 @@ def a_run(options: Options) -> Source:
 def _samples(made: Iterable[Translated], likeness: Likeness, aspect_ratio: float) -> Iterator[Sample]:
     for done in made:
         for index, (name, images) in enumerate(zip(done.names, done.samples, strict=True)):
-            yield name, {label: _picture(image, likeness.of(label, done.batch, index), aspect_ratio)
+            yield name, {label: _picture(image, likeness, likeness.of(label, done.batch, index), aspect_ratio)
                          for label, image in images.items()}
 
 
-def _picture(image: Tensor, like: Like, aspect_ratio: float) -> np.ndarray:
+def _picture(image: Tensor, likeness: Likeness, like: Like, aspect_ratio: float) -> np.ndarray:
     """An image (C, H, W) as one of a Sample."""
     if like.is_plain(image):
         return np.asarray(stretched(to_pictures(image[None])[0], aspect_ratio))
     void = None if like.void is None else like.void.numpy()
-    return in_unit(native(image.numpy(), like.values, header_of(like.file), void), like.values, void is not None)
+    written = native(image.numpy(), like.values, likeness.header_of(like.file), void)
+    return in_unit(written, like.values, void is not None)

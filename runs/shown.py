@@ -1,6 +1,7 @@
 """The images of a batch sample by sample, as a test shows and writes them, and what their files are to be like."""
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from models.contract import Batch, Images, Model
 from options.groups import DataOptions
+from raster.reading import read_header
 from raster.results import range_of_results
 from raster.value_range import BYTES, ValueRange
 
@@ -52,6 +54,7 @@ class Likeness:
         self.model, self.range_of = model, range_of
         self.asked: Mapping[str, str] = {"A": opt.input_range or opt.value_range,
                                          "B": opt.output_range or opt.value_range}
+        self.header_of = lru_cache(64)(read_header)  # of the files that pictures were made from
 
     def of(self, label: str, batch: Batch, index: int) -> Like:
         """Of the image of this label of a sample; fake_B_2, of a second one, is like fake_B."""

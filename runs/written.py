@@ -1,6 +1,5 @@
 """The pictures of a test in its folder: views of 8 bits for the page, and beside them files with their own values."""
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from pages.picture_writer import PictureWriter
 from pages.pictures import to_pictures
 from pages.results_folder import OwnValues
 from raster.picture import Header
-from raster.reading import read_header
 from raster.results import native
 from raster.value_range import ValueRange
 from raster.writing import ENDINGS, ending_for, write_picture
@@ -22,8 +20,6 @@ from util.errors import UserError
 
 WHITE = 255  # of pixels without data, in views
 MAPS = "_std"  # ends the label of a map, which is a picture of 8 bits and nothing else
-
-header_of = lru_cache(64)(read_header)
 
 
 class WrittenResults:
@@ -64,11 +60,12 @@ class WrittenResults:
         """Of the file with an image's own values; '' where the view holds them."""
         if plain and self.opt.format == "auto":
             return ""
-        ending = ending_for(self.opt.format, header_of(like.file).origin, np.dtype(like.values.dtype), channels)
+        origin = self.likeness.header_of(like.file).origin
+        ending = ending_for(self.opt.format, origin, np.dtype(like.values.dtype), channels)
         return "" if plain and ending == "png" else ending
 
     def _write_values(self, file: str, unit: np.ndarray, like: Like) -> OwnValues:
-        header, void = header_of(like.file), None if like.void is None else like.void.numpy()
+        header, void = self.likeness.header_of(like.file), None if like.void is None else like.void.numpy()
         self._note_losses(file, unit.shape, header, void is not None)
         path = self.folder / "values" / file
         self.writer.soon(lambda: write_picture(path, native(unit, like.values, header, void)))

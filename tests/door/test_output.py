@@ -178,6 +178,8 @@ def test_videos_that_become_mp4_keep_apart_and_replace_no_input(output, tmp_path
     ("photos", "one.png", "", "one.png is one file, and --dataroot"),
     ("nothing/*.png", "out", "", "names no image; expected an image or a video, a folder of images, a glob in quotes"),
     ("photos", "out", "--samples 2", "--samples belongs to a results page, and --output writes none"),
+    ("photos", "out", "--save fake", "--save belongs to a results page, and --output writes none"),
+    ("photos", "out", "--show_bands 1", "--show_bands belongs to a results page, and --output writes none"),
     ("photos", "out", "--model pix2pix", "--output translates by one generator, and --model pix2pix shows a page"),
     ("photos", "out/made.xyz", "", "out/made.xyz is one file"),
     ("photos/photo.png", "out/made.xyz", "", "no picture is written with this ending"),
