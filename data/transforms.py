@@ -97,17 +97,21 @@ class Preprocess:
         scaled, cropped, fitted = self.scaled(size), self.cropped(size), self.fitted(size)
         if self.keep_size:
             return Plan(scaled, pad=(0, 0, *fitted) if fitted != size else None, crop=None, fit=None, flip=False)
-        if self.too_small(size) and not self.pad:
-            raise UserError(f"it is {size[0]}x{size[1]} pixels, smaller than --crop_size {as_sides(*self.crop_size)}")
-        whole = max(scaled[0], cropped[0]), max(scaled[1], cropped[1])
-        moved = [rng.randint(0, room) if self.augment else room // 2  # to where the crop begins, or the image itself
-                 for room in (abs(side - cut) for side, cut in zip(scaled, cropped, strict=True))]
-        (before_x, x), (before_y, y) = ((move, 0) if side < cut else (0, move)
-                                        for move, side, cut in zip(moved, scaled, cropped, strict=True))
+        room = scaled[0] - cropped[0], scaled[1] - cropped[1]
+        whole, before = scaled, (0, 0)
+        if min(room) < 0:
+            if not self.pad:
+                raise UserError(f"it is {size[0]}x{size[1]} pixels, smaller than --crop_size "
+                                f"{as_sides(*self.crop_size)}")
+            whole = max(scaled[0], cropped[0]), max(scaled[1], cropped[1])
+        left, top = (rng.randint(0, abs(side)) if self.augment else abs(side) // 2 for side in room)
+        if whole != scaled:  # where there is too little, it is the image that is moved
+            before = (left if room[0] < 0 else 0, top if room[1] < 0 else 0)
+            left, top = left - before[0], top - before[1]
         return Plan(
             scale=scaled,
-            pad=(before_x, before_y, *whole) if whole != scaled else None,
-            crop=(x, y, *cropped) if cropped != whole else None,
+            pad=(*before, *whole) if whole != scaled else None,
+            crop=(left, top, *cropped) if cropped != whole else None,
             fit=fitted if fitted != cropped else None,
             flip=self.flip and rng.random() < 0.5,
         )
