@@ -7,7 +7,7 @@ picture, which would not fit, is extrapolated from one over a smaller picture. O
 are off by: the largest and the mean difference from the whole, in [-1, 1].
 """
 import multiprocessing
-import resource
+import re
 import tempfile
 import time
 from argparse import Namespace
@@ -102,7 +102,7 @@ def translate(source: Path, target: Path, args: Namespace, norm: str) -> dict[st
     show.close()
     plan = giant.plan
     return {"tile": plan.tile, "minutes": taken / 60, "processor minutes": computed / 60,
-            "peak memory, GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+            "peak memory, GB": peak_memory() / 1e9,
             "scratch, GB": plan.scratch / 1e9, "times the arithmetic": plan.flops / plan.flops_of_one_pass}
 
 
@@ -111,6 +111,11 @@ def seconds_of(work: Callable[[], object]) -> tuple[float, float]:
     begin = time.process_time()
     taken = seconds(work)
     return taken, time.process_time() - begin
+
+
+def peak_memory() -> float:
+    """The most bytes that this process had. (getrusage would count what its parent had when it was started.)"""
+    return 1024 * float(re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[0])
 
 
 def translate_whole(source: Path, args: Namespace) -> tuple[tuple[float, float], np.ndarray]:
