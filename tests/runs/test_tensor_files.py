@@ -102,13 +102,13 @@ def within(megabytes: int, action: Callable[[], object]) -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="NOT TESTED: needs /proc of Linux")
 def test_neither_saving_nor_reading_holds_another_copy(tmp_path: Path):
-    """64 MB; a thread has a stack of 8."""
-    net = nn.ParameterDict(tensors())
+    """Two tensors of 36 MB: glibc maps more than 32 anew, whatever is free. A thread has a stack of 8."""
+    net = nn.ParameterDict({f"weight {number}": torch.full((9 * MB,), float(number)) for number in (0, 7)})
     state, path = net.state_dict(), weights_file(tmp_path, "latest", "G")
     assert within(24, lambda: save_state(tmp_path, state)) == 0
     assert within(24, lambda: save_nets(tmp_path, "latest", {"G": net})) == 0
-    assert within(64 + 24, lambda: read_state(tmp_path / LATEST)) == 0
-    assert within(64 + 24, lambda: read_weights(path)) == 0
+    assert within(72 + 24, lambda: read_state(tmp_path / LATEST)) == 0
+    assert within(72 + 24, lambda: read_weights(path)) == 0
     assert within(24, lambda: read_weights(path)) != 0  # the limit is felt
     assert torch.equal(read_weights(path)["weight 7"], state["weight 7"])
     assert torch.equal(read_state(tmp_path / LATEST)["weight 7"], state["weight 7"])
