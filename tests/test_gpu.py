@@ -4,10 +4,12 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+import bothways
 import models
 import train as train_command
 from engine.engine import Engine
@@ -15,7 +17,7 @@ from engine.feed import prefetched
 from engine.shortage import explain_shortage
 from engine.step_result import NotFinite
 from helpers.commands import TINY
-from helpers.images import read_pixels
+from helpers.images import read_pixels, write_image
 from options.command_line import parse
 from runs.loss_means import LossMeans
 from train import COMMAND
@@ -120,3 +122,12 @@ def test_going_on_keeps_what_a_recorded_step_needs(train: Callable[..., Path], t
 def test_too_little_memory_is_told_with_advice():
     with pytest.raises(MachineError, match="--grad_accum"), explain_shortage(train_command.MEMORY_ADVICE):
         torch.empty(2**48, dtype=torch.uint8, device="cuda")
+
+
+def test_tiles_give_what_one_pass_gives(train: Callable[..., Path], tmp_path: Path):
+    translator = bothways.load(train("--model cycle_gan --gpu_ids 0"), preprocess="none")
+    write_image(tmp_path / "a.png", 150, 91, seed=1)
+    translator.translate_file(tmp_path / "a.png", tmp_path / "tiles.png", tile=64)
+    whole, tiles = translator(read_pixels(tmp_path / "a.png")), read_pixels(tmp_path / "tiles.png")
+    assert translator.device.type == "cuda"
+    assert np.abs(whole.astype(int) - tiles).max() <= 1
