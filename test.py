@@ -34,8 +34,9 @@ def main(argv: list[str] | None = None) -> None:
             if tiling.tile:
                 from door.giants import translate_giants
                 translate_giants(opt)
-            elif tiling.dry_run:
-                raise UserError("--dry_run prints the plan of a translation in tiles; add --tile auto")
+            elif tiling.dry_run or opt.given("tile_norm"):
+                flag = "dry_run" if tiling.dry_run else "tile_norm"
+                raise UserError(f"--{flag} is about a translation in tiles; add --tile auto, or leave it out")
             elif output:
                 translate(opt, pictures)
             else:

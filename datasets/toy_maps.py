@@ -54,6 +54,7 @@ def file_names(split: str, number: int, kind: str | None) -> tuple[str, ...]:
 
 
 def write_town(out: Path, split: str, number: int, settings: dict) -> None:
+    """The files of one town in the folder `out`: those of `file_names`, with the values that the settings say."""
     seed, size, kind = settings["seed"], settings["size"], settings.get("values")
     pictures: list[Picture]
     if kind is None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
+from itertools import product
 from math import inf, prod
 from pathlib import Path
 from types import TracebackType
@@ -125,7 +126,7 @@ def _open_tiff(path: Path, number: int, header: Header) -> RegionReader | None:
         return None
     planes = page.samplesperpixel if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE else 1
     rows = Rows(path, page.dataoffsets[0], planes, header.size, header.channels // planes,
-                 header.dtype.newbyteorder(tiff.byteorder))
+                header.dtype.newbyteorder(tiff.byteorder))
     return _Plain(header, rows)
 
 
@@ -151,17 +152,15 @@ class _Segments(RegionReader):
     def read(self, top: int, left: int, height: int, width: int) -> np.ndarray:
         values = np.zeros((height, width, self.channels), self.dtype)  # a segment that is not stored is zero
         each = self.channels // self.planes
-        for plane in range(self.planes):
-            for row in range(top // self.step[0], -(-(top + height) // self.step[0])):
-                for column in range(left // self.step[1], -(-(left + width) // self.step[1])):
-                    segment = self._segment((plane * self.grid[0] + row) * self.grid[1] + column)
-                    if segment is None:
-                        continue
-                    begin = (row * self.step[0], column * self.step[1])
-                    (up, here_up), (down, _) = _shared(begin[0], segment.shape[0], top, height)
-                    (start, here_start), (end, _) = _shared(begin[1], segment.shape[1], left, width)
-                    values[here_up:here_up + down - up, here_start:here_start + end - start,
-                           plane * each:(plane + 1) * each] = segment[up:down, start:end]
+        rows, columns = (range(begin // step, -(-(begin + length) // step)) for begin, length, step in
+                         ((top, height, self.step[0]), (left, width, self.step[1])))
+        for plane, row, column in product(range(self.planes), rows, columns):
+            segment = self._segment((plane * self.grid[0] + row) * self.grid[1] + column)
+            if segment is not None:
+                (up, here_up), (down, _) = _shared(row * self.step[0], segment.shape[0], top, height)
+                (start, here_start), (end, _) = _shared(column * self.step[1], segment.shape[1], left, width)
+                values[here_up:here_up + down - up, here_start:here_start + end - start,
+                       plane * each:(plane + 1) * each] = segment[up:down, start:end]
         return values
 
     def _segment(self, index: int) -> np.ndarray | None:

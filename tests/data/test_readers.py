@@ -7,20 +7,9 @@ import pytest
 from PIL import Image
 
 from data.integrity import inspect_image
-from helpers.images import write_image
+from helpers.images import STORED, write_image
 from raster.view import read_image
 from util.errors import UserError
-
-STORED = {  # by EXIF orientation: how the pixels of the upright image lie in the file
-    1: lambda upright: upright,
-    2: lambda upright: upright[:, ::-1],
-    3: lambda upright: upright[::-1, ::-1],
-    4: lambda upright: upright[::-1],
-    5: lambda upright: upright.transpose(1, 0, 2),
-    6: lambda upright: upright.transpose(1, 0, 2)[::-1],
-    7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
-}
 
 
 @pytest.mark.parametrize("orientation", STORED)

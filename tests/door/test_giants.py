@@ -147,7 +147,8 @@ def test_estimated_statistics_take_one_pass_and_are_near(tile, giants: Path, nor
     ("--tile 32 --samples 2", "--samples needs whole pictures"),
     ("--tile 32 --aspect_ratio 2", "--aspect_ratio needs whole pictures"),
     ("--tile 32 --output -", "- is a stream; give files"),
-    ("--dry_run", "add --tile auto"),
+    ("--dry_run", "--dry_run is about a translation in tiles; add --tile auto"),
+    ("--tile_norm local", "--tile_norm is about a translation in tiles; add --tile auto"),
     ("--tile 32 --dataset_mode aligned", "--tile translates files that are pictures of one side"),
 ])
 def test_what_tiles_cannot_do_is_refused(tile, giants: Path, failure, line: str, said: str):

@@ -5,6 +5,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+STORED = {  # by orientation of EXIF and TIFF: how the pixels of the upright picture lie in the file
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: lambda upright: upright.transpose(1, 0, 2)[::-1],
+    7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
+}
+
 
 def write_image(path: Path, width: int = 32, height: int = 32, seed: int = 0) -> Path:
     """A smooth, colourful RGB image, different for each seed."""

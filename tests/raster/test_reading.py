@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from helpers.commands import ROOT
+from helpers.images import STORED
 from helpers.pictures import write_dicom, write_nifti
 from raster.names import page_paths, split_page
 from raster.picture import Origin, Picture
@@ -20,16 +21,6 @@ from raster.reading import read_header, read_picture, with_channels
 from util.errors import UserError
 
 DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64")
-STORED = {  # by orientation: how the pixels of the upright picture lie in the file
-    1: lambda upright: upright,
-    2: lambda upright: upright[:, ::-1],
-    3: lambda upright: upright[::-1, ::-1],
-    4: lambda upright: upright[::-1],
-    5: lambda upright: upright.transpose(1, 0, 2),
-    6: lambda upright: upright.transpose(1, 0, 2)[::-1],
-    7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
-}
 
 
 def values(dtype: str, channels: int, height: int = 19, width: int = 23) -> np.ndarray:
