@@ -24,7 +24,7 @@ install: $(BIN)/.installed
 $(BIN)/.installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version}")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .[formats,video,live,metrics,tensorboard,test,lint]
+	$(BIN)/python -m pip install --quiet --editable .[all]
 	touch $@
 
 demo: install

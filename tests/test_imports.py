@@ -25,9 +25,12 @@ ALLOWED = {  # room: what of ours it may import
              "options.groups", "options.saved", "options.command_line"),
     "evaluation": ("evaluation", "data", "engine", "metrics", "models", "networks", "options", "pages", "raster",
                    "runs", "util", "opening", "door.commands"),
+    "exporting": ("exporting", "data", "door", "engine", "models", "networks", "options", "pages", "raster", "runs", "util",
+                  "opening"),
+    "studio": ("studio", "data", "door", "engine", "models", "options", "pages", "raster", "runs", "util", "opening"),
     "door": ("door", "data", "engine", "models", "options", "pages", "raster", "runs", "tiles", "util", "opening"),
 }
-OURS = (*ALLOWED, "train", "test", "evaluate", "opening", "bothways", "bothways_commands", "hubconf")
+OURS = (*ALLOWED, "train", "test", "evaluate", "export", "app", "opening", "bothways", "bothways_commands", "hubconf")
 
 
 def imports(path: Path) -> Iterator[str]:

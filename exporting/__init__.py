@@ -1,0 +1,1 @@
+"""A trained generator taken elsewhere: other formats, the Hub, a web page."""

@@ -1,0 +1,1 @@
+"""The app: a page on this machine with rooms for data, training and translating."""
