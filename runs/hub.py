@@ -14,7 +14,7 @@ from pathlib import Path
 from runs.generator_config import require_ours
 from runs.run_folder import CONFIG, TENSORS
 from util.errors import MachineError, UserError
-from util.extra import need
+from util.extra import library
 
 LOG_IN = "`hf auth login` logs in, or the environment's HF_TOKEN holds a token of https://huggingface.co/settings/tokens"
 
@@ -53,7 +53,7 @@ def fetch(address: Address) -> tuple[Path, Address]:
     What is in the cache is used without the network where the address has a commit, or there is no network.
     UserError when there is no such generator, or it may not be read; MachineError when the Hub cannot be reached.
     """
-    download = need("huggingface_hub", str(address), "hub").hf_hub_download
+    download = library("huggingface_hub", "hub", str(address)).hf_hub_download
     with explained(str(address)):
         config = Path(download(address.repo, CONFIG, revision=address.revision or None))
         require_ours(config, str(address))  # before weights that may be large and of no use
@@ -65,7 +65,7 @@ def fetch(address: Address) -> tuple[Path, Address]:
 @contextmanager
 def explained(what: str) -> Iterator[None]:
     """Errors of huggingface_hub in the block become UserError and MachineError. what: is read or written there."""
-    errors = need("huggingface_hub.errors", what, "hub")
+    errors = library("huggingface_hub.errors", "hub", what)
     try:
         yield
     except errors.RevisionNotFoundError:

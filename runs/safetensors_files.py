@@ -9,7 +9,7 @@ from torch import Tensor
 
 from runs.run_folder import CONFIG, TENSORS
 from util.errors import UserError
-from util.extra import need
+from util.extra import library
 from util.files import write_atomically
 
 OURS = "bothways"  # under which our part of the header stands
@@ -19,7 +19,7 @@ MOST_HEADER = 100_000_000  # bytes; the library takes no longer one
 
 def write_safetensors(path: Path, state: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
     """Write a state_dict, with `about` in the header. Raises OSError; UserError without the library."""
-    save = need("safetensors.torch", f"writing {path}", "export").save
+    save = library("safetensors.torch", "export", f"writing {path}").save
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     write_atomically(path, save(tensors, {"format": "pt", OURS: json.dumps(about)}))
 
@@ -27,7 +27,7 @@ def write_safetensors(path: Path, state: Mapping[str, Tensor], about: Mapping[st
 def read_safetensors(path: Path) -> dict[str, Tensor]:
     """The tensors in a file. UserError when it is damaged, or not the one that the config.json beside it was written
     for."""
-    load_file = need("safetensors.torch", f"{path} is a safetensors file, and reading it", "export").load_file
+    load_file = library("safetensors.torch", "export", f"{path} is a safetensors file, and reading it").load_file
     try:
         state = load_file(path)
     except Exception as error:  # its own class is known only where it is installed

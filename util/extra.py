@@ -1,17 +1,14 @@
-"""Libraries that not everybody needs: imported when something asks for them."""
+"""Libraries that only some features need: extras of setup.cfg, imported when they are."""
 import importlib
 from types import ModuleType
 
 from util.errors import UserError
 
 
-def need(module: str, what: str, extra: str) -> ModuleType:
-    """The module. UserError, which says what to install, when it is missing.
-
-    what: asks for it, in words that begin a sentence; extra: of ours, which brings it.
-    """
+def library(module: str, extra: str, use: str) -> ModuleType:
+    """The module. UserError, which says what to install, when it is missing. use: what needs it, such as '--to onnx'."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise UserError(f"{what} needs {module.partition('.')[0]}, which cannot be imported ({error}); install it "
-                        f"with: pip install .[{extra}]") from None
+        raise UserError(f"{use} needs {module.partition('.')[0]}, which cannot be imported ({error}); install it with: "
+                        f"pip install .[{extra}]") from None
