@@ -45,7 +45,10 @@ class ExportOptions(RunToExport):
                            common=True)
     num_test: int = option(8, "how many pictures at most", least=1)
     license: str = option("", "the licence to write into the card, such as cc-by-4.0")
+    samples: int = option(3, "of --to hub: how many pictures of the run lie in the folder, each with its translation, "
+                          "for others to see; 0 where they are not yours to publish", least=0)
     push: str = option("", "of --to hub: upload it to this place, USER/REPO (pip install .[hub])")
+    private: bool = option(False, "of --push: make a place that only you see. Left out: as your account has it")
     onnxruntime_web: str = option("", "of --to web: the file onnxruntime-web-VERSION.tgz, for a machine without network")
 
 

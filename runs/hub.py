@@ -99,6 +99,8 @@ def _refusal(what: str, error: Exception) -> UserError | MachineError:
     if code == 403:
         return UserError(f"{what}: the Hub refuses this (403): the token may not do it, or the place is of somebody "
                          f"else; a token that writes is needed to push. {LOG_IN}")
+    if code and 400 <= code < 500 and code not in (408, 429):
+        return UserError(f"{what}: the Hub refuses this ({code}): {_first_line(cause)}")
     return MachineError(f"{what}: the Hub {'answers ' + str(code) if code else 'cannot be reached'}: "
                         f"{_first_line(cause)}")
 
