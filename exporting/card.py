@@ -80,7 +80,8 @@ def _architecture(export: Export) -> dict[str, str]:
         "Generator": f"{facts.netG}, ngf {facts.ngf}, {facts.norm} norm, {facts.parameters:,} parameters",
         "In": f"{facts.input_nc} channels; {_values(facts.input_range)}",
         "Out": f"{facts.output_nc} channels; {_values(facts.output_range)}",
-        "Pictures in a test": f"preprocess {facts.preprocess}, load_size {facts.load_size}, crop_size "
+        "Pictures in a test": "at their own size" if facts.preprocess == "none" else
+                              f"preprocess {facts.preprocess}, load_size {facts.load_size}, crop_size "
                               f"{facts.crop_size}",
         "Saved as": f"{facts.network}, {facts.save}" + (", running means of the weights" if facts.weights == "ema"
                                                         else ""),
@@ -90,8 +91,8 @@ def _architecture(export: Export) -> dict[str, str]:
 
 def _values(text: str) -> str:
     dtype, _, ends = text.rpartition(":")
-    if "," not in ends or ends.startswith("percentile"):
-        return f"which values are -1 and 1: {text}, looked up in the pictures"
+    if "," not in ends:
+        return "which values are -1 and 1 is looked up in each picture (percentile)"
     low, high = ends.split(",")
     return f"the values {low} and {high}{' of ' + dtype if dtype else ''} are -1 and 1"
 

@@ -10,6 +10,7 @@ from typing import Any
 import data
 import models
 from door.translator import Translator
+from exporting.ranges import as_text, ranges_of
 from options.groups import LoggingOptions, TrainCommandOptions
 from options.schema import Group, Option, assemble
 from runs.followed import describe_best
@@ -36,7 +37,7 @@ class Number:
 class Facts:
     """name: of the run; model: that was trained; direction: AtoB or BtoA; network: the generator's name in its run,
     such as G_A; save: which of its saves, in words; weights: raw or ema; netG to dropout: the architecture;
-    input_range, output_range: which values are -1 and 1; preprocess to crop_size: how test.py brings a picture to size;
+    input_range, output_range: which values are -1 and 1, as --input_range takes them, or percentile; preprocess to crop_size: how test.py brings a picture to size;
     dataset: the folder's name alone; images: how many an epoch has, 0 where that is not known; epoch, seen: the last
     epoch that was logged, and the images trained on until then; given: options that the user gave; losses: the last
     ones; validation: of the last epoch that has some; results: what evaluate.py measured of these weights.
@@ -75,6 +76,7 @@ class Facts:
 def gather(translator: Translator) -> Facts:
     """The facts of the run that a translator was opened from."""
     opt, run = translator.opt, open_run(translator.run, translator.options.declared)
+    ranges = ranges_of(opt)
     (network, net), = translator.engine.model.nets.items()
     alone = generator_alone(run.folder)
     lines = list(_lines(run.folder / "metrics.jsonl")) if not alone else []
@@ -86,8 +88,8 @@ def gather(translator: Translator) -> Facts:
         network=read_generator_config(run.folder)[0] if alone else network, save=_save(translator, run),
         weights=opt.weights, netG=opt.netG, ngf=opt.ngf, norm=opt.norm, dropout=has_dropout(net), eval=opt.eval,
         input_nc=opt.input_nc, output_nc=opt.output_nc,
-        input_range=opt.input_range or opt.value_range, output_range=opt.output_range or opt.value_range,
-        preprocess=opt.preprocess, load_size=str(opt.load_size), crop_size=str(opt.crop_size),
+        input_range=as_text(ranges.input), output_range=as_text(ranges.output), preprocess=opt.preprocess,
+        load_size=str(opt.load_size), crop_size=str(opt.crop_size),
         parameters=sum(parameter.numel() for parameter in net.parameters()), version=_version(),
         dataset=_last_part(str(run.options.get("dataroot", ""))), images=_epoch_length(steps),
         epoch=last.get("epoch", 0), seen=last.get("total", 0), given=_given(run),

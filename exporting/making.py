@@ -17,6 +17,7 @@ from exporting.facts import gather
 from exporting.metadata import modes
 from exporting.parity import Parity, compare
 from exporting.pictures import find_pictures
+from exporting.usage import advice
 from options.schema import Options
 from util.errors import UserError
 from util.files import remove, require_places, temporary_beside, write_atomically
@@ -24,12 +25,14 @@ from util.files import remove, require_places, temporary_beside, write_atomicall
 
 @dataclass(frozen=True)
 class Made:
-    """place: of the export; card: the page beside it; modes: how dropout and batch norm behave, by name."""
+    """place: of the export; card: the page beside it; modes: how dropout and batch norm behave, by name; advice: lines
+    for the user."""
 
     place: Path
     card: Path
     modes: dict[str, str]
     parity: Parity
+    advice: list[str]
 
 
 def make(options: Options) -> Made:
@@ -46,8 +49,8 @@ def make(options: Options) -> Made:
     with _aside(place) as target:
         kind.write(export, target)
         parity = compare(export, kind, target)
-        write_atomically(_card_of(target, kind), card(export, kind, parity))
-    return Made(place, _card_of(place, kind), modes(export.net), parity)
+        write_atomically(_card_of(target, kind), card(export, kind, parity, place))
+    return Made(place, _card_of(place, kind), modes(export.net), parity, advice(export, kind, place))
 
 
 def open_export(options: Options) -> Export:

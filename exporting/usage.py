@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exporting import classic_kind
+from exporting import classic_kind, samples
 from exporting.contract import Export, Kind
 from exporting.metadata import LAYOUTS
 
@@ -33,6 +33,16 @@ def usage(export: Export, kind: Kind, place: Path) -> str:
     if kind.NAME == "torchscript":
         return _python("import torch", f'G = torch.jit.load("{name}")', f"output = G(x)  # {layout}")
     return _code("bash", f"python -m http.server --directory {name}") + "\n\nand open http://localhost:8000."
+
+
+def advice(export: Export, kind: Kind, place: Path) -> list[str]:
+    """What the user should be told at once, in lines."""
+    if kind.NAME == "classic":
+        return [f"in the folder of the classic code: {classic_kind.command(export, place)}",
+                *(f"note: {said}" for said in classic_kind.differences(export))]
+    shown = len(samples.names(export)) if kind.NAME == "hub" else 0
+    return [f"note: {place / samples.FOLDER} shows {shown} pictures to whoever gets the folder; --samples 0 leaves them "
+            "out"] if shown else []
 
 
 def _python(*lines: str) -> str:
