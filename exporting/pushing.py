@@ -11,6 +11,8 @@ from runs.hub import LOG_IN, explained
 from util.errors import UserError
 from util.extra import library
 
+EMPTY = (".gitattributes", "README.md")  # what lies in a place that was only just made
+
 
 def require_may_push(opt: ExportOptions) -> None:
     """To be asked before long work. UserError when --push names no place or one that is taken, or nobody is logged in;
@@ -24,7 +26,7 @@ def require_may_push(opt: ExportOptions) -> None:
     with explained(f"--push {opt.push}"):
         hub.HfApi().whoami()
         found = _found(hub, opt.push)
-    if found is not None and not opt.overwrite:
+    if found is not None and not opt.overwrite and {file.rfilename for file in found.siblings} - {*EMPTY}:
         raise UserError(f"--push {opt.push} is there already; give another place, or --overwrite to put this generator "
                         "in the place of what lies there (its history keeps that)")
     if found is not None and opt.private and not found.private:
@@ -39,7 +41,7 @@ def push(folder: Path, opt: ExportOptions) -> str:
     hub = library("huggingface_hub", "hub", "--push")
     with explained(f"--push {opt.push}"):
         api = hub.HfApi()
-        page = api.create_repo(opt.push, private=opt.private or None, exist_ok=opt.overwrite)
+        page = api.create_repo(opt.push, private=opt.private or None, exist_ok=True)
         api.upload_folder(repo_id=opt.push, folder_path=folder, commit_message="A generator, exported by Bothways",
                           delete_patterns=f"{FOLDER}/*")
     return str(page)

@@ -41,8 +41,8 @@ def advice(export: Export, kind: Kind, place: Path) -> list[str]:
         return [f"in the folder of the classic code: {classic_kind.command(export, place)}",
                 *(f"note: {said}" for said in classic_kind.differences(export))]
     shown = len(samples.names(export)) if kind.NAME == "hub" else 0
-    return [f"note: {place / samples.FOLDER} shows {shown} pictures to whoever gets the folder; --samples 0 leaves them "
-            "out"] if shown else []
+    return [f"note: {place / samples.FOLDER} shows {shown} pictures to whoever gets the folder; --samples 0 leaves "
+            "them out"] if shown else []
 
 
 def _python(*lines: str) -> str:

@@ -84,10 +84,10 @@ def explained(what: str) -> Iterator[None]:
     except errors.EntryNotFoundError:
         raise UserError(f"{what} holds no {CONFIG} with {TENSORS}; expected a generator that export.py --to hub wrote. "
                         "Weights in another form are downloaded, and given as a file") from None
-    except errors.HFValidationError as error:
-        raise UserError(f"{what}: {_first_line(error)}") from None
     except (errors.HfHubHTTPError, errors.HTTPError, errors.OfflineModeIsEnabled, RuntimeError) as error:
         raise _refusal(what, error) from None
+    except ValueError as error:  # a name, or the front matter of a card, that the Hub does not take
+        raise UserError(f"{what}: {' '.join(str(error).split())}") from None
 
 
 def _refusal(what: str, error: Exception) -> UserError | MachineError:

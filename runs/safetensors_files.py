@@ -21,7 +21,7 @@ def write_safetensors(path: Path, state: Mapping[str, Tensor], about: Mapping[st
     """Write a state_dict, with `about` in the header. Raises OSError; UserError without the library."""
     save = library("safetensors.torch", "export", f"writing {path}").save
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-    write_atomically(path, save(tensors, {"format": "pt", OURS: json.dumps(about)}))
+    write_atomically(path, save(tensors, {OURS: json.dumps(about)}))  # of several entries the order would be random
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
