@@ -36,7 +36,8 @@ def _given(loader: Loader, count: int, lab: bool) -> Iterator[Given]:
     """lab: whether the dataset gives lightness and colours."""
     for batch in loader.first(min(count, loader.images)):
         units = to_rgb(batch["A"], batch["B"]) if lab else batch["A"]
-        yield Given(Path(batch["A_paths"][0]).name, units)
+        height, width = batch["A_kept"][0].tolist() if "A_kept" in batch else units.shape[2:]
+        yield Given(Path(batch["A_paths"][0]).name, units[:, :, :height, :width])
 
 
 def _options_of_pictures(opt: ExportOptions, taken: Options, run: TrainedRun) -> Options:
