@@ -39,6 +39,8 @@ def generator_alone(place: Path) -> Path | None:
 def is_safetensors(path: Path) -> bool:
     """Whether a file begins as safetensors do: with the length of a header in JSON."""
     try:
+        if not path.is_file():  # to open a pipe would wait for its other end
+            return False
         with open(path, "rb") as file:
             return file.read(10)[8:] == b'{"'
     except OSError:

@@ -102,8 +102,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     without the statistics that instance norms carried in early versions. Code in a file is never run. UserError when
     it is no state_dict.
     """
-    if is_safetensors(path):
-        return read_safetensors(path)
+    state = read_safetensors(path) if is_safetensors(path) else _unpickled(path)
+    state = {key.removeprefix("module."): value for key, value in state.items()}
+    return {key: value for key, value in state.items() if not _is_stale(key, state)}
+
+
+def _unpickled(path: Path) -> dict[str, Tensor]:
+    """The state_dict in a file of torch.save, as it is there."""
     with _opened(path) as file, warnings.catch_warnings(action="ignore"):  # the error says it all
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
@@ -118,8 +123,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if quantised:
         raise UserError(f"{path} holds quantised tensors ({', '.join(quantised[:4])}); "
                         "expected the weights of the network before it was quantised")
-    state = {key.removeprefix("module."): value for key, value in state.items()}
-    return {key: value for key, value in state.items() if not _is_stale(key, state)}
+    return dict(state)
 
 
 @contextmanager
