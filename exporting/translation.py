@@ -90,7 +90,9 @@ class AnySize(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2], x.shape[3]
         rows, columns = (reflection(side, self.multiple, self.fewest) for side in (height, width))
-        return self.net(x.index_select(2, rows).index_select(3, columns))[:, :, :height, :width]
+        made = self.net(x.index_select(2, rows).index_select(3, columns))
+        # not a slice, whose strides torch.export would compare with those of a whole, and guard that they differ
+        return made.index_select(2, torch.arange(height)).index_select(3, torch.arange(width))
 
 
 def reflection(length: int, multiple: int, fewest: int) -> Tensor:
