@@ -50,6 +50,17 @@ class Lightness(nn.Module):
         return to_rgb(lightness, self.net(lightness))
 
 
+class Half(nn.Module):
+    """A net in 16 bits, fp16; what goes in and comes out has 32."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net.half()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x.half()).float()
+
+
 class Scaled(nn.Module):
     """Values in (N, C, H, W) to [-1, 1], through the net, and back to values; NaN, no data, is black to the net."""
 
@@ -111,6 +122,8 @@ def translation(export: Export) -> nn.Module:
     """The module for what the export was asked to take and give (--io), in the mode of test.py; its own copy."""
     options, opt = export.translator.options, export.translator.opt
     net: nn.Module = with_plain_norms(copy.deepcopy(export.net)).requires_grad_(False)
+    if export.opt.precision == "fp16":
+        net = Half(net)
     if opt.model == "colorization":
         net = Lightness(net)
     net = AnySize(net, *image_sizes(options, training=False))
