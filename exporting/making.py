@@ -80,7 +80,7 @@ def place_of(export: Export, kind: Kind) -> Path:
 
 
 def _card_of(place: Path, kind: Kind) -> Path:
-    return place.with_name(f"{place.stem}.card.md") if kind.ENDING else place / "README.md"
+    return place.with_name(f"{place.name}.card.md") if kind.ENDING else place / "README.md"
 
 
 def _refuse_general(opt: ExportOptions, kind: Kind) -> None:

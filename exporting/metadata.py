@@ -1,6 +1,8 @@
 """What an export says of itself, in its file."""
 from __future__ import annotations
 
+import json
+
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -38,3 +40,8 @@ def metadata(export: Export) -> dict[str, str]:
             "input_range": as_text(ranges.input), "output_range": as_text(ranges.output),
             "sizes": "any", "padding": f"by reflection to multiples of {multiple}, at least {least}; cropped back",
             **modes(export.net)}
+
+
+def as_json(values: dict[str, str]) -> str:
+    """Metadata as text of a file."""
+    return json.dumps(values, indent=1)

@@ -50,6 +50,17 @@ class Lightness(nn.Module):
         return to_rgb(lightness, self.net(lightness))
 
 
+class Half(nn.Module):
+    """A net in 16 bits, fp16; what goes in and comes out has 32."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net.half()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x.half()).float()
+
+
 class Scaled(nn.Module):
     """Values in (N, C, H, W) to [-1, 1], through the net, and back to values; NaN, no data, is black to the net."""
 
@@ -90,7 +101,9 @@ class AnySize(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2], x.shape[3]
         rows, columns = (reflection(side, self.multiple, self.fewest) for side in (height, width))
-        return self.net(x.index_select(2, rows).index_select(3, columns))[:, :, :height, :width]
+        made = self.net(x.index_select(2, rows).index_select(3, columns))
+        # not a slice, whose strides torch.export would compare with those of a whole, and guard that they differ
+        return made.index_select(2, torch.arange(height)).index_select(3, torch.arange(width))
 
 
 def reflection(length: int, multiple: int, fewest: int) -> Tensor:
@@ -109,6 +122,8 @@ def translation(export: Export) -> nn.Module:
     """The module for what the export was asked to take and give (--io), in the mode of test.py; its own copy."""
     options, opt = export.translator.options, export.translator.opt
     net: nn.Module = with_plain_norms(copy.deepcopy(export.net)).requires_grad_(False)
+    if export.opt.precision == "fp16":
+        net = Half(net)
     if opt.model == "colorization":
         net = Lightness(net)
     net = AnySize(net, *image_sizes(options, training=False))
