@@ -18,8 +18,8 @@ def main(argv: list[str] | None = None) -> None:
         opt = read_line(sys.argv[1:] if argv is None else argv, (__doc__ or "").splitlines()[0])
         from exporting.making import make  # torch comes only from here on: --help answers at once
         made = make(opt)
-        say(made.notices)
-        print(made.table)
+        say(f"{name.replace('_', ' ')}: {mode}" for name, mode in made.modes.items())
+        print(made.parity.table())
         print(f"card: {made.card}")
         print(f"export: {made.place}")
 

@@ -1,0 +1,116 @@
+"""ONNX: one file for onnxruntime, browsers and phones."""
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from exporting.command_line import ExportOptions
+from exporting.contract import Export, Function
+from exporting.crossing import Crossing
+from exporting.metadata import metadata
+from exporting.precisions import TOLERANCES, in_precision
+from exporting.translation import dynamic_sizes, example, translation
+from util.errors import UserError
+from util.extra import library
+
+NAME, ENDING, EXTRA, SEEDED = "onnx", ".onnx", "export", False
+MOST = 2**31 - 2**20  # bytes of a protobuf
+
+
+def refuse(opt: ExportOptions) -> None:
+    """UserError when a library is missing."""
+    for module in ("onnx", "onnxscript", "onnxruntime"):
+        library(module, EXTRA, f"--to {opt.to}")
+
+
+def tolerance(opt: ExportOptions) -> float:
+    """That of the precision."""
+    return TOLERANCES[opt.precision]
+
+
+def write(export: Export, target: Path) -> None:
+    """The graph of `translation`: input 'input', output 'output', any batch, height and width; metadata_props filled.
+
+    UserError when it is larger than an ONNX file can be.
+    """
+    import onnx
+
+    size = sum(value.nbytes for value in export.net.state_dict().values())
+    if size > MOST:
+        raise UserError(f"the generator has {size / 2**30:.1f} GiB of weights, and an ONNX file holds 2; give --to "
+                        "torch_export")
+    model = in_precision(_graph(export), export)
+    onnx.helper.set_model_props(model, metadata(export))
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, target)
+
+
+def open(target: Path, export: Export) -> Function:
+    """The file in onnxruntime, on the CPU, with its noise turned off."""
+    import onnx
+
+    run = session(onnx_without_noise(onnx.load(target)).SerializeToString())
+    return Crossing.of(export).around(run)
+
+
+def session(source: bytes | str) -> Function:
+    """A graph in onnxruntime as a function of its input. source: its bytes, or its file."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    opened = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+    def run(x: Tensor) -> Tensor:
+        (made,) = opened.run(None, {"input": np.ascontiguousarray(x.numpy())})
+        return torch.from_numpy(made)
+    return run
+
+
+def onnx_without_noise(model: Any) -> Any:
+    """The model with its dropout turned off, in place."""
+    import onnx
+
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(False), "no_noise"))
+    for node in model.graph.node:
+        if node.op_type == "Dropout" and len(node.input) == 3:
+            node.input[2] = "no_noise"
+    return model
+
+
+def _graph(export: Export) -> Any:
+    """The ONNX model, without what the exporter notes of this machine."""
+    module, x = translation(export), example(export)
+    with warnings.catch_warnings(action="ignore"), _quiet(), torch.no_grad():
+        program = torch.onnx.export(module, (x,), dynamo=True, dynamic_shapes=(dynamic_sizes(export.opt.io),),
+                                    input_names=["input"], output_names=["output"], verbose=False)
+    assert program is not None
+    model = program.model_proto
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.functions):
+        if hasattr(part, "metadata_props"):
+            del part.metadata_props[:]
+        part.doc_string = ""
+    return model
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Without the words of the exporter, whose steps the user did not ask for."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    with contextlib.redirect_stdout(io.StringIO()):
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
