@@ -162,7 +162,7 @@ async function live(mine) {
   try {
     await engine.free;
     idle();
-    for (let last = performance.now(); video === mine;) {
+    for (let began = performance.now(), frames = 0; video === mine;) {
       if (document.hidden) await new Promise(done => addEventListener("visibilitychange", done, { once: true }));
       const size = within([mine.videoWidth, mine.videoHeight], Number(controls.live.value));
       const taken = pixels(mine, size), input = new ImageData(taken.data.slice(), ...size);
@@ -171,9 +171,11 @@ async function live(mine) {
       lay(made);
       show(before, input);
       reveal(made);
-      const now = performance.now();
-      element("pace").textContent = `${across(made)}, ${(1000 / (now - last)).toFixed(1)} pictures a second`;
-      last = now;
+      const passed = performance.now() - began;
+      frames++;
+      if (passed < 1000) continue;  // a number that stands for a second can be read
+      element("pace").textContent = `${across(made)}: ${(1000 * frames / passed).toFixed(1)} pictures a second`;
+      [began, frames] = [performance.now(), 0];
     }
   } catch (error) {
     if (video !== mine) return;
