@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from exporting.command_line import ExportOptions
+from exporting.captured import captured, exporter_ready
 from exporting.contract import Export, Function
 from exporting.crossing import Crossing
 from exporting.metadata import metadata
 from exporting.precisions import TOLERANCES, in_precision
-from exporting.translation import dynamic_sizes, example, translation
 from util.errors import UserError
 from util.extra import library
 
@@ -67,6 +67,7 @@ def session(source: bytes | str) -> Function:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # errors
     opened = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
     def run(x: Tensor) -> Tensor:
@@ -79,19 +80,19 @@ def onnx_without_noise(model: Any) -> Any:
     """The model with its dropout turned off, in place."""
     import onnx
 
-    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(False), "no_noise"))
-    for node in model.graph.node:
-        if node.op_type == "Dropout" and len(node.input) == 3:
-            node.input[2] = "no_noise"
+    dropouts = [node for node in model.graph.node if node.op_type == "Dropout" and len(node.input) == 3]
+    if dropouts:
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(False), "no_noise"))
+    for node in dropouts:
+        node.input[2] = "no_noise"
     return model
 
 
 def _graph(export: Export) -> Any:
     """The ONNX model, without what the exporter notes of this machine."""
-    module, x = translation(export), example(export)
-    with warnings.catch_warnings(action="ignore"), _quiet(), torch.no_grad():
-        program = torch.onnx.export(module, (x,), dynamo=True, dynamic_shapes=(dynamic_sizes(export.opt.io),),
-                                    input_names=["input"], output_names=["output"], verbose=False)
+    with exporter_ready(), warnings.catch_warnings(action="ignore"), _quiet():
+        program = torch.onnx.export(captured(export), dynamo=True, input_names=["input"], output_names=["output"],
+                                    verbose=False)
     assert program is not None
     model = program.model_proto
     for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.functions):
