@@ -17,6 +17,7 @@ from exporting.captured import captured, exporter_ready
 from exporting.contract import Export, Function
 from exporting.crossing import Crossing
 from exporting.metadata import metadata
+from exporting.onnx_noise import spell_dropout, without_noise
 from exporting.precisions import TOLERANCES, in_precision
 from util.errors import UserError
 from util.extra import library
@@ -57,7 +58,7 @@ def open(target: Path, export: Export) -> Function:
     """The file in onnxruntime, on the CPU, with its noise turned off."""
     import onnx
 
-    run = session(onnx_without_noise(onnx.load(target)).SerializeToString())
+    run = session(without_noise(onnx.load(target)).SerializeToString())
     return Crossing.of(export).around(run)
 
 
@@ -76,18 +77,6 @@ def session(source: bytes | str) -> Function:
     return run
 
 
-def onnx_without_noise(model: Any) -> Any:
-    """The model with its dropout turned off, in place."""
-    import onnx
-
-    dropouts = [node for node in model.graph.node if node.op_type == "Dropout" and len(node.input) == 3]
-    if dropouts:
-        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(False), "no_noise"))
-    for node in dropouts:
-        node.input[2] = "no_noise"
-    return model
-
-
 def _graph(export: Export) -> Any:
     """The ONNX model, without what the exporter notes of this machine."""
     with exporter_ready(), warnings.catch_warnings(action="ignore"), _quiet():
@@ -99,7 +88,7 @@ def _graph(export: Export) -> Any:
         if hasattr(part, "metadata_props"):
             del part.metadata_props[:]
         part.doc_string = ""
-    return model
+    return spell_dropout(model)
 
 
 @contextlib.contextmanager
