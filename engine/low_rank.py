@@ -1,5 +1,5 @@
 """Gradients sent as products of small matrices: PowerSGD (Vogels, Karimireddy, Jaggi 2019), as torch implements it."""
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -29,7 +29,8 @@ class LowRank(PowerSGDState):
 
     def state(self) -> dict[str, Any]:
         """All that going on needs: tensors and plain data."""
-        name, keys, *rest = self.rng.get_state()
+        random: Any = self.rng.get_state()
+        name, keys, *rest = random
         return {"steps": self.iter, "random": [name, torch.from_numpy(keys.astype("int64")), *rest], **self.memory()}
 
     def memory(self) -> dict[str, dict[int, Tensor]]:
