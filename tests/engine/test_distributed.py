@@ -14,7 +14,10 @@ from helpers.commands import ROOT, load_command
 from helpers.images import read_pixels, write_pairs
 from helpers.several import ended, ranks, started, torchrun, train_line, wait_for
 from helpers.trainings import fingerprint, same
+from options.command_line import parse
+from options.schema import OptionError
 from runs.state_file import LATEST, read_state
+from train import COMMAND, make_engine
 
 pytestmark = pytest.mark.slow
 
@@ -160,9 +163,15 @@ def test_another_number_of_processes_goes_on_with_a_notice(whole: Path, dataset:
 
 
 def test_the_clock_stops_all_and_torchrun_starts_none_anew(dataset: Path):
-    line = train_line(dataset, "clock", "--n_epochs 1000 --max_minutes 0.01")
+    line = train_line(dataset, "clock", "--n_epochs 1000 --max_minutes 0.01 --grad_compress bf16")
     with started(torchrun(f"{TWO} --max_restarts 1", *line), dataset) as process:
         code, out = ended(process)
     assert code == 0, out
     assert out.count("stopped by --max_minutes 0.01; --continue_train goes on from here") == 1, out
     assert (dataset / "checkpoints/clock/latest_state.pth").is_file()
+
+
+def test_remembered_gradients_and_changing_scales_exclude_each_other():
+    opt = parse(COMMAND, "--dataroot x --grad_compress powersgd --precision fp16 --ngf 2 --ndf 2".split())
+    with pytest.raises(OptionError, match="--precision fp16 scales them otherwise"):
+        make_engine(opt, torch.device("cpu"))
