@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from exporting.command_line import ExportOptions
+from engine.noise import draws_noise
 from exporting.captured import captured, exporter_ready
 from exporting.contract import Export, Function
 from exporting.crossing import Crossing
@@ -55,11 +56,16 @@ def write(export: Export, target: Path) -> None:
 
 
 def open(target: Path, export: Export) -> Function:
-    """The file in onnxruntime, on the CPU, with its noise turned off."""
+    """The file in onnxruntime, on the CPU, with its noise turned off. UserError when it had none, and should."""
     import onnx
 
-    run = session(without_noise(onnx.load(target)).SerializeToString())
-    return Crossing.of(export).around(run)
+    crossing = Crossing.of(export)
+    if draws_noise([export.net]):
+        noisy, x = crossing.around(session(str(target))), export.pictures[0].units
+        if torch.equal(noisy(x), noisy(x)):
+            raise UserError("onnxruntime leaves out the dropout of this generator, which is its noise; give --eval for "
+                            "an export without it, or --to torch_export")
+    return crossing.around(session(without_noise(onnx.load(target)).SerializeToString()))
 
 
 def session(source: bytes | str) -> Function:

@@ -22,16 +22,21 @@ def spell_dropout(model: Any) -> Any:
     values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for number, node in enumerate(found):
         x, ratio, _ = node.input
-        result, share = node.output[0], f"{SHARE}{number}"
-        noise, stays, zero = (f"{share}_{name}" for name in ("noise", "stays", "zero"))
-        graph.initializer.extend([array(np.float32(1 - values[ratio]), share), array(np.float32(0), zero)])
+        share = f"{SHARE}{number}"
+        graph.initializer.append(array(np.float32(1 - values[ratio]), share))
+
+        def step(kind: str, inputs: list[str], name: str, output: str = "", share: str = share, **how: Any) -> Any:
+            return make(kind, inputs, [output or f"{share}_{name}"], f"{share}_{name}", **how)
+
         place = list(graph.node).index(node)
         graph.node.remove(node)
         for offset, written in enumerate((
-                make("RandomUniformLike", [x], [noise], noise, dtype=onnx.TensorProto.FLOAT),
-                make("Less", [noise, share], [stays], stays),
-                make("Div", [x, share], [f"{share}_scaled"], f"{share}_scaled"),
-                make("Where", [stays, f"{share}_scaled", zero], [result], f"{share}_result"))):
+                step("RandomUniformLike", [x], "noise", dtype=onnx.TensorProto.FLOAT),
+                step("Less", [f"{share}_noise", share], "stays"),
+                step("Cast", [f"{share}_stays"], "ones", to=onnx.TensorProto.FLOAT),
+                step("Div", [f"{share}_ones", share], "factors"),
+                step("CastLike", [f"{share}_factors", x], "mask"),
+                step("Mul", [x, f"{share}_mask"], "result", node.output[0]))):
             graph.node.insert(place + offset, written)
     used = {name for node in graph.node for name in node.input}
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
@@ -44,7 +49,7 @@ def without_noise(model: Any) -> Any:
     import onnx
 
     for tensor in model.graph.initializer:
-        if tensor.name.startswith(SHARE) and not tensor.name.endswith("_zero"):
+        if tensor.name.startswith(SHARE):
             kind = onnx.numpy_helper.to_array(tensor).dtype
             tensor.CopyFrom(onnx.numpy_helper.from_array(np.ones((), kind), tensor.name))
     return model
