@@ -22,7 +22,7 @@ PACKAGE = f"onnxruntime-web-{VERSION}.tgz"
 
 
 def package(given: str) -> Path:
-    """The file of the package, whole. given: --onnxruntime_web, or '': that of the cache, brought if need be, with a bar.
+    """The file of the package, whole. given: --onnxruntime_web; '': that of the cache, brought, with a bar, if need be.
 
     UserError when the file that was given is another one, MachineError when the network does not give it.
     """

@@ -176,8 +176,8 @@ def test_a_dropped_picture_becomes_what_python_makes_of_it_and_nothing_comes_fro
 
 def test_the_command_says_what_it_wrote_and_how_it_is_opened(site):
     assert {path.name for path in site.folder.iterdir()} == {
-        "LICENSE.onnxruntime-web.txt", "README.md", "camera.mjs", "engine.mjs", "index.html", "model.json", "model.onnx",
-        "page.css", "page.mjs", "pictures.mjs", "telling.mjs", "worker.mjs", *web_kind.RUNTIME}
+        "LICENSE.onnxruntime-web.txt", "README.md", "camera.mjs", "engine.mjs", "index.html", "model.json",
+        "model.onnx", "page.css", "page.mjs", "pictures.mjs", "telling.mjs", "worker.mjs", *web_kind.RUNTIME}
     assert f"open it: python -m http.server 8000 --bind 127.0.0.1 --directory {site.folder}" in site.told
     assert "onnxruntime-web 1.30.0 26.9 MB" in site.told and "web       fp32" in site.told
     assert "Copyright (c) Microsoft Corporation" in (site.folder / "LICENSE.onnxruntime-web.txt").read_text()
