@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from exporting.command_line import ExportOptions
+from engine.noise import draws_noise
 from exporting.captured import captured, exporter_ready
 from exporting.contract import Export, Function
 from exporting.crossing import Crossing
 from exporting.metadata import metadata
+from exporting.onnx_noise import spell_dropout, without_noise
 from exporting.precisions import TOLERANCES, in_precision
 from util.errors import UserError
 from util.extra import library
@@ -54,11 +56,16 @@ def write(export: Export, target: Path) -> None:
 
 
 def open(target: Path, export: Export) -> Function:
-    """The file in onnxruntime, on the CPU, with its noise turned off."""
+    """The file in onnxruntime, on the CPU, with its noise turned off. UserError when it had none, and should."""
     import onnx
 
-    run = session(onnx_without_noise(onnx.load(target)).SerializeToString())
-    return Crossing.of(export).around(run)
+    crossing = Crossing.of(export)
+    if draws_noise([export.net]):
+        noisy, x = crossing.around(session(str(target))), export.pictures[0].units
+        if torch.equal(noisy(x), noisy(x)):
+            raise UserError("onnxruntime leaves out the dropout of this generator, which is its noise; give --eval for "
+                            "an export without it, or --to torch_export")
+    return crossing.around(session(without_noise(onnx.load(target)).SerializeToString()))
 
 
 def session(source: bytes | str) -> Function:
@@ -76,18 +83,6 @@ def session(source: bytes | str) -> Function:
     return run
 
 
-def onnx_without_noise(model: Any) -> Any:
-    """The model with its dropout turned off, in place."""
-    import onnx
-
-    dropouts = [node for node in model.graph.node if node.op_type == "Dropout" and len(node.input) == 3]
-    if dropouts:
-        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(False), "no_noise"))
-    for node in dropouts:
-        node.input[2] = "no_noise"
-    return model
-
-
 def _graph(export: Export) -> Any:
     """The ONNX model, without what the exporter notes of this machine."""
     with exporter_ready(), warnings.catch_warnings(action="ignore"), _quiet():
@@ -99,7 +94,7 @@ def _graph(export: Export) -> Any:
         if hasattr(part, "metadata_props"):
             del part.metadata_props[:]
         part.doc_string = ""
-    return model
+    return spell_dropout(model)
 
 
 @contextlib.contextmanager
