@@ -49,8 +49,8 @@ def test_every_link_and_file_in_the_docs_exists(page: Path):
     text = page.read_text()
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     links = [page.parent / link for link in re.findall(r'\]\(([^)#:"]+)\)', prose)]
-    rooms = ("data|datasets|docs|door|engine|evaluation|exporting|metrics|models|networks|options|pages|recipes|runs|scripts|"
-             "tests|util")
+    rooms = ("data|datasets|docs|door|engine|evaluation|exporting|metrics|models|networks|options|pages|recipes|runs|"
+             "scripts|tests|util")
     files = re.findall(rf"`((?:{rooms})/[\w/.]+\.\w+)`", text)
     named = [ROOT / name for name in files if not re.search("xyz|percept", name)]
     assert [str(path) for path in links + named if not path.exists()] == []
