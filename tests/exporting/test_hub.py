@@ -63,7 +63,8 @@ def test_what_one_pushes_another_reads_with_an_empty_cache(hub, push, tmp_path):
             "numpy.save('there.npy', numpy.asarray(G(sys.argv[1])))")
     quiet = {name: value for name, value in os.environ.items() if name != "HF_TOKEN"}
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "photos/secret_name.png")], check=True, env={
-        **quiet, "PYTHONPATH": str(ROOT), "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"})
+        **quiet, "PYTHONPATH": str(ROOT), "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_DISABLE_XET": "1"})
     wanted = bothways.load(run, device="cpu")(tmp_path / "photos/secret_name.png")
     np.testing.assert_array_equal(np.load("there.npy"), np.asarray(wanted))
     fetched = [asked.rpartition("/")[2] for asked in hub.asked if asked.startswith("GET /ann/maps/resolve/")]
@@ -91,7 +92,8 @@ def test_a_revision_is_read_and_without_network_the_cache(hub, push, tmp_path, m
     push("--push ann/maps")
     first = hub.repos["ann/maps"].newest
     save_run(Path("checkpoints/other"), norm="none")
-    export.main(f"--name other --to hub --output other --dataroot {tmp_path}/photos --push ann/maps --overwrite".split())
+    place = "--push ann/maps --overwrite"
+    export.main(f"--name other --to hub --output other --dataroot {tmp_path}/photos {place}".split())
     assert bothways.load("hf://ann/maps").opt.norm == "none"
     assert bothways.load(f"hf://ann/maps@{first}").opt.norm == "instance"
     assert bothways.load(Path("hf://ann/maps")).opt.norm == "none"

@@ -87,11 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(self.path.partition("?")[0])
         self.hub.asked.append(f"{self.command} {path}")
-        length = int(self.headers.get("Content-Length", 0))
-        if "chunked" in self.headers.get("Transfer-Encoding", ""):
-            body = self._chunks()
-        else:
-            body = self.rfile.read(length)
+        chunked = "chunked" in self.headers.get("Transfer-Encoding", "")
+        body = self._chunks() if chunked else self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
             if self.hub.answer:
                 raise _Refused(self.hub.answer)
@@ -126,8 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
                 raise _Refused(400)
             self.hub.large[found[1]] = body
             return {}, b""
-        return {"Content-Type": "application/json"}, _json(self._api(path, json.loads(body) if body[:1] == b"{" and (
-            not path.endswith("/commit/main")) else body))
+        asked = body if path.endswith("/commit/main") or not body else json.loads(body)  # a commit has many lines
+        return {"Content-Type": "application/json"}, _json(self._api(path, asked))
 
     def _file(self, name: str, revision: str, path: str) -> tuple[dict[str, str], bytes]:
         sha, files = self._commit(name, revision)
@@ -172,8 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
             return [{"type": "file", "path": file, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
                     for file, content in self._repo(found[1]).files.items()]
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/preupload/main", path):
-            return {"files": [{"path": file["path"], "shouldIgnore": False, "uploadMode": "lfs" if file["path"].endswith(
-                LARGE) else "regular"} for file in body["files"]]}
+            return {"files": [{"path": file["path"], "shouldIgnore": False, "uploadMode": "lfs" if
+                               file["path"].endswith(LARGE) else "regular"} for file in body["files"]]}
         if path.endswith(".git/info/lfs/objects/batch"):
             return {"transfer": "basic", "objects": [{**one, "actions": {"upload": {
                 "href": f"{self.hub.url}/lfs/{one['oid']}"}}} for one in body["objects"]]}

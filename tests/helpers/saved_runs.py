@@ -25,13 +25,14 @@ def lively_generator(netG: str, norm: str, dropout: bool, input_nc: int = 3, out
 def save_run(folder: Path, netG: str = "resnet_6blocks", norm: str = "instance", dropout: bool = False,
              nets: tuple[str, ...] = ("G",), **options: Any) -> Path:
     """A run's folder with these networks and options; those of `options` count as given."""
-    sides = {name: options.get(name, 3) for name in ("input_nc", "output_nc")}
+    sides = options.get("input_nc", 3), options.get("output_nc", 3)
     folder.mkdir(parents=True)
     save_nets(folder, "latest", {
-        name: lively_generator(netG, norm, dropout, seed=seed, **(sides if not name.endswith("_B") else {
-            "input_nc": sides["output_nc"], "output_nc": sides["input_nc"]})) for seed, name in enumerate(nets, start=1)})
+        name: lively_generator(netG, norm, dropout, *(sides[::-1] if name.endswith("_B") else sides), seed)
+        for seed, name in enumerate(nets, start=1)})
     given = {"model": "cycle_gan" if "G_A" in nets else "pix2pix", "netG": netG, "ngf": 4, "norm": norm,
-             "no_dropout": not dropout, "preprocess": "none", "direction": "AtoB", **sides, **options}
+             "no_dropout": not dropout, "preprocess": "none", "direction": "AtoB", "input_nc": sides[0],
+             "output_nc": sides[1], **options}
     rows = {name: {"value": value, "source": "command line"} for name, value in given.items()}
     (folder / "train_opt.json").write_text(json.dumps(rows))
     return folder
