@@ -108,6 +108,7 @@ function notes(bitmap, [width, height]) {
 function allow(done) {
   controls.save.disabled = !done;
   controls.again.disabled = !done || !picture;
+  controls.again.hidden = !model.noise;
 }
 
 // Gives the stage the shape of a picture, and a place on the page.

@@ -73,8 +73,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with chromium(tmp_path_factory.mktemp("profile"), *FLAGS) as window:
+    """A browser without network. Fails where a page, or its worker, asked for something from elsewhere."""
+    log = tmp_path_factory.mktemp("log") / "net.json"
+    with chromium(tmp_path_factory.mktemp("profile"), *FLAGS, f"log-net-log={log}") as window:
         yield window
+    asked = [event["params"] for event in json.loads(log.read_text())["events"] if "url" in event.get("params", {})]
+    asked = [ask["url"] for ask in asked if "http://localhost:" in str(ask.get("initiator"))]
+    assert {url.rpartition("/")[2] for url in asked} >= {"page.css", "worker.mjs", *web_kind.RUNTIME}
+    assert [url for url in asked if not url.startswith(("http://localhost:", "blob:http://localhost:"))] == []
 
 
 @pytest.fixture(scope="module")
@@ -157,23 +163,17 @@ def node(*words: object) -> object:
     return onnx.helper.make_node(*words)
 
 
-def test_a_dropped_picture_becomes_what_python_makes_of_it_and_nothing_comes_from_elsewhere(site, tmp_path):
-    log = tmp_path / "net.json"
-    with chromium(tmp_path / "profile", *FLAGS, f"log-net-log={log}") as browser, serving(site.folder) as address:
-        open_page(browser, address)
-        said = give(browser, site.photo)
-        made = pixels(browser)
-        assert [line for line in browser.console() if NO_GPU not in line] == []
+def test_a_dropped_picture_becomes_what_python_makes_of_it(site, page):
+    said = give(page, site.photo)
+    assert [line for line in page.console() if NO_GPU not in line] == []
+    made = pixels(page)
     expected = np.asarray(bothways.load(site.run, device="cpu")(site.photo)).astype(int)
     assert made.shape == expected.shape == (37, 45, 3)
     assert np.abs(made - expected).max() <= 1 and expected.std() > 10
     assert "photo.png: 45 × 37 px, translated in" in said and "with WASM, 1 thread." in said
-    asked = [event["params"] for event in json.loads(log.read_text())["events"] if "url" in event.get("params", {})]
-    asked = [ask["url"] for ask in asked if address in str(ask.get("initiator"))]  # the worker's too
-    assert {url.rpartition("/")[2] for url in asked} >= {"model.onnx", "worker.mjs", *web_kind.RUNTIME}
-    assert [url for url in asked if not url.startswith((address, f"blob:{address}"))] == []
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_wrote_and_how_it_is_opened(site):
     assert {path.name for path in site.folder.iterdir()} == {
         "LICENSE.onnxruntime-web.txt", "README.md", "camera.mjs", "engine.mjs", "index.html", "model.json",
@@ -183,6 +183,17 @@ def test_the_command_says_what_it_wrote_and_how_it_is_opened(site):
     assert facts == {"Model": "pix2pix, resnet_6blocks, AtoB, epoch latest"}
     assert "onnxruntime-web 1.30.0 26.9 MB" in site.told and "web       fp32" in site.told
     assert "Copyright (c) Microsoft Corporation" in (site.folder / "LICENSE.onnxruntime-web.txt").read_text()
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_there_stays(site, tmp_path, failure):
+    line = [f"--checkpoints_dir={site.run.parent}", "--name=maps", f"--dataroot={site.photo}", "--to=web"]
+    code, told = failure(export.main, [*line, str(site.folder)])
+    assert code == 2 and f"{site.folder} is there already; give another --output, or --overwrite" in told
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    code, told = failure(export.main, [*line, str(tmp_path / "mine"), "--overwrite"])
+    assert code == 2 and "is no folder of an export" in told and (tmp_path / "mine" / "thesis.txt").exists()
 
 
 def test_pictures_of_all_kinds_are_read_as_python_reads_them(site, page, tmp_path):
@@ -229,6 +240,21 @@ def test_sizes(site, page, tmp_path):
     wait(page, "translated in")
     choose(page, "most", 512)
     assert "large.png: 512 × 256 px" in wait(page, "translated in")
+
+
+def test_what_takes_long_can_be_stopped(site, page, tmp_path):
+    choose(page, "most", 2000)
+    give(page, write_image(tmp_path / "large.png", 1600, 1600), word="")
+    for _ in range(300):
+        if page.js("return document.querySelector('[name=stop]').checkVisibility()"):
+            break
+        time.sleep(0.02)
+    assert page.texts("#busy output")[0].startswith("Translating 1600 × 1600 px")
+    page.js("document.querySelector('[name=stop]').click()")
+    wait(page, "Stopped.")
+    choose(page, "most", 512)
+    assert "large.png: 512 × 512 px, translated in" in wait(page, "translated in")
+    assert "photo.png: 45 × 37 px" in give(page, site.photo)
 
 
 def test_what_is_no_picture_is_told_in_words(site, page, tmp_path):
