@@ -7,14 +7,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.fx.experimental._config
 
 from exporting.contract import Export
 from exporting.translation import dynamic_sizes, example, translation
 
 
 def captured(export: Export) -> torch.export.ExportedProgram:
-    """The graph of what the export was asked to take and give."""
-    with exporter_ready(), warnings.catch_warnings(action="ignore"):
+    """The graph of what the export was asked to take and give.
+
+    torch.export would assume that no side is 1 inside of the network where it is not in the example: here it must not.
+    """
+    any_size = torch.fx.experimental._config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+    with exporter_ready(), any_size, warnings.catch_warnings(action="ignore"):
         return torch.export.export(translation(export), (example(export),),
                                    dynamic_shapes=(dynamic_sizes(export.opt.io),))
 

@@ -25,8 +25,8 @@ class Given(NamedTuple):
 class Export:
     """What a kind is given. opt: what was asked for.
 
-    translator: the run's, on the CPU: the truth that exports are compared with. net: its generator, in the mode (dropout,
-    batch norm) of test.py; not to be changed. pictures: real ones, empty where there are none and nothing needs them.
+    translator: the run's, on the CPU: the truth that exports are compared with. net: its generator, in the mode
+    (dropout, batch norm) of test.py; not to be changed. pictures: real ones, at least one.
     """
 
     opt: ExportOptions
@@ -40,8 +40,8 @@ class Kind(Protocol):
     """One kind of export: a module `NAME_kind.py` with these names.
 
     NAME: as in --to. ENDING: of its file, with the dot; '' for a folder. EXTRA: the extra of setup.cfg that it needs,
-    '' for none. SEEDED: whether `open` gives a function whose noise is PyTorch's for a seed, and so can be compared with
-    it; else `open` gives one without noise.
+    '' for none. SEEDED: whether `open` gives a function whose noise is PyTorch's for a seed, and so can be compared
+    with it; else `open` gives one without noise.
     """
 
     NAME: str

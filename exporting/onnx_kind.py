@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from exporting.command_line import ExportOptions
 from engine.noise import draws_noise
 from exporting.captured import captured, exporter_ready
+from exporting.command_line import ExportOptions
 from exporting.contract import Export, Function
 from exporting.crossing import Crossing
 from exporting.metadata import metadata

@@ -9,8 +9,8 @@ SHARE = "dropout_keeps_"  # how the initializers are named that say which share 
 
 
 def spell_dropout(model: Any) -> Any:
-    """The model with each active Dropout written out, in place: where a random number is below the share that stays, the
-    value is divided by that share; elsewhere it is 0.
+    """The model with each active Dropout written out, in place: where a random number is below the share that stays,
+    the value is divided by that share; elsewhere it is 0.
 
     onnxruntime takes the operator itself out of a graph, as if nothing were dropped outside of training, and its build
     for browsers does not have it.

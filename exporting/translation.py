@@ -134,17 +134,12 @@ def translation(export: Export) -> nn.Module:
     return Pictures(net) if export.opt.io == "uint8" else net
 
 
-def channels_in(export: Export) -> int:
-    """Of what goes in."""
-    return export.translator.preparing.channels
-
-
 def example(export: Export) -> Tensor:
-    """Something that may go in, of a size that says nothing about others: its sides differ, are padded, and are nowhere
-    1 inside of the network, which torch.export would take for granted.
+    """Something that may go in, of a size that says nothing about others: its sides differ, are padded, and have no
+    side of 1 inside of the network.
     """
     multiple, _ = image_sizes(export.translator.options, training=False)
-    height, width, channels = multiple + 37, 2 * multiple + 45, channels_in(export)
+    height, width, channels = multiple + 37, 2 * multiple + 45, export.translator.preparing.channels
     if export.opt.io == "uint8":
         return torch.randint(0, 256, (2, height, width, channels), dtype=torch.uint8)
     return torch.rand(2, channels, height, width)

@@ -74,7 +74,8 @@ def test_the_reflection_of_a_graph_is_that_of_test_py(multiple, fewest):
 
 
 @pytest.mark.parametrize("netG, norm, dropout", [
-    ("resnet_6blocks", "instance", False), ("resnet_6blocks", "batch", True), ("resnet_6blocks", "syncbatch", False), ("resnet_6blocks", "instance", True),
+    ("resnet_6blocks", "instance", False), ("resnet_6blocks", "batch", True), ("resnet_6blocks", "syncbatch", False),
+    ("resnet_6blocks", "instance", True),
     ("unet_128", "batch", True), ("unet_128", "instance", True)])
 @pytest.mark.parametrize("mode", ["", "--eval"])
 def test_the_module_answers_as_the_run_at_any_size(run, netG, norm, dropout, mode):
