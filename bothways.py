@@ -32,10 +32,13 @@ def load(run: str | os.PathLike[str], direction: str | None = None, epoch: str |
          device: str | torch.device | None = None, **options: Any) -> Translator:
     """A generator of the run in a folder, ready to translate, with the options that it was trained with.
 
+    run: its folder; or what export.py wrote of a generator alone: a safetensors file, a hub folder, or one on the
+    Hugging Face Hub, 'hf://USER/REPO' or 'hf://USER/REPO@REVISION', of which weights and options are fetched and no
+    code is run.
     direction: 'AtoB' or 'BtoA', where the run has both; epoch, weights: as --epoch and --weights of test.py; device:
     'cpu', 'cuda:0', ...; left out: the best there is. options: further ones of test.py, such as preprocess='none',
     eval=True or precision='auto'.
-    Raises UserError or OptionError, with what to do.
+    Raises UserError or OptionError, with what to do; MachineError when the Hub cannot be reached.
     """
     from door.asking import ask_for_run
     from door.translator import open_translator

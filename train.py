@@ -74,6 +74,7 @@ def train(options: Options, stop: StopRequest) -> None:
     from runs.tensorboard_log import import_tensorboard
     from runs.validation_metrics import choose_metrics
     from runs.wandb_log import import_wandb
+    from runs.warm_start import with_commit
 
     opt = options.view(TrainCommandOptions)
     if opt.use_wandb:
@@ -99,6 +100,7 @@ def train(options: Options, stop: StopRequest) -> None:
                             f"{last_epoch}, which is --n_epochs {opt.n_epochs} + --n_epochs_decay "
                             f"{opt.n_epochs_decay}")
         else:
+            options = with_commit(options, begins_anew=not (start.state or start.from_weights))
             train_in(folder, options, device, loader, held_out, chosen, start, stop)
 
 

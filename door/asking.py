@@ -2,7 +2,6 @@
 import math
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from opening import TESTING, adopt_run
@@ -21,13 +20,15 @@ def ask(command: Command, keywords: Mapping[str, Any], adopt: Callable[[Options]
 
 
 def ask_for_run(run: str | os.PathLike[str], keywords: Mapping[str, Any]) -> Options:
-    """The options with which test.py would translate single pictures with the run in a folder.
+    """The options with which test.py would translate single pictures with the run in a folder, with a generator alone,
+    or with one on the Hub.
 
     Raises UserError when there is none or it does not translate in the --direction, OptionError for wrong keywords.
     """
+    from runs.hub import local_place
     from runs.trained_run import open_run
 
-    folder = Path(run).resolve()
+    folder = local_place(run).resolve()
     where = {"name": folder.name, "checkpoints_dir": folder.parent, "dataroot": "-", "output": "-"}
     for name in where.keys() & keywords.keys():
         raise UserError(f"load() knows {name} already: the run is the folder, and pictures come one by one; leave it "

@@ -117,8 +117,8 @@ class TrainRunOptions(RunOptions):
     resume: str = option("", "go on if the run's folder holds something, else start", choices=("", "auto"), once=True)
     overwrite: bool = option(False, "start anew in a folder that holds a run, which is removed when the new one first "
                              "saves", once=True)
-    init_from: str = option("", "weight file, or folder of a run, whose weights begin this one, as far as they fit",
-                            once=True)
+    init_from: str = option("", "weight file, folder of a run, or hf://USER/REPO on the Hugging Face Hub, whose "
+                            "weights begin this one, as far as they fit", once=True)
     epoch_count: int = option(1, "number of the first epoch; when going on it is known", least=1, once=True)
     max_minutes: float = option(0.0, "save the state and stop after so many minutes (exit code 75); 0: never", least=0,
                                 once=True)
@@ -188,7 +188,7 @@ class TestRunOptions(RunOptions):
     overwrite: bool = option(False, "replace results of another --dataroot, --model or --direction, which lie where "
                              "the new ones go", once=True)
     num_test: int = option(50, "how many images to translate at most", common=True, least=1)
-    eval: bool = option(False, "freeze dropout and use the trained statistics of batch norm")
+    eval: bool = option(False, "freeze dropout and use the trained statistics of batch norm", sampling=True)
     aspect_ratio: float = option(1.0, "stretch saved images to this width over height, 0.01 to 100", least=0.01,
                                  most=100)
     save: str = option("", "which pictures are written and shown, with commas between, such as fake_B,real_A; a wrong "

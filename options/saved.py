@@ -25,7 +25,7 @@ def read_saved(folder: Path, declared: Mapping[str, Option]) -> tuple[dict[str, 
     if path.is_file():
         try:
             rows = json.loads(path.read_text(encoding="utf-8"))
-            return _with_ranges({name: _plain(row["value"]) for name, row in rows.items()}), str(path)
+            return _with_ranges(plain_values({name: row["value"] for name, row in rows.items()})), str(path)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise OptionError(f"{path} is damaged ({error}); restore or remove it") from None
     for path in (folder / "train_opt.txt", folder / "opt.txt"):
@@ -41,6 +41,11 @@ def _with_ranges(values: dict[str, Any]) -> dict[str, Any]:
         if bits := int(values.pop(f"{side}_bits", 0)):
             values[f"{side}_range"] = f"uint16:0,{(1 << bits) - 1}"
     return values
+
+
+def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by name as JSON gave them, ready to be taken for those of options. TypeError when one cannot be."""
+    return {name: _plain(value) for name, value in values.items()}
 
 
 def _plain(value: object) -> str | int | float | bool:

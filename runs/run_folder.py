@@ -8,6 +8,7 @@ PAGE = "web"
 BEST = "best.json"
 TENSORBOARD = "tensorboard"
 WEIGHTS = "*_net_*.pth"
+CONFIG, TENSORS = "config.json", "model.safetensors"  # of a generator alone, in the form of the Hugging Face Hub
 
 
 def holds_a_run(folder: Path) -> bool:
@@ -23,6 +24,27 @@ def holds_a_state(folder: Path) -> bool:
 def holds_weights(folder: Path) -> bool:
     """Whether there are weight files."""
     return any(folder.glob(WEIGHTS))
+
+
+def generator_alone(place: Path) -> Path | None:
+    """The weights of a generator that was exported: the file itself, or model.safetensors beside its config.json in a
+    folder that holds no run's weights. None elsewhere.
+    """
+    if place.is_file():
+        return place if is_safetensors(place) else None
+    alone = (place / CONFIG).is_file() and (place / TENSORS).is_file() and not holds_weights(place)
+    return place / TENSORS if alone else None
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do: with the length of a header in JSON."""
+    try:
+        if not path.is_file():  # to open a pipe would wait for its other end
+            return False
+        with open(path, "rb") as file:
+            return file.read(10)[8:] == b'{"'
+    except OSError:
+        return False
 
 
 def run_files(folder: Path) -> list[Path]:

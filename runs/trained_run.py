@@ -9,14 +9,18 @@ from torch import Tensor
 
 from options.saved import read_saved
 from options.schema import Option
-from runs.run_folder import WEIGHTS
-from runs.weight_files import describe_saves, read_weights, weights_file
+from runs.generator_config import read_generator_config
+from runs.run_folder import WEIGHTS, generator_alone
+from runs.weight_files import describe_saves, find_weights, read_weights, weights_file
 from util.errors import UserError
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """options: those saved with the run, read from the file `where`; {} and '' when none are."""
+    """options: those saved with the run, read from the file `where`; {} and '' when none are.
+
+    folder: also what export.py wrote of a generator alone, a folder or a safetensors file.
+    """
 
     folder: Path
     options: dict[str, Any]
@@ -50,7 +54,7 @@ class TrainedRun:
         recognize: from weights to options; ValueError when they are no generator's.
         """
         for name in (f"G{suffix}", "G", "G_A"):
-            path = weights_file(self.folder, saved, name)
+            path = find_weights(self.folder, saved, name)
             if path.exists():
                 try:
                     return recognize(read_weights(path)), str(path)
@@ -65,7 +69,7 @@ class TrainedRun:
 
         saved: how their files begin, as `weight_files.prefix` gives it; model: the one that has these networks.
         """
-        missing = [path for path in (weights_file(self.folder, saved, net) for net in nets) if not path.exists()]
+        missing = [path for path in (find_weights(self.folder, saved, net) for net in nets) if not path.exists()]
         if not missing:
             return
         saves = saved_prefixes(self.folder)
@@ -80,6 +84,8 @@ class TrainedRun:
 
     def require_means(self, saved: str, nets: Iterable[str]) -> None:
         """UserError when the running means of one of these networks are missing."""
+        if generator_alone(self.folder):
+            raise UserError(f"--weights ema: {describe_saves(self.folder)}; leave out --weights ema")
         missing = [path for net in nets if not (path := weights_file(self.folder, saved, f"{net}_ema")).exists()]
         if missing:
             kept = sorted(match[1] for path in self.folder.glob(WEIGHTS)
@@ -91,7 +97,10 @@ class TrainedRun:
 
 
 def open_run(folder: Path, declared: Mapping[str, Option]) -> TrainedRun:
-    """The run in a folder. UserError, with those there are, when there is no such folder."""
+    """The run in a folder, or a generator alone. UserError, with those there are, when there is no such folder."""
+    if generator_alone(folder):
+        _, options, where = read_generator_config(folder)
+        return TrainedRun(folder, options, where)
     if not folder.is_dir():
         raise UserError(f"there is no run {folder}; {runs_beside(folder)}. Give --name and --checkpoints_dir as in "
                         f"training{where_released(folder)}")
@@ -118,6 +127,8 @@ def where_released(folder: Path) -> str:
 
 def saved_prefixes(folder: Path) -> list[str]:
     """The saves whose weights a folder holds: epochs by number, then iterations, then latest."""
+    if generator_alone(folder):
+        return ["latest"]
     found = {match[1] for path in folder.glob(WEIGHTS) if (match := re.fullmatch(r"(.+?)_net_.*", path.name))}
     return sorted(found, key=lambda save: (save == "latest", not save.isdecimal(),
                                            int("0" + "".join(filter(str.isdecimal, save))), save))

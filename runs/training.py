@@ -99,7 +99,7 @@ class Training:
         if start.from_weights:
             load_nets(self.folder, prefix(self.opt.epoch, self.opt.load_iter), nets)
         elif not start.state and self.opt.init_from:
-            return init_from(Path(self.opt.init_from), nets)
+            return init_from(self.opt.init_from, nets)
         return []
 
     def _differences(self, state: State) -> list[str]:

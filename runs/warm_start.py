@@ -5,29 +5,47 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from engine.distributed import from_rank_0
+from options.groups import TrainCommandOptions
+from options.schema import Options
+from runs.generator_config import read_generator_config
+from runs.hub import fetch, local_place, read_address
 from runs.overwriting import place_now
+from runs.run_folder import generator_alone, is_safetensors
+from runs.safetensors_files import read_header
 from runs.weight_files import read_weights, refuse_not_finite, weights_file
 from util.errors import UserError
 
 
-def init_from(source: Path, nets: Mapping[str, nn.Module]) -> list[str]:
-    """Copy into `nets` every tensor of `source` that has the same key and shape; returns a report, a line a network.
+def with_commit(options: Options, begins_anew: bool) -> Options:
+    """The options of a training, in which a place on the Hub that it is to begin with has become one commit there: so
+    it is known afterwards. What is there is fetched. UserError, MachineError when it cannot be.
 
-    source: a run's folder, whose latest weights are taken, or one weight file, which fills the network in its name
-    (`*_net_G_A.pth`), else the first. It may be the run that this one overwrites. UserError when nothing is there, or
-    nothing fits.
+    begins_anew: whether the training begins with it at all.
     """
-    named, source = source, place_now(source)
-    if source.is_dir():
+    address = read_address(options.view(TrainCommandOptions).init_from) if begins_anew else None
+    return options.replace(init_from=from_rank_0(lambda: str(fetch(address)[1]))) if address else options
+
+
+def init_from(given: str, nets: Mapping[str, nn.Module]) -> list[str]:
+    """Copy into `nets` every tensor of the source that has the same key and shape; returns a report, a line a network.
+
+    given: a run's folder, whose latest weights are taken; one weight file, which fills the network in its name
+    (`*_net_G_A.pth`), else the first; a generator alone, as a file, a folder or a place on the Hub, which fills the
+    network that it was, else the first. It may be the run that this one overwrites. UserError when nothing is there,
+    or nothing fits.
+    """
+    named = local_place(given)
+    source = place_now(named)
+    if source.is_file() or generator_alone(source):
+        files = {_network_of(source, nets): generator_alone(source) or source}
+    elif source.is_dir():
         files = {name: weights_file(source, "latest", name) for name in nets}
         files = {name: path for name, path in files.items() if path.is_file()}
-    elif source.is_file():
-        stem = source.stem.partition("_net_")[2]
-        files = {stem if stem in nets else next(iter(nets)): source}
     else:
         files = {}
     if not files:
-        raise UserError(f"--init_from {named}: expected a weight file, or a run's folder with latest_net_*.pth for one "
+        raise UserError(f"--init_from {given}: expected a weight file, or a run's folder with latest_net_*.pth for one "
                         f"of {', '.join(nets)}")
     report, loaded = [], 0
     for name, net in nets.items():
@@ -38,11 +56,18 @@ def init_from(source: Path, nets: Mapping[str, nn.Module]) -> list[str]:
         refuse_not_finite(fitting, files[name])
         net.load_state_dict(fitting, strict=False)
         loaded += len(fitting)
-        file = named / files[name].name if named.is_dir() else named
+        file = given if read_address(given) else named / files[name].name if named.is_dir() else named
         report.append(f"network {name}: from {file}: {line}")
     if not loaded:
-        raise UserError(f"--init_from {named}: nothing in it fits\n" + "\n".join(report))
+        raise UserError(f"--init_from {given}: nothing in it fits\n" + "\n".join(report))
     return report
+
+
+def _network_of(source: Path, nets: Mapping[str, nn.Module]) -> str:
+    """Which network a file, or a generator alone, fills: the one that it says, else the first."""
+    told = source.is_dir() or (is_safetensors(source) and read_header(source))
+    name = read_generator_config(source)[0] if told else source.stem.partition("_net_")[2]
+    return name if name in nets else next(iter(nets))
 
 
 def _fitting(net: nn.Module, found: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str]:

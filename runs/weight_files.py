@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from runs.overwriting import where_kept
-from runs.run_folder import WEIGHTS
+from runs.run_folder import WEIGHTS, generator_alone, is_safetensors
+from runs.safetensors_files import read_safetensors
 from runs.tensor_files import write_tensors
 from util.errors import UserError
 from util.files import replacing
@@ -35,6 +36,14 @@ def prefix(epoch: int | str, load_iter: int = 0) -> str:
 def weights_file(folder: Path, prefix: str, net_name: str) -> Path:
     """The weight file of one network in a run's folder."""
     return folder / f"{prefix}_net_{net_name}.pth"
+
+
+def find_weights(place: Path, prefix: str, net_name: str) -> Path:
+    """Where the weights of one network are read from, if they are there: in a run's folder that file, and of a
+    generator alone its own, which stands for the latest G.
+    """
+    alone = generator_alone(place) if (prefix, net_name) == ("latest", "G") else None
+    return alone or weights_file(place, prefix, net_name)
 
 
 def of_means(nets: Mapping[str, T]) -> dict[str, T]:
@@ -58,7 +67,7 @@ Describe = Callable[[Mapping[str, Tensor]], str]
 def load_nets(folder: Path, prefix: str, nets: Mapping[str, nn.Module], describe: Describe = lambda state: "") -> None:
     """Fill every network from its file. UserError when one is missing or belongs to another architecture."""
     for name, net in nets.items():
-        path = weights_file(folder, prefix, name)
+        path = find_weights(folder, prefix, name)
         if not path.exists() and not path.is_symlink():
             raise UserError(f"{path} does not exist. {describe_saves(folder)}")
         load_weights(net, path, describe)
@@ -89,9 +98,17 @@ def refuse_not_finite(state: Mapping[str, Tensor], path: Path) -> None:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state_dict in a file, in today's keys: without `module.` in front and without the statistics that
-    instance norms carried in early versions. Code in a file is never run. UserError when it is no state_dict.
+    """The state_dict in a file of torch.save or of safetensors, in today's keys: without `module.` in front and
+    without the statistics that instance norms carried in early versions. Code in a file is never run. UserError when
+    it is no state_dict.
     """
+    state = read_safetensors(path) if is_safetensors(path) else _unpickled(path)
+    state = {key.removeprefix("module."): value for key, value in state.items()}
+    return {key: value for key, value in state.items() if not _is_stale(key, state)}
+
+
+def _unpickled(path: Path) -> dict[str, Tensor]:
+    """The state_dict in a file of torch.save, as it is there."""
     with _opened(path) as file, warnings.catch_warnings(action="ignore"):  # the error says it all
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
@@ -106,8 +123,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if quantised:
         raise UserError(f"{path} holds quantised tensors ({', '.join(quantised[:4])}); "
                         "expected the weights of the network before it was quantised")
-    state = {key.removeprefix("module."): value for key, value in state.items()}
-    return {key: value for key, value in state.items() if not _is_stale(key, state)}
+    return dict(state)
 
 
 @contextmanager
@@ -137,6 +153,8 @@ def _is_plain(value: object) -> bool:
 
 def describe_saves(folder: Path) -> str:
     """Which weight files a run's folder holds, in one sentence."""
+    if alone := generator_alone(folder):
+        return f"{alone} holds one generator, the latest G of its run"
     saves = [path.name if path.exists() else f"{path.name} (a link to {os.readlink(path)}, which is not there)"
              for path in sorted(folder.glob(WEIGHTS))]
     if not saves:
@@ -153,8 +171,6 @@ def _what_it_is(file: BinaryIO, error: Exception) -> str:
         return "is empty"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return "is a web page (HTML), perhaps of a download that failed"
-    if head[8:].startswith(b'{"'):  # after the length of this JSON
-        return "is a safetensors file; convert it: torch.save(safetensors.torch.load_file(FILE), NEW)"
     if pickled:
         return (f"holds a whole pickled object ({pickled[1]}), whose code could do anything and is not run; where it "
                 "was made, save its weights alone: torch.save(net.state_dict(), FILE)")

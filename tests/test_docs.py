@@ -8,9 +8,11 @@ import pytest
 import models
 from evaluation import compare_command, fcn_command, study_command
 from evaluation.command_line import COMMAND as MEASURING
+from exporting.command_line import ExportOptions
 from helpers.commands import ROOT, load_command
 from options.classic import RENAMED
 from options.command_line import parse
+from options.schema import assemble
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")} | {"evaluate": MEASURING}
@@ -21,7 +23,9 @@ OLD = (*RENAMED, "no_lsgan")
 NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
             "local_addr", "master_addr",  # torchrun
+            "bind", "directory",  # http.server
             "logdir",  # tensorboard
+            "local",  # hf download --local-dir
             "dist")  # pytest
 
 
@@ -33,6 +37,7 @@ def read(phase: str, words: list[str]):
 def test_every_flag_in_the_docs_exists(page: Path):
     known = {name for phase in COMMANDS for model in models.names()
              for name in read(phase, ["--model", model]).declared}
+    known |= assemble([ExportOptions]).keys()
     known |= {name for parser in PARSERS for name in FLAG.findall(parser.format_help())}
     known |= {name for folder in ("datasets", "benchmarks") for script in (ROOT / folder).glob("*.py")
               for name in DECLARED.findall(script.read_text())}
@@ -45,8 +50,8 @@ def test_every_link_and_file_in_the_docs_exists(page: Path):
     text = page.read_text()
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     links = [page.parent / link for link in re.findall(r'\]\(([^)#:"]+)\)', prose)]
-    rooms = ("data|datasets|docs|door|engine|evaluation|metrics|models|networks|options|pages|recipes|runs|scripts|"
-             "tests|util")
+    rooms = ("data|datasets|docs|door|engine|evaluation|exporting|metrics|models|networks|options|pages|recipes|runs|"
+             "scripts|tests|util")
     files = re.findall(rf"`((?:{rooms})/[\w/.]+\.\w+)`", text)
     named = [ROOT / name for name in files if not re.search("xyz|percept", name)]
     assert [str(path) for path in links + named if not path.exists()] == []

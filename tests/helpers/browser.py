@@ -75,15 +75,18 @@ class Browser:
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[Browser]:
-    """Give a Browser with a fresh profile in the folder `profile`; skip the test where there is none to run."""
+def chromium(profile: Path, *flags: str) -> Iterator[Browser]:
+    """Give a Browser with a fresh profile in the folder `profile`; skip the test where there is none to run.
+
+    flags: of Chromium, beside those of every test, without their dashes.
+    """
     webdriver = pytest.importorskip("selenium.webdriver", reason="NOT TESTED in a browser: selenium is not installed")
     binary, service = shutil.which("chromium"), shutil.which("chromedriver")
     if not (binary and service):
         pytest.skip("NOT TESTED in a browser: chromium and chromedriver are not both installed")
     options = webdriver.ChromeOptions()
     options.binary_location = binary
-    for flag in FLAGS:
+    for flag in [*FLAGS, *flags]:
         options.add_argument(f"--{flag}")
     options.add_argument(f"--user-data-dir={profile}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})

@@ -97,7 +97,6 @@ def refusal(path, translate, tmp_path, failure) -> Fail:
     (torch_script(), "is a TorchScript program, whose code is not run; where it was made, save its weights alone"),
     (saved(build()),
      "holds a whole pickled object (networks.generators.ResnetGenerator), whose code could do anything"),
-    (safetensors(), "is a safetensors file; convert it: torch.save(safetensors.torch.load_file(FILE), NEW)"),
     (zip_of_text(), "is a zip archive of 'readme.txt'"),
     (zip_that_begins_before_the_file(), "is damaged, cut off, or no weight file at all (RuntimeError)"),
     (pickle.dumps({"a": 1}), PICKLE),
@@ -106,7 +105,7 @@ def refusal(path, translate, tmp_path, failure) -> Fail:
     (saved({"model.1.weight": torch.zeros(3, device="meta")}), "holds a dict of model.1.weight"),
     (saved({"model.1.weight": torch.zeros(3).to_sparse()}), "holds a dict of model.1.weight"),
     (b"", "is empty"),
-], ids=["cut", "end cut", "legacy cut", "lfs", "html", "html with BOM", "torchscript", "module", "safetensors", "zip",
+], ids=["cut", "end cut", "legacy cut", "lfs", "html", "html with BOM", "torchscript", "module", "zip",
         "zip with an impossible directory", "pickle", "list", "number", "meta", "sparse", "empty"])
 def test_what_is_no_state_dict_is_named(path, refusal, recwarn, content, what):
     path.write_bytes(content)
@@ -114,6 +113,16 @@ def test_what_is_no_state_dict_is_named(path, refusal, recwarn, content, what):
     assert recwarn.list == []
     assert said.startswith(f"error: {path} {what}")
     assert said.endswith(EXPECTED) and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("content, what", [
+    (safetensors()[:-2], "is a damaged safetensors file (Error while deserializing header"),
+    (safetensors(), "does not fit the network of these options|is not a generator of this toolkit"),
+])
+def test_safetensors_that_are_damaged_or_of_another_network_are_named(path, refusal, content, what):
+    path.write_bytes(content)
+    said = refusal()
+    assert any(said.startswith(f"error: {path} {one}") for one in what.split("|"))
 
 
 class Harmful:

@@ -1,0 +1,137 @@
+"""What export.py refuses, and that nothing is left then."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import export
+import models
+from exporting import kinds
+from helpers.commands import ROOT
+from helpers.images import write_image
+from helpers.saved_runs import save_run
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure):
+    """Runs export.py on checkpoints/run, with photos/ beside it; returns what it says on its way out."""
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "photos" / "1.png", 20, 17)
+
+    def run(line: str) -> str:
+        code, said = failure(lambda line: export.main(line.split()), line)
+        assert code == 2
+        return said.removeprefix("error: ").strip()
+    return run
+
+
+@pytest.mark.parametrize("line, said", [
+    ("--to onnx", "--name is missing. For example: export.py --name maps --to onnx"),
+    ("--name run", "--to is missing"),
+    ("--name run --to onxx", "--to 'onxx' is not known (did you mean onnx?). Known: onnx, torch_export, torchscript, "
+     "safetensors, classic, hub, web"),
+    ("--name run --to onnx --epok 3", "--epok is not an option here (did you mean --epoch?)"),
+    ("--name run --to onnx one two", "found one two beside the flags; expected at most one word"),
+    ("--name run --to torchscript --precision fp16", "--precision fp16 is for --to onnx, and this is --to torchscript"),
+    ("--name run --to classic --io uint8", "--io uint8 is for --to onnx, torch_export and torchscript"),
+    ("--name run --to onnx --push me/it", "--push uploads the folder of --to hub, and this is --to onnx"),
+    ("--name run --to onnx --onnxruntime_web x.tgz", "--onnxruntime_web belongs to --to web"),
+    ("--name run --to torch_export --output a.onnx", "torch.export reads files whose names end in .pt2"),
+    ("--name run --to onnx", "checkpoints/run; runs in"),
+    ("--name run --to onnx --precision int4", "'int4' is not known (did you mean int8?). Known: fp32, fp16, int8"),
+    ("--name run --to onnx --tolerance -1", "too small, expected at least 0"),
+    ("--name run --to onnx --license cc0 --num_test 0", "too small, expected at least 1"),
+])
+def test_wrong_lines(refused, line, said):
+    assert said in refused(line)
+    assert not Path("exports").exists()
+
+
+@pytest.mark.parametrize("module", ["onnx", "onnxscript", "onnxruntime"])
+def test_a_missing_library_is_named_with_its_extra(refused, monkeypatch, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    said = refused("--name run --to onnx")
+    assert f"--to onnx needs {module}, which cannot be imported" in said and "pip install .[export]" in said
+
+
+@pytest.mark.parametrize("model", [name for name in models.names() if not models.find(name).in_one_pass])
+def test_models_without_a_generator_in_one_pass(refused, model):
+    save_run(Path("checkpoints/run"), nets=("G_A", "G_B"), model=model)
+    assert (f"is a run of --model {model}, which has no generator that translates a picture by itself"
+            in refused("--name run --to onnx --dataroot photos"))
+
+
+def test_bytes_are_for_runs_of_8_bits(refused):
+    save_run(Path("checkpoints/run"), input_range="uint16:0,4095", output_range="uint16:0,4095")
+    line = "--name run --to torchscript --dataroot photos"
+    assert ("--io uint8 is for pictures of 8 bits, and this run has --input_range uint16:0,4095; give --io values"
+            in refused(f"{line} --io uint8"))
+    said = refused(f"{line} --io values --value_range percentile:1,99")
+    assert "found in each picture anew (percentile); give --value_range LOW,HIGH, or --io unit" in said
+
+
+def test_an_export_is_compared_on_real_pictures(refused):
+    run = save_run(Path("checkpoints/run"))
+    line = "--name run --to torchscript"
+    assert f"{run} does not say which pictures it was trained on" in refused(line)
+    assert "--dataroot nowhere has no pictures to compare the export on" in refused(f"{line} --dataroot nowhere")
+    rows = json.loads((run / "train_opt.json").read_text())
+    rows |= {"dataroot": {"value": "gone", "source": "command line"},
+             "dataset_mode": {"value": "aligned", "source": "model default"}}
+    (run / "train_opt.json").write_text(json.dumps(rows))
+    assert "the run's --dataroot gone has no pictures to compare the export on" in refused(line)
+
+
+def test_above_the_tolerance_what_lay_there_stays(refused, capsys):
+    save_run(Path("checkpoints/run"))
+    Path("exports").mkdir()
+    old = Path("exports/run_AtoB_latest.pt")
+    line = "--name run --to torchscript --dataroot photos"
+    old.write_bytes(b"old")
+    assert "exports/run_AtoB_latest.pt is there already; give another --output, or --overwrite" in refused(line)
+    said = refused(f"{line} --overwrite --tolerance 1e-12 --io uint8")
+    assert "above the tolerance of 1e-12, and was not kept" in said and "torchscript" in said
+    assert [path.name for path in Path("exports").iterdir()] == [old.name] and old.read_bytes() == b"old"
+    export.main(f"{line} --overwrite".split())
+    assert sorted(os.listdir("exports")) == ["run_AtoB_latest.pt", "run_AtoB_latest.pt.card.md"]
+    assert torch.jit.load(old)(torch.zeros(1, 3, 9, 11)).shape == (1, 3, 9, 11)
+
+
+def test_an_export_that_answers_otherwise_is_refused(refused, monkeypatch):
+    from exporting import torchscript_kind
+
+    save_run(Path("checkpoints/run"))
+    monkeypatch.setattr(torchscript_kind, "open", lambda target, export: lambda units: -export.translator(units))
+    assert "differs from PyTorch by" in refused("--name run --to torchscript --dataroot photos --output out.pt")
+    monkeypatch.setattr(torchscript_kind, "open", lambda target, export: lambda units: units * np.nan)
+    assert "differs from PyTorch by nan" in refused("--name run --to torchscript --dataroot photos --output out.pt")
+    assert sorted(os.listdir()) == ["checkpoints", "photos"]
+
+
+def test_a_folder_of_others_is_never_replaced(refused):
+    save_run(Path("checkpoints/run"))
+    said = refused("--name run --to hub --dataroot photos --output photos --overwrite")
+    assert "--output photos is no folder of an export, and is not replaced" in said and Path("photos/1.png").exists()
+
+
+def test_pictures_are_those_the_run_was_trained_on(trained, capsys):
+    trained("--model pix2pix --direction BtoA")
+    export.main("--name run --to torchscript --num_test 3 --output there/".split())
+    said = capsys.readouterr().out
+    assert "on 3 pictures" in said and "export: there/run_BtoA_latest.pt" in said
+
+
+def test_every_kind_is_in_the_help_which_needs_no_torch():
+    code = ("import sys, export\ntry: export.main(['--help'])\n"
+            "finally: print('torch' in sys.modules, 'onnx' in sys.modules)")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.endswith("False False\n")
+    for name in kinds.names():
+        assert f"\n  {name} " in done.stdout
+        assert name == kinds.find(name).NAME
+    assert {path.stem.removesuffix("_kind") for path in (ROOT / "exporting").glob("*_kind.py")} == set(kinds.names())
