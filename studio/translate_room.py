@@ -22,6 +22,7 @@ the values of their files: 16 bits in, 16 bits out."""
 DIRECTIONS = {"A to B": "AtoB", "B to A": "BtoA"}
 WEIGHTS = {"as they are": None, "the mean of the last steps, which is often smoother": "ema"}
 SIZES = {"the size that was trained with": None, "the size of each picture": "none"}
+WIDTH = 280  # pixels of a field at least; narrower windows have them below each other
 EVERY = 1.0  # seconds between two looks at a translation under way
 
 
@@ -31,16 +32,17 @@ def build(home: Home, tab: gradio.Tab, chosen: gradio.State) -> None:
     timer = gradio.Timer(EVERY, active=False)
     gradio.Markdown(WELCOME)
     with gradio.Row(equal_height=False):
-        run = gradio.Dropdown([], label="Run", elem_id="run", info="What was trained, by the name it was given.")
-        save = gradio.Dropdown([], label="State", elem_id="save",
+        run = gradio.Dropdown([], label="Run", elem_id="run", min_width=WIDTH, info="What was trained, by the name it was given.")
+        save = gradio.Dropdown([], label="State", elem_id="save", min_width=WIDTH,
                                info="How far it was trained: the last state, the best one, or an earlier one.")
     with gradio.Row(equal_height=False):
         direction = gradio.Radio(list(DIRECTIONS), value="A to B", label="Direction", visible=False,
-                                 elem_id="direction", info="This run translates both ways. A is the pile of folder A.")
+                                 elem_id="direction", min_width=WIDTH,
+                                 info="This run translates both ways; A and B are as they were in its training.")
         weights = gradio.Radio(list(WEIGHTS), value="as they are", label="Weights", visible=False, elem_id="weights",
-                               info="This run also kept a running mean of what it learned.")
+                               min_width=WIDTH, info="This run also kept a running mean of what it learned.")
         size = gradio.Radio(list(SIZES), value=next(iter(SIZES)), label="Size of the results", elem_id="size",
-                            info="At the trained size pictures are scaled first, which is what the network knows best.")
+                            min_width=WIDTH, info="At the trained size pictures are scaled first, which is what the network knows best.")
     dropped = gradio.File(label="Pictures to translate, or a zip of them", file_count="multiple", elem_id="pictures",
                           height=160)
     with gradio.Row():
@@ -55,14 +57,14 @@ def build(home: Home, tab: gradio.Tab, chosen: gradio.State) -> None:
         archive = gradio.DownloadButton("Download all as a zip", elem_id="zip")
     earlier = gradio.Dropdown([], label="Translations so far", elem_id="earlier", visible=False,
                               info="Also those that were begun before the page was closed.")
-    command = gradio.Code(label="The same on a command line", language="shell", interactive=False, visible=False,
-                          elem_id="translate-command", wrap_lines=True)
+    command = gradio.Textbox(label="The same on a command line", interactive=False, visible=False, buttons=["copy"],
+                             elem_id="translate-command", elem_classes="command", lines=2, max_lines=6)
     shown = [status, results, slider, gallery, archive, command, stop, timer]
 
     def look_at(folder: str | None) -> list[Any]:
         """What there is to see of a translation, as values of `shown`."""
         if not folder:
-            return ["", gradio.Column(visible=False), None, None, None, gradio.Code(visible=False),
+            return ["", gradio.Column(visible=False), None, None, None, gradio.Textbox(visible=False),
                     gradio.Button(visible=False), gradio.Timer(active=False)]
         translation = translations.of(folder)
         state, made = translations.state(translation), translation.made()
@@ -72,7 +74,7 @@ def build(home: Home, tab: gradio.Tab, chosen: gradio.State) -> None:
                 _both(*ended[0]) if ended else None,
                 [(view(path), source.name) for source, path in ended[:SHOWN]],
                 gradio.DownloadButton(value=pack(translation, _own())) if ended else None,
-                gradio.Code(translation.asked["command"], visible=True), gradio.Button(visible=running),
+                gradio.Textbox(translation.asked["command"], visible=True), gradio.Button(visible=running),
                 gradio.Timer(active=running)]
 
     def known(selected: str | None = None) -> Any:

@@ -67,7 +67,7 @@ def _pictures_in(path: Path, passed: list[str]) -> Iterator[tuple[str, Callable[
     UserError for what is neither a picture nor a zip.
     """
     if is_image(path):  # an .npz, which is a zip too, included
-        yield path.name, partial(path.open, "rb")
+        yield path.name, lambda: path.open("rb")
         return
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path.name} is no picture that can be read, and no zip archive of pictures; read are "
