@@ -14,10 +14,10 @@ def main(argv: list[str] | None = None) -> None:
     """The command. It serves until Ctrl-C; exit code 2 when it cannot be started as asked, 1 for the machine."""
     args = parser().parse_args(sys.argv[1:] if argv is None else argv)
     with exit_on(UserError):
-        home = Home(tuple(args.folders or [Path("datasets")]), args.checkpoints_dir, args.results_dir)
         for folder in args.folders:
             if not folder.is_dir():
                 raise UserError(f"{folder} is not a folder; give folders of images, or none for ./datasets")
+        home = Home(tuple(args.folders or [Path("datasets")]), args.checkpoints_dir, args.results_dir)
         serve(home, Place(args.host, args.port), args.password, args.open)
 
 
@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
                         help="folder of the trained runs; default: ./%(default)s")
     result.add_argument("--results_dir", metavar="DIR", type=Path, default=Path("results"),
                         help="folder of the translations; default: ./%(default)s")
-    result.add_argument("--port", metavar="N", type=int, default=7860, help="default: %(default)s")
+    result.add_argument("--port", metavar="N", type=int, help="default: 7860, or the next one that is free")
     result.add_argument("--host", metavar="ADDRESS", default=LOOPBACK,
                         help="address to listen on; default: %(default)s, which only this machine reaches. Any other "
                              "needs a password")
