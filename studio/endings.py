@@ -1,0 +1,31 @@
+"""How a training ended, as the last lines of its log tell."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SILENT = ("it ended without a word: it was killed, perhaps for too little memory, or the machine went down. "
+          "Going on begins at its last save")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """state: as in Standing; said: why, for one that died."""
+
+    state: str
+    said: str = ""
+
+
+def how_it_ended(log: str) -> Ending:
+    """How the training ended whose words are `log`, the last ones at least."""
+    lines = [line.rstrip() for line in log.splitlines() if line.strip()]
+    if any(line.startswith("stopped by ") for line in lines) or (lines and lines[-1].startswith("interrupted")):
+        return Ending("stopped")
+    if any(line.startswith(("weights: ", "nothing is left to train")) for line in lines):
+        return Ending("finished")
+    errors = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    if errors:
+        return Ending("died", "\n".join(lines[errors[-1]:]).removeprefix("error: "))
+    traces = [number for number, line in enumerate(lines) if line.startswith("Traceback ")]
+    if traces:
+        return Ending("died", lines[-1])
+    return Ending("died", SILENT)
