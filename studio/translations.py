@@ -79,7 +79,7 @@ class Translations:
     def all(self) -> list[Translation]:
         """Those that are there, the newest first."""
         folders = sorted(self.home.results.glob(f"*/{FOLDER}/*/{ASKED}"), key=lambda path: path.parent.name)
-        return [found for path in reversed(folders) if (found := _read(path.parent))]
+        return [found for path in reversed(folders) if (found := _read(path.parent.resolve()))]
 
     def of(self, folder: str) -> Translation:
         """The translation in a folder. UserError when there is none."""

@@ -77,7 +77,7 @@ def _pictures_in(path: Path, passed: list[str]) -> Iterator[tuple[str, Callable[
             parts = entry.filename.replace("\\", "/").split("/")
             if entry.is_dir() or "__MACOSX" in parts or any(_hidden(part) for part in parts):
                 continue
-            if stat.S_ISLNK(entry.external_attr >> 16) or not is_image(Path(entry.filename)):
+            if stat.S_ISLNK(entry.external_attr >> 16) or not is_image(Path(parts[-1])):
                 passed.append(entry.filename)
             else:
                 yield entry.filename, partial(archive.open, entry)
