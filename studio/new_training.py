@@ -1,7 +1,7 @@
 """The form for a new training: what is chosen becomes a command, which is shown, checked, timed and started."""
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class Handlers:
         choices = [(name, self.home.shown(path)) for name, path in self.home.sets().items()]
         if chosen and chosen != before:
             data = self.home.shown(Path(chosen))
+        elif not data and len(choices) == 1:
+            data = choices[0][1]
         return [gradio.Dropdown(choices, value=data), chosen, *self.choose_data(data)]
 
     def choose_data(self, data: str | None) -> list[Any]:
@@ -47,7 +49,8 @@ class Handlers:
             return [gradio.skip()] * 7
         try:
             model, recipe = suggested(self.home.folder_inside(data))
-            return [self._free_name(f"{Path(data).name}_{model}"), model, *self.choose_recipe(recipe, model)[1:], recipe]
+            name = self._free_name(f"{Path(data).name}_{model}")
+            return [name, *self.choose_recipe(recipe, model), recipe]
         except (UserError, OptionError, OSError):  # which `change` tells
             return [gradio.skip()] * 7
 
@@ -90,11 +93,10 @@ class Handlers:
         return [values[1].strip(), gradio.Column(visible=False)]
 
     def _asked(self, *values: Any, overwrite: bool = False) -> Asked:
-        given = dict(zip([field.name for field in fields(Wish)], values, strict=False))
-        texts = {name: (given[name] or "").strip() for name in ("data", "name", "model", "recipe", "direction", "size",
-                                                                "more")}
-        numbers = {name: given[name] or 0 for name in ("batch_size", "epochs", "minutes")}
-        return asked(self.home, Wish(**texts, **numbers, overwrite=overwrite))
+        data, name, model, recipe, direction, size, batch_size, epochs, minutes, more = values
+        return asked(self.home, Wish(
+            (data or "").strip(), (name or "").strip(), model or "", recipe, direction, size or "", batch_size or 0,
+            epochs or 0, minutes or 0, more or "", overwrite))
 
     def _free_name(self, name: str) -> str:
         taken = self.trainings.names()
