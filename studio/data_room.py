@@ -19,6 +19,7 @@ the way of a training."""
 KINDS = {"Pairs: each file shows both pictures side by side, A on the left and B on the right": JOINED,
          "Pairs: A and B are files of their own with equal names": APART,
          "Two piles A and B, without pairs": PILES}
+WIDTH = 280  # pixels of a field at least; narrower windows have them below each other
 PROGRESS = gradio.Progress()
 NEW_FOLDER = """Drop pictures or a .zip of them. They become a folder of their own, which the app and the commands read;
 what is there already is never changed."""
@@ -30,7 +31,8 @@ def build(home: Home, tab: gradio.Tab, chosen: gradio.State) -> None:
     gradio.Markdown(WELCOME)
     with gradio.Row(equal_height=False):
         folder = gradio.Dropdown(
-            _choices(home), value=None, label="Folder of pictures", scale=4, elem_id="folder", allow_custom_value=True,
+            _choices(home), value=None, label="Folder of pictures", scale=4, min_width=WIDTH, elem_id="folder",
+            allow_custom_value=True,
             info="One that the app found, or the path of another one inside the folders that it was started with.")
         look = gradio.Button("Look at it", variant="primary", scale=1, elem_id="look", min_width=120)
     with gradio.Accordion("Bring pictures from this computer", open=not home.sets()):
@@ -43,18 +45,20 @@ def build(home: Home, tab: gradio.Tab, chosen: gradio.State) -> None:
                                  visible=False)
         with gradio.Row(equal_height=False):
             name = gradio.Textbox(label="Name of the new folder", placeholder="my_pictures", elem_id="new-name",
-                                  max_lines=1, info="A word; you will find the pictures under it in all three rooms.")
+                                  max_lines=1, min_width=WIDTH,
+                                  info="A word; you will find the pictures under it in all three rooms.")
             share = gradio.Slider(0, 50, 10, step=1, label="Put aside for testing, in %", elem_id="share",
+                                  min_width=WIDTH,
                                   info="Pictures that training never sees show what it has really learned.")
         bring = gradio.Button("Make the folder and look at it", elem_id="bring")
     said = gradio.HTML(elem_id="report")
     step = gradio.Markdown(elem_id="next-step", sanitize_html=True)
+    with gradio.Column(visible=False) as doubted:
+        doubtful = gradio.Gallery(label="Pictures that are worth a look, see above", columns=4, height="auto",
+                                  object_fit="contain", elem_id="doubtful", interactive=False, buttons=["fullscreen"])
     with gradio.Column(visible=False) as seen:
         samples = gradio.Gallery(label="Some of the pictures", columns=4, height="auto", object_fit="contain",
                                  elem_id="samples", interactive=False, buttons=["fullscreen"])
-    with gradio.Column(visible=False) as doubted:
-        doubtful = gradio.Gallery(label="Pictures that are worth a look: see above", columns=4, height="auto",
-                                  object_fit="contain", elem_id="doubtful", interactive=False, buttons=["fullscreen"])
     shown = [said, step, seen, samples, doubted, doubtful, chosen]
 
     def look_at(path: Any, progress: gradio.Progress) -> list[Any]:

@@ -29,8 +29,8 @@ def make_set(home: Home, name: str, layout: str, first: Sequence[Path], second: 
     The folder appears when it is complete; what exists is never touched.
     Raises UserError for a name that is taken, and for pictures that do not make such a set.
     """
-    place = home.inside(home.datasets[0] / require_name(name, "folder of pictures"))
-    if place.exists():
+    place = home.datasets[0] / require_name(name, "folder of pictures")
+    if home.inside(place).exists():
         raise UserError(f"there is a folder {place.name} already; give another name")
     if not first:
         raise UserError("no pictures were dropped; drop pictures, or a zip of them")

@@ -62,4 +62,6 @@ def next_step(report: Report) -> str:
     how = ("pix2pix, which learns from pairs" if report.dataset_mode == "aligned" else
            "CycleGAN, which needs no pairs")
     careful = ", after a look at what should be mended" if report.worst == "warning" else ""
-    return f"Next: go to the room Train and start {how}{careful}."
+    flags = any("--" in finding.advice for finding in report.findings)
+    typed = " What begins with -- is for the field of other flags there." if flags else ""
+    return f"Next: go to the room Train and start {how}{careful}.{typed}"

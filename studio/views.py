@@ -19,6 +19,7 @@ SIDE = 320  # pixels that a view is wide and high at most
 SAMPLES = 24  # of a folder
 GROUPS = 4  # of a finding
 IN_A_GROUP = 4
+NOT_SEEN = ("unreadable", "small", "squeezed", "no_partner")  # kinds of findings that a small view says nothing of
 SUSPICIOUS = 32  # views of all findings
 
 T = TypeVar("T")
@@ -53,11 +54,11 @@ def _of_a_split(name: str, dataset: BaseDataset, count: int) -> Iterator[View]:
 
 
 def suspicious_views(report: Report) -> list[View]:
-    """Pictures that the findings are about, the gravest first; those that belong together stand together."""
+    """Pictures of the findings that eyes can judge, the gravest first; those that belong together stand together."""
     ranges = {path: known for split in report.splits.values() for path, known in split.dataset.ranges.items()}
     views: list[View] = []
     for finding in report.findings:
-        for group in finding.files[:GROUPS] if finding.kind != "unreadable" else []:
+        for group in finding.files[:GROUPS] if finding.kind not in NOT_SEEN else []:
             for path in group[:IN_A_GROUP]:
                 try:
                     image = view(path, ranges.get(path))
