@@ -39,15 +39,15 @@ def build_view(home: Home, trainings: Trainings, tab: gradio.Tab, form: Form) ->
     with gradio.Row(equal_height=False):
         stop = gradio.Button("Stop, and save", variant="stop", interactive=False, elem_id="stop", min_width=120)
         go_on = gradio.Button("Go on", interactive=False, elem_id="go-on", min_width=120)
-        minutes = gradio.Number(0, label="Go on for so many minutes; 0: to the end", minimum=0, elem_id="more-minutes",
+        minutes = gradio.Number(0, label="Go on for so many minutes; 0: to the end", elem_id="more-minutes",
                                 min_width=160)
-    line = gradio.Code(label="The command that was started", language="shell", interactive=False, wrap_lines=True,
-                       lines=1, show_line_numbers=False, buttons=["copy"], elem_id="started-line")
+    line = gradio.Textbox(label="The command that was started", interactive=False, lines=2, max_lines=6,
+                          buttons=["copy"], elem_id="started-line", elem_classes="command")
     with gradio.Row(equal_height=False):
         losses = _chart("Losses", "images seen", "losses")
         validation = _chart("On held-out images", "epoch", "validation")
     strip = gradio.HTML(css_template=FILMS, elem_id="strip")
-    with gradio.Accordion("What it wrote last", open=False):
+    with gradio.Accordion("What it wrote last", open=False, elem_id="log-fold"):
         log = gradio.Textbox(lines=12, max_lines=24, show_label=False, interactive=False, elem_id="log",
                              autoscroll=True, buttons=["copy"])
     seen, timer = gradio.State({}), gradio.Timer(EVERY, active=False)
@@ -85,7 +85,7 @@ def build_view(home: Home, trainings: Trainings, tab: gradio.Tab, form: Form) ->
 SHOWN: dict[str, Callable[[Any], Any]] = {
     "list": lambda found: gradio.Radio(found.choices, value=found.name),
     "standing": gradio.HTML,
-    "line": lambda text: gradio.Code(text, visible=bool(text)),
+    "line": lambda text: gradio.Textbox(text, visible=bool(text)),
     "losses": lambda rows: _drawn(rows),
     "validation": lambda rows: _drawn(rows),
     "strip": lambda html: gradio.HTML(html, visible=bool(html)),
@@ -101,7 +101,9 @@ def _chart(title: str, x: str, elem_id: str) -> gradio.LinePlot:
 
 def _drawn(rows: list[Row]) -> gradio.LinePlot:
     """The chart of some curves; no chart while there are none."""
-    return gradio.LinePlot(pandas.DataFrame(rows, columns=["at", "curve", "value"]), visible=bool(rows))
+    if not rows:
+        return gradio.LinePlot(None, visible=False)
+    return gradio.LinePlot(pandas.DataFrame(rows, columns=["at", "curve", "value"]), visible=True)
 
 
 def _required(name: str | None) -> str:
