@@ -52,9 +52,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long a training will take, in seconds, at the least and at the most; epochs: in all. limited: how many of
-    them fit in the time that was given for it, None when all of them do.
-    """
+    """How long a training will take. images: an epoch; epochs: in all; minutes: that it may take, 0 for no limit."""
 
     images: int
     epochs: int
@@ -73,10 +71,10 @@ class Estimate:
         return fitting if self.minutes > 0 and fitting < self.epochs else None
 
     def __str__(self) -> str:
-        between = (f"{in_words(self.images * self.epochs / self.rate.fast)} to "
-                   f"{in_words(self.images * self.epochs / self.rate.slow)}")
+        least, most = (in_words(self.images * self.epochs / rate) for rate in (self.rate.fast, self.rate.slow))
+        between = f" ({least} to {most})" if least != most else ""
         limited = self.epochs_in_time
-        return (f"**about {in_words(self.seconds)}** ({between}) for {self.epochs} epochs of {self.images} images at "
+        return (f"**about {in_words(self.seconds)}**{between} for {self.epochs} epochs of {self.images} images at "
                 f"{self.rate.middle:.3g} images/s"
                 + (f"; it stops after {self.minutes:g} minutes, in which about {limited:.3g} epochs are done, and can "
                    "go on from there" if limited is not None else "")

@@ -1,9 +1,9 @@
 """The form for a new training: what is chosen becomes a command, which is shown, checked, timed and started."""
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio
 
@@ -28,39 +28,52 @@ class Form:
     starts: list[Any]
 
 
+class Choice(NamedTuple):
+    """What the other fields follow from."""
+
+    data: str
+    model: str
+    recipe: str
+
+
 class Handlers:
     """What the form does. `values` are those of its fields, in the order of a Wish."""
 
     def __init__(self, home: Home, trainings: Trainings):
         self.home, self.trainings, self.pace = home, trainings, Pace(trainings)
 
-    def enter(self, chosen: str, before: str, data: str | None) -> list[Any]:
-        """Somebody comes in: the folders that there are, and the one that was looked at in the room Data."""
+    def enter(self, chosen: str, before: str, data: str | None, *others: Any) -> list[Any]:
+        """Somebody comes in: the folders that there are, and the one that was looked at in the room Data.
+
+        chosen: that one; before: when somebody came in last; others: as `choose` takes them.
+        """
         choices = [(name, self.home.shown(path)) for name, path in self.home.sets().items()]
         if chosen and chosen != before:
             data = self.home.shown(Path(chosen))
-        return [gradio.Dropdown(choices, value=data), chosen, *self.choose_data(data)]
+        elif not data and len(choices) == 1:
+            data = choices[0][1]
+        return [gradio.Dropdown(choices, value=data), chosen, *self.choose(data, *others)]
 
-    def choose_data(self, data: str | None) -> list[Any]:
-        """What suits the folder: name, model, recipe, and what the recipe says."""
-        if not data:
-            return [gradio.skip()] * 7
+    def choose(self, data: str | None, model: str, recipe: str, before: Choice) -> list[Any]:
+        """What follows from another folder, recipe or model; nothing when all are what they were `before`.
+
+        A choice of these is told by the page also when somebody only passes by.
+        """
+        now = Choice(data or "", model, recipe)
+        if now == before:
+            return [gradio.skip()] * 8
         try:
-            model, recipe = suggested(self.home.folder_inside(data))
-            return [self._free_name(f"{Path(data).name}_{model}"), model, *self.choose_recipe(recipe, model)[1:], recipe]
+            name = gradio.skip()
+            if now.data != before.data:
+                model, recipe = suggested(self.home.folder_inside(now.data))
+                name = self._free_name(f"{Path(now.data).name}_{model}")
+            elif recipe == before.recipe and recipe != OWN and settings(model, recipe)["model"] != model:
+                recipe = OWN
+            said = settings(model, recipe)
         except (UserError, OptionError, OSError):  # which `change` tells
-            return [gradio.skip()] * 7
-
-    def choose_recipe(self, recipe: str, model: str) -> list[Any]:
-        """What a recipe says."""
-        found = settings(model, recipe)
-        return [found["model"], found["direction"], found["size"], found["batch_size"], found["epochs"]]
-
-    def choose_model(self, recipe: str, model: str) -> list[Any]:
-        """What a model says; a recipe of another one is left."""
-        if recipe != OWN and settings(model, recipe)["model"] != model:
-            recipe = OWN
-        return [recipe, *self.choose_recipe(recipe, model)[1:]]
+            return [now, *[gradio.skip()] * 7]
+        return [Choice(now.data, said["model"], recipe), name, said["model"], recipe, said["direction"], said["size"],
+                said["batch_size"], said["epochs"]]
 
     def change(self, *values: Any) -> list[Any]:
         """The command, what its parser says, and how long it takes where that is known."""
@@ -68,9 +81,9 @@ class Handlers:
         try:
             found = self._asked(*values)
             said = "".join(f"<p>{as_text(notice)}</p>" for notice in found.notices)
-            return [gradio.Code(str(found.line), visible=True), said, self.pace.known(found), closed]
+            return [gradio.Textbox(str(found.line), visible=True), said, self.pace.known(found), closed]
         except (UserError, OptionError, OSError) as error:
-            return [gradio.Code("", visible=False), f"<p><b>Not yet:</b> {as_text(str(error))}</p>", "", closed]
+            return [gradio.Textbox("", visible=False), f"<p><b>Not yet:</b> {as_text(str(error))}</p>", "", closed]
 
     def time(self, *values: Any) -> str:
         """The estimate, for which some steps are timed if need be."""
@@ -90,11 +103,10 @@ class Handlers:
         return [values[1].strip(), gradio.Column(visible=False)]
 
     def _asked(self, *values: Any, overwrite: bool = False) -> Asked:
-        given = dict(zip([field.name for field in fields(Wish)], values, strict=False))
-        texts = {name: (given[name] or "").strip() for name in ("data", "name", "model", "recipe", "direction", "size",
-                                                                "more")}
-        numbers = {name: given[name] or 0 for name in ("batch_size", "epochs", "minutes")}
-        return asked(self.home, Wish(**texts, **numbers, overwrite=overwrite))
+        data, name, model, recipe, direction, size, batch_size, epochs, minutes, more = values
+        return asked(self.home, Wish(
+            (data or "").strip(), (name or "").strip(), model or "", recipe, direction, size or "", batch_size or 0,
+            epochs or 0, minutes or 0, more or "", overwrite))
 
     def _free_name(self, name: str) -> str:
         taken = self.trainings.names()
@@ -107,9 +119,8 @@ def build_form(home: Home, trainings: Trainings, tab: gradio.Tab, chosen: gradio
     do = Handlers(home, trainings)
     gradio.Markdown(WELCOME)
     wish = _fields()
-    command = gradio.Code(label="The command that is started, as it would be typed", language="shell", lines=1,
-                          interactive=False, wrap_lines=True, show_line_numbers=False, buttons=["copy"],
-                          visible=False, elem_id="command")
+    command = gradio.Textbox(label="The command that is started, as it would be typed", interactive=False, lines=2,
+                             max_lines=6, buttons=["copy"], visible=False, elem_id="command", elem_classes="command")
     said = gradio.HTML(elem_id="form-said")
     with gradio.Row(equal_height=False):
         time = gradio.Button("How long will it take?", elem_id="time", min_width=160)
@@ -120,14 +131,13 @@ def build_form(home: Home, trainings: Trainings, tab: gradio.Tab, chosen: gradio
         with gradio.Row():
             anew = gradio.Button("Start anew, and remove the run there", variant="stop", elem_id="anew")
             leave = gradio.Button("Leave it as it is", elem_id="leave")
-    started, before = gradio.State(""), gradio.State("")
+    started, before, choice = gradio.State(""), gradio.State(""), gradio.State(Choice("", "", OWN))
 
-    data, name, model, recipe, *rest = wish
-    suggestions = [name, model, *rest[:4], recipe]
-    tab.select(do.enter, [chosen, before, data], [data, before, *suggestions], **QUIET)
-    data.input(do.choose_data, data, suggestions, **QUIET)
-    recipe.input(do.choose_recipe, [recipe, model], [model, *rest[:4]], **QUIET)
-    model.input(do.choose_model, [recipe, model], [recipe, *rest[:4]], **QUIET)
+    data, name, model, recipe, *numbers = wish
+    chosen_here = [data, model, recipe, choice]
+    followers = [choice, name, model, recipe, *numbers[:4]]
+    tab.select(do.enter, [chosen, before, *chosen_here], [data, before, *followers], **QUIET)
+    gradio.on([data.input, model.input, recipe.input], do.choose, chosen_here, followers, **QUIET)
     gradio.on([field.change for field in wish], do.change, wish, [command, said, takes, question],
               trigger_mode="always_last", **QUIET)
     time.click(lambda: "Timing some real steps in a process of its own ...", None, takes, **QUIET).then(
@@ -156,13 +166,13 @@ def _fields() -> list[Any]:
     with gradio.Row(equal_height=False):
         size = gradio.Textbox(label="Size in pixels", max_lines=1, min_width=140, elem_id="train-size",
                               info="Or H,W. Half is four times as fast.")
-        batch = gradio.Number(1, label="Batch size", precision=0, minimum=1, min_width=140, elem_id="train-batch",
+        batch = gradio.Number(1, label="Batch size", precision=0, min_width=140, elem_id="train-batch",
                               info="Pictures a step; 1 is usual.")
-        epochs = gradio.Number(200, label="Epochs", precision=0, minimum=1, min_width=140, elem_id="train-epochs",
+        epochs = gradio.Number(200, label="Epochs", precision=0, min_width=140, elem_id="train-epochs",
                                info="How often it sees each picture.")
-        minutes = gradio.Number(0, label="At most so many minutes", minimum=0, min_width=140,
+        minutes = gradio.Number(0, label="At most so many minutes", min_width=140,
                                 elem_id="train-minutes", info="0: no limit. It can go on later.")
-    with gradio.Accordion("Other flags", open=False):
+    with gradio.Accordion("Other flags", open=False, elem_id="train-others"):
         more = gradio.Textbox(label="As for train.py", max_lines=4, elem_id="train-more",
                               placeholder="--netG resnet_6blocks --ngf 32 --ema 0.999",
                               info="python train.py --model pix2pix --help lists them all.")

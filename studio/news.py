@@ -10,7 +10,7 @@ from studio.new_lines import ending
 from studio.processes import memory_in_words
 from studio.standing_view import label, standing_html
 from studio.trainings import LOG, Standing, Trainings
-from studio.watched import Row, Strips, Watched
+from studio.watched import Strips, Watched
 
 WATCHED = 20  # runs whose curves are kept in memory
 LINES = 40  # of the log
@@ -53,7 +53,7 @@ class News:
         chosen = next((one for one in standings if one.name == name), standings[0] if standings else None)
         choices = [(label(one), one.name) for one in standings]
         at_work = any(one.at_work for one in standings)
-        parts = {"list": _whole(List(choices, chosen and chosen.name)),
+        parts = {"list": _whole(List(choices, chosen.name if chosen else None)),
                  "standing": _whole(standing_html(chosen, self._memory(chosen))),
                  "can": _whole(self._can(chosen)), "line": _whole(chosen.line if chosen else ""),
                  "log": _whole(self._log(chosen))}

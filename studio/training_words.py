@@ -104,15 +104,14 @@ def asked(home: Home, wish: Wish) -> Asked:
         raise UserError("choose a folder of images")
     folder = home.folder_inside(wish.data)
     home.run(wish.name)
-    first = _recipe(wish.recipe)
-    start = first or ["--model", wish.model]
-    plain = _read([*start, "--dataroot", wish.data, "--name", wish.name])
+    first = [*(_recipe(wish.recipe) or ["--model", wish.model]),
+             *line("train", {"dataroot": home.shown(folder), "name": wish.name}).words]
+    plain = _read(first)
     changed = _changed(wish, plain, folder)
     words = line("train", {**changed, **_places(home), "max_minutes": wish.minutes or None,
                            "overwrite": wish.overwrite}).words
     more = _more(wish.more)
-    return _checked(home, Line("train", (*start, "--dataroot", wish.data, "--name", wish.name, *words, *more)),
-                    wish.name)
+    return _checked(home, Line("train", (*first, *words, *more)), wish.name)
 
 
 def going_on(home: Home, name: str, minutes: float = 0) -> Asked:

@@ -25,6 +25,7 @@ from runs.run_folder import LOGS, holds_a_run, run_files
 from studio.endings import Ending, how_it_ended
 from studio.new_lines import ending
 from studio.processes import alive, began
+from studio.progress_bar import last_bar
 from studio.training_words import Asked
 from util.errors import UserError
 from util.files import write_atomically
@@ -99,15 +100,11 @@ class Trainings:
         end = Ending(self._at_work(folder, process)) if process else _ended(folder, started, row)
         if end.state == "starting":  # the folder may still show the run before
             options, row = {}, {}
-        age = time.time() - (folder / LOGS[1]).stat().st_mtime if row else 0.0
-        return Standing(
-            name, end.state, end.said,
-            str(options.get("model") or (started.model if started else "")),
-            str(options.get("dataroot") or (started.data if started else "")),
-            started.line if started else "",
-            int(row.get("epoch", 0)), int(options.get("n_epochs", 0)) + int(options.get("n_epochs_decay", 0)),
-            float(row.get("images_per_s", 0)),
-            max(0.0, float(row.get("eta_s", 0)) - (age if process else 0)))
+        pace = _pace(folder, row, options, bool(process and started and process.pid == started.pid))
+        return Standing(name, end.state, end.said,
+                        str(options.get("model") or (started.model if started else "")),
+                        str(options.get("dataroot") or (started.data if started else "")),
+                        started.line if started else "", *pace)
 
     def process(self, name: str) -> psutil.Process | None:
         """The process that trains in this run, or is about to; None when none does."""
@@ -163,9 +160,26 @@ def _ended(folder: Path, started: Started | None, row: Mapping[str, Any]) -> End
     """How the last training in the folder ended: told by its log, or by its numbers when the app did not start it."""
     holder = last_holder(folder)
     if started and (holder == started.pid or _changed(folder / HOLDER) <= started.at):
-        return how_it_ended(ending(folder / LOG).rpartition("\n$ ")[2])
+        return how_it_ended(_since_start(folder))
     done = row.get("eta_s") == 0 or "ended early" in ending(folder / LOGS[0], 1000)
     return Ending("finished" if done else "stopped")
+
+
+def _pace(folder: Path, row: Mapping[str, Any], options: Mapping[str, Any], ours: bool
+          ) -> tuple[int, int, float, float]:
+    """Epoch, last epoch, images a second and seconds left: by the newest line of losses or, of a training of `ours`
+    that is at work, by its bar when that is newer.
+    """
+    bar = last_bar(_since_start(folder)) if ours else None
+    if bar and bar.done > row.get("total", 0):
+        return bar.epoch, bar.last_epoch, bar.images_per_s, bar.seconds_left
+    last = int(options.get("n_epochs", 0)) + int(options.get("n_epochs_decay", 0))
+    return int(row.get("epoch", 0)), last, float(row.get("images_per_s", 0)), float(row.get("eta_s", 0))
+
+
+def _since_start(folder: Path) -> str:
+    """What the last training that the app started there wrote, at least the end of it."""
+    return ending(folder / LOG).rpartition("\n$ ")[2]
 
 
 def started_in(folder: Path) -> Started | None:

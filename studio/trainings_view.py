@@ -4,6 +4,7 @@ A window asks every two seconds while a training is at work, and gets what is ne
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio
@@ -20,7 +21,7 @@ from util.errors import UserError
 
 EVERY = 2.0  # seconds
 FILMS = """
-.film { display: flex; gap: 0.5rem; overflow-x: auto; padding-bottom: 0.5rem; }
+.film { contain: inline-size; display: flex; gap: 0.5rem; overflow-x: auto; padding-bottom: 0.5rem; }
 .film figure { margin: 0; flex: none; text-align: center; }
 .film img { display: block; width: 128px; max-width: none; }
 .film figcaption { font-size: 0.8rem; max-width: 128px; }
@@ -38,33 +39,29 @@ def build_view(home: Home, trainings: Trainings, tab: gradio.Tab, form: Form) ->
     with gradio.Row(equal_height=False):
         stop = gradio.Button("Stop, and save", variant="stop", interactive=False, elem_id="stop", min_width=120)
         go_on = gradio.Button("Go on", interactive=False, elem_id="go-on", min_width=120)
-        minutes = gradio.Number(0, label="Go on for so many minutes; 0: to the end", minimum=0, elem_id="more-minutes",
+        minutes = gradio.Number(0, label="Go on for so many minutes; 0: to the end", elem_id="more-minutes",
                                 min_width=160)
-    line = gradio.Code(label="The command that was started", language="shell", interactive=False, wrap_lines=True,
-                       lines=1, show_line_numbers=False, buttons=["copy"], elem_id="started-line")
+    line = gradio.Textbox(label="The command that was started", interactive=False, lines=2, max_lines=6,
+                          buttons=["copy"], elem_id="started-line", elem_classes="command")
     with gradio.Row(equal_height=False):
         losses = _chart("Losses", "images seen", "losses")
         validation = _chart("On held-out images", "epoch", "validation")
-    strip = gradio.HTML(css_template=FILMS, label="The same pictures over the epochs", show_label=True, elem_id="strip")
-    with gradio.Accordion("What it wrote last", open=False):
-        log = gradio.Textbox(lines=12, max_lines=24, show_label=False, container=False, interactive=False,
-                             autoscroll=True, elem_id="log", buttons=["copy"])
+    strip = gradio.HTML(css_template=FILMS, elem_id="strip")
+    with gradio.Accordion("What it wrote last", open=False, elem_id="log-fold"):
+        log = gradio.Textbox(lines=12, max_lines=24, show_label=False, interactive=False, elem_id="log",
+                             autoscroll=True, buttons=["copy"])
     seen, timer = gradio.State({}), gradio.Timer(EVERY, active=False)
     shown = [runs, standing, stop, go_on, line, losses, validation, strip, log, seen, timer]
 
     def look(name: str | None, known: dict[str, Any]) -> list[Any]:
         parts, at_work = news.parts(name)
         new = new_to(known, parts)
-        updates = {"list": lambda found: gradio.Radio(found.choices, value=found.name), "standing": gradio.HTML,
-                   "line": lambda text: gradio.Code(text, visible=bool(text)), "losses": _drawn, "validation": _drawn,
-                   "strip": lambda html: gradio.HTML(html, visible=bool(html)), "log": gradio.Textbox}
-        made = {part: show(new[part]) for part, show in updates.items() if part in new}
+        made = {part: SHOWN[part](new[part]) for part in SHOWN if part in new}
         if "can" in new:
             made |= {"stop": gradio.Button(interactive=new["can"].stop),
                      "go_on": gradio.Button(interactive=new["can"].go_on)}
-        order = ("list", "standing", "stop", "go_on", "line", "losses", "validation", "strip", "log")
-        return [*(made.get(part, gradio.skip()) for part in order), {name: part.state for name, part in parts.items()},
-                gradio.Timer(active=at_work)]
+        return [*(made.get(part, gradio.skip()) for part in ORDER),
+                {part: one.state for part, one in parts.items()}, gradio.Timer(active=at_work)]
 
     @told
     def on_stop(name: str | None) -> None:
@@ -85,6 +82,18 @@ def build_view(home: Home, trainings: Trainings, tab: gradio.Tab, form: Form) ->
         event.success(look, [form.started, seen], shown, **quiet)
 
 
+SHOWN: dict[str, Callable[[Any], Any]] = {
+    "list": lambda found: gradio.Radio(found.choices, value=found.name),
+    "standing": gradio.HTML,
+    "line": lambda text: gradio.Textbox(text, visible=bool(text)),
+    "losses": lambda rows: _drawn(rows),
+    "validation": lambda rows: _drawn(rows),
+    "strip": lambda html: gradio.HTML(html, visible=bool(html)),
+    "log": gradio.Textbox,
+}
+ORDER = ("list", "standing", "stop", "go_on", "line", "losses", "validation", "strip", "log")
+
+
 def _chart(title: str, x: str, elem_id: str) -> gradio.LinePlot:
     return gradio.LinePlot(x="at", y="value", color="curve", title=title, x_title=x, y_title=" ", color_title=" ",
                            height=300, visible=False, elem_id=elem_id, min_width=320, buttons=["fullscreen"])
@@ -92,7 +101,9 @@ def _chart(title: str, x: str, elem_id: str) -> gradio.LinePlot:
 
 def _drawn(rows: list[Row]) -> gradio.LinePlot:
     """The chart of some curves; no chart while there are none."""
-    return gradio.LinePlot(pandas.DataFrame(rows, columns=["at", "curve", "value"]), visible=bool(rows))
+    if not rows:
+        return gradio.LinePlot(None, visible=False)
+    return gradio.LinePlot(pandas.DataFrame(rows, columns=["at", "curve", "value"]), visible=True)
 
 
 def _required(name: str | None) -> str:

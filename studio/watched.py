@@ -89,7 +89,7 @@ class Strips:
         """
         state = _read(folder / PAGE / "page.json")
         images = folder / PAGE / "images"
-        lines: list[tags.html_tag] = []
+        title, lines = "The same pictures over the epochs", []
         with suppress(ValueError, KeyError, TypeError):
             for name, line in SampleStrip.from_state(state["strip"]).lines.items():
                 (label, source), *truth = line.given
@@ -100,8 +100,9 @@ class Strips:
         if not lines:
             with suppress(ValueError, KeyError, TypeError, IndexError):
                 epoch, pictures = state["rows"][-1]
+                title = "What it made last of one picture"
                 lines.append(self._film(f"epoch {epoch}", images, [(label, file) for label, file in pictures]))
-        return tags.div(lines, cls="films").render(pretty=False) if lines else ""
+        return tags.div(tags.h3(title), lines).render(pretty=False) if lines else ""
 
     def _film(self, name: str, images: Path, pictures: Sequence[tuple[str, str]]) -> tags.html_tag:
         figures = [tags.figure(tags.img(src=address, alt=f"{name}: {caption}"), tags.figcaption(caption))
