@@ -172,7 +172,8 @@ class Generators:
 def saves(run: Path) -> dict[str, dict[str, Any]]:
     """What a run has saved, in words, with the flags of test.py that choose it; the newest first."""
     found: dict[str, dict[str, Any]] = {}
-    for save in reversed([save for save in saved_prefixes(run) if any(run.glob(f"{save}_net_G*.pth"))]):
+    saved = [save for save in reversed(saved_prefixes(run)) if any(run.glob(f"{save}_net_G*.pth"))]
+    for save in sorted(saved, key=lambda save: (save != "latest", save != "best")):
         if save == "latest":
             found["latest: the last one"] = {}
         elif save == "best":
