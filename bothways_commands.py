@@ -1,4 +1,4 @@
-"""The commands that `pip install` brings: bothways-train, bothways-test, bothways-evaluate.
+"""The commands that `pip install` brings: bothways-train, bothways-test, bothways-evaluate, bothways-app.
 
 Each runs the file beside this one. It is found by its path: `import test` finds the tests of Python itself.
 """
@@ -21,3 +21,8 @@ def test() -> None:
 def evaluate() -> None:
     """evaluate.py, with the words of the command line."""
     runpy.run_path(str(HERE / "evaluate.py"), run_name="__main__")
+
+
+def app() -> None:
+    """app.py, with the words of the command line."""
+    runpy.run_path(str(HERE / "app.py"), run_name="__main__")

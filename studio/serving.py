@@ -40,6 +40,8 @@ class Place(NamedTuple):
 
     def free_port(self) -> int:
         """The port, which nothing else listens on. UserError when there is none, or no such address."""
+        if self.port is not None and not 0 < self.port < 1 << 16:
+            raise UserError(f"--port {self.port} is none; expected 1 to 65535, such as {PORTS[0]}")
         for port in PORTS if self.port is None else [self.port]:
             try:
                 family, kind, *_, address = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)[0]
@@ -47,7 +49,7 @@ class Place(NamedTuple):
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(address)
                     return port
-            except (socket.gaierror, OverflowError, UnicodeError) as error:
+            except (socket.gaierror, UnicodeError) as error:
                 raise UserError(f"--host {self.host} --port {port} is no address to listen on ({error})") from None
             except OSError as error:
                 reason = error

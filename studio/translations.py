@@ -79,7 +79,7 @@ class Translations:
     def all(self) -> list[Translation]:
         """Those that are there, the newest first."""
         folders = sorted(self.home.results.glob(f"*/{FOLDER}/*/{ASKED}"), key=lambda path: path.parent.name)
-        return [found for path in reversed(folders) if (found := _read(path.parent))]
+        return [found for path in reversed(folders) if (found := _read(path.parent.resolve()))]
 
     def of(self, folder: str) -> Translation:
         """The translation in a folder. UserError when there is none."""
@@ -172,7 +172,8 @@ class Generators:
 def saves(run: Path) -> dict[str, dict[str, Any]]:
     """What a run has saved, in words, with the flags of test.py that choose it; the newest first."""
     found: dict[str, dict[str, Any]] = {}
-    for save in reversed([save for save in saved_prefixes(run) if any(run.glob(f"{save}_net_G*.pth"))]):
+    saved = [save for save in reversed(saved_prefixes(run)) if any(run.glob(f"{save}_net_G*.pth"))]
+    for save in sorted(saved, key=lambda save: (save != "latest", save != "best")):
         if save == "latest":
             found["latest: the last one"] = {}
         elif save == "best":

@@ -57,8 +57,8 @@ def unpack(dropped: Iterable[Path], folder: Path, limits: Limits | None = None) 
                     room -= _copy(source, target, room, path)
     if not taken:
         raise UserError("there is no picture in it" + (f": only {', '.join(passed[:5])}" if passed else ""))
-    return [f"{len(passed)} of {len(passed) + len(taken)} files were passed over, since they are no pictures that can be "
-            f"read: {', '.join(passed[:5])}" + (", ..." if len(passed) > 5 else "")] if passed else []
+    return [f"{len(passed)} of {len(passed) + len(taken)} files were passed over, since they are no pictures that can "
+            f"be read: {', '.join(passed[:5])}" + (", ..." if len(passed) > 5 else "")] if passed else []
 
 
 def _pictures_in(path: Path, passed: list[str]) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
@@ -77,7 +77,7 @@ def _pictures_in(path: Path, passed: list[str]) -> Iterator[tuple[str, Callable[
             parts = entry.filename.replace("\\", "/").split("/")
             if entry.is_dir() or "__MACOSX" in parts or any(_hidden(part) for part in parts):
                 continue
-            if stat.S_ISLNK(entry.external_attr >> 16) or not is_image(Path(entry.filename)):
+            if stat.S_ISLNK(entry.external_attr >> 16) or not is_image(Path(parts[-1])):
                 passed.append(entry.filename)
             else:
                 yield entry.filename, partial(archive.open, entry)
