@@ -3,13 +3,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SILENT = ("it ended without a word: it was killed, perhaps for too little memory, or the machine went down. "
-          "Going on begins at its last save")
-
 
 @dataclass(frozen=True)
 class Ending:
-    """state: as in Standing; said: why, for one that died."""
+    """state: as in Standing; said: why, for one that died; '' when it had no time to say so."""
 
     state: str
     said: str = ""
@@ -28,4 +25,4 @@ def how_it_ended(log: str) -> Ending:
     traces = [number for number, line in enumerate(lines) if line.startswith("Traceback ")]
     if traces:
         return Ending("died", lines[-1])
-    return Ending("died", SILENT)
+    return Ending("died")

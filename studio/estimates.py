@@ -197,7 +197,8 @@ def _watch(child: subprocess.Popen[bytes], lines: NewLines, log: Path) -> list[f
         if len(rates) > STEPS and now - first > SECONDS:
             return rates
         if ended:
-            raise UserError(f"the steps that were to be timed failed: {how_it_ended(ending(log)).said}")
+            raise UserError("the steps that were to be timed failed: "
+                            + (how_it_ended(ending(log)).said or "they were killed, perhaps for too little memory"))
         if now - began > LONGEST:
             if rates:
                 return rates

@@ -11,6 +11,9 @@ from studio.trainings import Standing
 NOTHING = "Nothing was trained here yet. The trainings that you start are listed here; they go on when you close the " \
           "page, and when the app ends."
 
+SILENT = ("It ended without a word: it was killed, perhaps for too little memory, or the machine went down. It goes on "
+          "from its last save.")
+
 
 def label(standing: Standing) -> str:
     """The training in a line, for the list."""
@@ -38,7 +41,7 @@ def standing_html(standing: Standing | None, memory: str) -> str:
         tags.p(tags.b(standing.name), f": {progress(standing)}. {facts}")
         if advice := _advice(standing):
             tags.p(advice)
-        if standing.state == "died":
+        if standing.said:
             tags.pre(standing.said, style="white-space: pre-wrap; overflow-wrap: anywhere")
     return result.render(pretty=False)
 
@@ -49,5 +52,5 @@ def _advice(standing: Standing) -> str:
         "stopping": "It ends when the step is done and its state is saved.",
         "stopped": "It can go on exactly where it stopped.",
         "finished": "The room Translate uses it.",
-        "died": "It said:",
+        "died": "Its last words:" if standing.said else SILENT,
     }.get(standing.state, "")

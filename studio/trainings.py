@@ -56,7 +56,7 @@ class Started:
 class Standing:
     """How a training stands. state: starting, running, stopping, stopped, finished or died.
 
-    said: why, for one that died; epoch, last_epoch: 0 while unknown; images_per_s, seconds_left: of its last line of
+    said: why, for one that died, '' when it was killed; epoch, last_epoch: 0 while unknown; images_per_s, seconds_left: of its last line of
     losses, 0 while there is none.
     """
 
