@@ -87,7 +87,7 @@ def suggested(folder: Path) -> tuple[str, str]:
     """
     model = SUITED.get(layout(folder), "cycle_gan")
     small = {"pix2pix": "toy_pix2pix", "cycle_gan": "toy_cyclegan"}[model]
-    return model, OWN if torch.accelerator.is_available() else small
+    return model, OWN if torch.accelerator.is_available() or small not in recipes() else small
 
 
 def settings(model: str, recipe: str) -> dict[str, Any]:

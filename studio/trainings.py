@@ -56,8 +56,8 @@ class Started:
 class Standing:
     """How a training stands. state: starting, running, stopping, stopped, finished or died.
 
-    said: why, for one that died, '' when it was killed; epoch, last_epoch: 0 while unknown; images_per_s, seconds_left: of its last line of
-    losses, 0 while there is none.
+    said: why, for one that died, '' when it was killed; line: the command, '' when the app did not start it; epoch,
+    last_epoch, images_per_s, seconds_left: 0 while unknown.
     """
 
     name: str
@@ -88,8 +88,8 @@ class Trainings:
 
     def names(self) -> list[str]:
         """The runs, and those that ended before they were one; what was trained last comes first."""
-        folders = [path for path in self.checkpoints.iterdir() if path.is_dir()] if self.checkpoints.is_dir() else []
-        found = [path for path in folders if (path / STARTED).exists() or run_files(path)]
+        folders = self.checkpoints.iterdir() if self.checkpoints.is_dir() else []
+        found = [path for path in folders if self._is_inside(path) and ((path / STARTED).exists() or run_files(path))]
         return [path.name for path in sorted(found, key=_when, reverse=True)]
 
     def standing(self, name: str) -> Standing:
@@ -100,7 +100,7 @@ class Trainings:
         end = Ending(self._at_work(folder, process)) if process else _ended(folder, started, row)
         if end.state == "starting":  # the folder may still show the run before
             options, row = {}, {}
-        pace = _pace(folder, row, options, bool(process and started and process.pid == started.pid))
+        pace = _pace(folder, row, options, bool(process and started))
         return Standing(name, end.state, end.said,
                         str(options.get("model") or (started.model if started else "")),
                         str(options.get("dataroot") or (started.data if started else "")),
@@ -149,6 +149,10 @@ class Trainings:
             process.send_signal(signal.SIGINT)
             self._stopping.add(process.pid)
 
+    def _is_inside(self, path: Path) -> bool:
+        """Whether this is a folder, and no link to one elsewhere."""
+        return path.is_dir() and path.resolve().is_relative_to(self.checkpoints.resolve())
+
     def _at_work(self, folder: Path, process: psutil.Process) -> str:
         """What a process that is alive does."""
         if process.pid in self._stopping:
@@ -158,8 +162,7 @@ class Trainings:
 
 def _ended(folder: Path, started: Started | None, row: Mapping[str, Any]) -> Ending:
     """How the last training in the folder ended: told by its log, or by its numbers when the app did not start it."""
-    holder = last_holder(folder)
-    if started and (holder == started.pid or _changed(folder / HOLDER) <= started.at):
+    if started:
         return how_it_ended(_since_start(folder))
     done = row.get("eta_s") == 0 or "ended early" in ending(folder / LOGS[0], 1000)
     return Ending("finished" if done else "stopped")
@@ -183,9 +186,11 @@ def _since_start(folder: Path) -> str:
 
 
 def started_in(folder: Path) -> Started | None:
-    """What the app remembers of the last training that it started there; None when it started none."""
+    """What the app remembers of the last training in the folder; None when it was started elsewhere."""
     with suppress(OSError, ValueError, TypeError):
-        return Started(**json.loads((folder / STARTED).read_text(encoding="utf-8")))
+        started = Started(**json.loads((folder / STARTED).read_text(encoding="utf-8")))
+        if last_holder(folder) == started.pid or _changed(folder / HOLDER) <= started.at:
+            return started
     return None
 
 

@@ -65,7 +65,7 @@ def build_view(home: Home, trainings: Trainings, tab: gradio.Tab, form: Form) ->
 
     @told
     def on_stop(name: str | None) -> None:
-        trainings.stop(_required(name))
+        trainings.stop(home.run(_required(name)).name)
 
     @told
     def on_go_on(name: str | None, minutes: float | None) -> None:

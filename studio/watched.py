@@ -106,12 +106,15 @@ class Strips:
 
     def _film(self, name: str, images: Path, pictures: Sequence[tuple[str, str]]) -> tags.html_tag:
         figures = [tags.figure(tags.img(src=address, alt=f"{name}: {caption}"), tags.figcaption(caption))
-                   for caption, file in pictures if (address := self._small(images / file))]
+                   for caption, file in pictures if (address := self._small(images, file))]
         return tags.div(tags.h4(name), tags.div(figures, cls="film", tabindex=0))
 
-    def _small(self, path: Path) -> str:
-        """The picture, small, as an address that holds it; '' when it cannot be read."""
+    def _small(self, images: Path, file: str) -> str:
+        """The picture, small, as an address that holds it; '' when it cannot be read, or does not lie in `images`."""
         with suppress(OSError, ValueError):
+            path = (images / file).resolve()
+            if not path.is_relative_to(images.resolve()):
+                return ""
             key = path, path.stat().st_mtime_ns
             if key not in self._made:
                 while len(self._made) >= KEPT:

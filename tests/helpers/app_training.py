@@ -47,7 +47,8 @@ class TrainRoom:
 
     def enter(self) -> None:
         """Open the tab."""
-        tabs = "return [...document.querySelectorAll('button[role=tab]')].find(tab => tab.textContent.trim() == 'Train')"
+        tabs = ("return [...document.querySelectorAll('button[role=tab]')]"
+                ".find(tab => tab.textContent.trim() == 'Train')")
         self.until(lambda: self.browser.js(tabs), "the tab Train")
         self.browser.js(tabs).click()
 

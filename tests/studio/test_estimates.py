@@ -73,7 +73,8 @@ def test_a_run_with_other_settings_says_nothing(home, change):
 
 
 @pytest.mark.slow
-def test_some_real_steps_are_timed_once(home):
+def test_some_real_steps_are_timed_once(home, monkeypatch):
+    monkeypatch.setattr("studio.estimates.SECONDS", 0.5)
     pace = Pace(Trainings(home.checkpoints))
     wanted = asked(home, Wish("dataset", "maps", epochs=1000, more=FLAGS))
     said = pace.timed(wanted)
@@ -85,6 +86,7 @@ def test_some_real_steps_are_timed_once(home):
     assert wanted.options.view(TrainCommandOptions).max_dataset_size == float("inf")
 
 
+@pytest.mark.slow
 def test_steps_that_fail_say_why(home):
     for path in (home.datasets[0] / "train").iterdir():
         path.write_bytes(b"no picture")

@@ -85,6 +85,19 @@ def test_the_strip_holds_small_pictures_and_names_stay_text(tmp_path):
     assert Strips().html(tmp_path / "nothing") == ""
 
 
+def test_pictures_of_elsewhere_are_not_shown(tmp_path):
+    write_page(tmp_path)
+    (tmp_path / "web" / "images" / "e1.png").rename(tmp_path / "private.png")
+    state = (tmp_path / "web" / "page.json")
+    state.write_text(state.read_text().replace("e1.png", "../../private.png"))
+    assert Strips().html(tmp_path).count("data:image/webp;base64,") == 2
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "web").rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "loss_log.txt").touch()
+    (tmp_path / "runs" / "link").symlink_to(tmp_path / "elsewhere")
+    assert Trainings(tmp_path / "runs").names() == []
+
+
 def test_a_window_gets_what_is_new_to_it(tmp_path):
     folder = tmp_path / "maps"
     folder.mkdir()

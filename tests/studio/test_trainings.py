@@ -100,8 +100,8 @@ def test_a_training_that_fails_tells_why(home: Home):
 def record(folder: Path, log: str, **changes: object) -> None:
     """What a training leaves whose process has ended."""
     folder.mkdir(parents=True, exist_ok=True)
-    started = {"pid": 2 ** 30, "began": 1.0, "at": 5.0, "machine": "here", "line": "python train.py", "model": "pix2pix",
-               "data": "maps"}
+    started = {"pid": 2 ** 30, "began": 1.0, "at": 5.0, "machine": "here", "line": "python train.py",
+               "model": "pix2pix", "data": "maps"}
     (folder / STARTED).write_text(json.dumps(started | changes))
     (folder / LOG).write_text(log)
 
@@ -149,3 +149,10 @@ def test_a_training_that_was_started_elsewhere_is_listed(trained, left, state):
     assert trainings.names() == ["run"]
     standing = trainings.standing("run")
     assert (standing.state, standing.model, standing.epoch, standing.last_epoch) == (state, "pix2pix", 1, 1)
+
+
+def test_a_later_training_from_a_terminal_is_not_the_one_of_the_app(trained):
+    folder = trained("--model pix2pix")
+    record(folder, "\n$ python train.py\nerror: of the app\n")
+    standing = Trainings(folder.parent).standing("run")
+    assert (standing.state, standing.said, standing.line) == ("finished", "", "")
