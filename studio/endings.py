@@ -3,6 +3,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+GOES_ON = "; --continue_train goes on from here"  # such a line may begin with the bar
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -15,7 +17,7 @@ class Ending:
 def how_it_ended(log: str) -> Ending:
     """How the training ended whose words are `log`, the last ones at least."""
     lines = [line.rstrip() for line in log.splitlines() if line.strip()]
-    if any(line.startswith("stopped by ") for line in lines) or (lines and lines[-1].startswith("interrupted")):
+    if any("stopped by " in line and line.endswith(GOES_ON) for line in lines) or (lines and lines[-1].startswith("interrupted")):
         return Ending("stopped")
     if any(line.startswith(("weights: ", "nothing is left to train")) for line in lines):
         return Ending("finished")

@@ -117,6 +117,8 @@ def test_a_process_of_the_same_number_is_not_the_training(tmp_path):
 
 @pytest.mark.parametrize(("log", "state", "said"), [
     ("stopped by SIGINT; --continue_train goes on from here\nweights: x\npage: x", "stopped", ""),
+    ("epoch 2/4:  50%|##  | 4/8 [00:01<00:01,  4.0 images/s]stopped by --max_minutes 2; --continue_train goes on from "
+     "here\nweights: x", "stopped", ""),
     ("End of epoch 2 / 2\nweights: x\npage: x", "finished", ""),
     ("nothing is left to train: x has done 2 epochs", "finished", ""),
     ("note: x\nerror: no images in x.\nfound:\n  nothing", "died", "no images in x.\nfound:\n  nothing"),
