@@ -1,4 +1,4 @@
-"""The commands that `pip install` brings: bothways-train, bothways-test, bothways-evaluate, bothways-export.
+"""The commands that `pip install` brings: bothways-train, bothways-test, bothways-evaluate, bothways-export, bothways-app.
 
 Each runs the file beside this one. It is found by its path: `import test` finds the tests of Python itself.
 """
@@ -26,3 +26,8 @@ def evaluate() -> None:
 def export() -> None:
     """export.py, with the words of the command line."""
     runpy.run_path(str(HERE / "export.py"), run_name="__main__")
+
+
+def app() -> None:
+    """app.py, with the words of the command line."""
+    runpy.run_path(str(HERE / "app.py"), run_name="__main__")

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -52,18 +52,23 @@ def _layout_in_words(mode: str, datasets: Mapping[str, BaseDataset]) -> str:
     return pairs or LAYOUTS.get(mode, mode)
 
 
+Told = Callable[[int, int], None]
+"""Called with how many images were looked at, and how many there are."""
+
+
 def diagnose(options: Options, size_multiple: int = 1, min_size: int = 1, near: bool = True,
-             processes: int | None = None) -> Report:
+             processes: int | None = None, told: Told | None = None) -> Report:
     """Look at every image of every split that the options' dataset finds, each decoded once.
 
     size_multiple, min_size: what the networks accept, in pixels; near: also look for images that are nearly the same;
-    processes: that look at files, None for one a core. Shows a bar when it takes more than two seconds.
+    processes: that look at files, None for one a core. Shows a bar when it takes more than two seconds; told: is called
+    after each image instead.
     Raises NoImages when there are none, MachineError when a process dies.
     """
     opt = options.view(DataOptions)
     datasets, findings = _open(options, size_multiple, min_size)
     facts = _look_at([file for dataset in datasets.values() for file in dataset.image_files()], opt.max_pixels,
-                     processes)
+                     processes, told)
     bad = {path: error for path, error in facts.items() if isinstance(error, UserError)}
     good = {path: fact for path, fact in facts.items() if isinstance(fact, FileFacts)}
     if bad:
@@ -116,14 +121,20 @@ def _open(options: Options, size_multiple: int, min_size: int) -> tuple[dict[str
     return datasets, findings
 
 
-def _look_at(files: Sequence[ImageFile], max_pixels: float, processes: int | None
+def _look_at(files: Sequence[ImageFile], max_pixels: float, processes: int | None, told: Told | None
              ) -> dict[Path, FileFacts | UserError]:
     """The facts of each file, looked at in several processes where there are many."""
     look, unique = partial(examine, max_pixels=max_pixels), list(dict.fromkeys(files))
 
     def shown(results: Iterable[FileFacts | UserError]) -> dict[Path, FileFacts | UserError]:
-        bar = tqdm(results, "looking", len(unique), leave=False, unit=" images", delay=2, disable=None)
-        return {file.path: fact for file, fact in zip(unique, bar, strict=True)}
+        bar = tqdm(results, "looking", len(unique), leave=False, unit=" images", delay=2,
+                   disable=True if told else None)
+        facts = {}
+        for file, fact in zip(unique, bar, strict=True):
+            facts[file.path] = fact
+            if told:
+                told(len(facts), len(unique))
+        return facts
 
     count = processes or os.cpu_count() or 1
     if len(unique) <= FEW or count == 1:

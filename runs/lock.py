@@ -9,6 +9,9 @@ from filelock import FileLock, Timeout
 from util.errors import UserError
 from util.torchrun import rank
 
+LOCK = ".lock"
+HOLDER = ".lock_holder"  # a file of its own: Windows may forbid to read a locked one
+
 
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
@@ -41,9 +44,9 @@ def run_lock(folder: Path) -> Iterator[None]:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    holder = folder / ".lock_holder"  # a file of its own: Windows may forbid to read a locked one
+    holder = folder / HOLDER
     try:
-        held = FileLock(folder / ".lock").acquire(blocking=False)
+        held = FileLock(folder / LOCK).acquire(blocking=False)
     except Timeout:
         who = "unknown process"
         with suppress(OSError):
@@ -53,3 +56,25 @@ def run_lock(folder: Path) -> Iterator[None]:
     with held:
         holder.write_text(f"process {os.getpid()}", encoding="utf-8")
         yield
+
+
+def last_holder(folder: Path) -> int | None:
+    """The number of the process that trained in `folder` last, or still does; None when none is known."""
+    with suppress(OSError, ValueError):
+        return int((folder / HOLDER).read_text(encoding="utf-8").removeprefix("process "))
+    return None
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a training is at work in `folder`.
+
+    Where none is, this takes the lock for a moment: ask only where the last holder may be alive, so that no training
+    that begins meanwhile is refused.
+    """
+    try:
+        FileLock(folder / LOCK).acquire(blocking=False).lock.release()
+    except Timeout:
+        return True
+    except OSError:  # no such folder, or one of somebody else
+        return False
+    return False

@@ -17,6 +17,7 @@ from options.schema import assemble
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")} | {"evaluate": MEASURING}
 PARSERS = [compare_command.parser(), fcn_command.parser(), study_command.parser()]  # of what evaluate.py does
+PARSERS.append(load_command("app").parser())
 FLAG = re.compile(r"--([a-zA-Z]\w+)")
 DECLARED = re.compile(r'add_argument\("--(\w+)"')  # by a script
 OLD = (*RENAMED, "no_lsgan")

@@ -78,7 +78,7 @@ def pip(*words: str | Path) -> None:
 
 @pytest.mark.slow
 def test_the_wheel_holds_all_that_runs(wheel: Path):
-    pages = [path for path in (ROOT / "pages").iterdir() if path.suffix in (".css", ".js")]
+    pages = [path for room in ("pages", "studio") for path in (ROOT / room).iterdir() if path.suffix in (".css", ".js")]
     pages += (ROOT / "exporting" / "web").iterdir()
     ours = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert ours == {path.relative_to(ROOT).as_posix() for path in (*FILES, *pages)}
@@ -96,7 +96,7 @@ def test_installed_commands_work_in_any_folder(wheel: Path, dataroot: Path, tmp_
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    for command in ("train", "test", "evaluate"):
+    for command in ("train", "test", "evaluate", "app"):
         assert f"usage: {command}.py" in run(f"bothways-{command}", "--help")
     run("bothways-train", f"--dataroot {dataroot} --name run --model pix2pix --netG resnet_6blocks --ngf 4 --ndf 4 "
                           "--load_size 36 --crop_size 32 --num_threads 2 --display_id 0 --gpu_ids -1 --n_epochs 1 "
