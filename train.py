@@ -159,13 +159,17 @@ def make_engine(options: Options, device: torch.device) -> Engine:
                           "--compile")
     torch.manual_seed(opt.seed)
     model, precision = models.find(opt.model)(options), choose_precision(opt.precision, device, opt.plain)
+    if opt.grad_compress == "powersgd" and precision == "fp16":
+        raise OptionError("--grad_compress powersgd remembers gradients, and --precision fp16 scales them otherwise "
+                          "from step to step: use --precision bf16 or fp32, or --grad_compress bf16")
     if validated_every(opt) and not (model.measures or opt.best_metric):
         raise OptionError(f"a validation follows a metric, and --model {opt.model} defines none; name another one with "
                           "--val_metrics and --best_metric, or leave out --val_freq and --lr_policy plateau")
     engine, one_size = Engine(model, device, precision, opt.plain, opt.seed), PREPROCESS[opt.preprocess].one_size
     search_algorithms(device, one_size, opt.plain)
-    engine.prepare_training(opt.lr, opt.beta1, ema=opt.ema, record=opt.cuda_graph == "auto" and can_record(
-        device, precision, opt.plain, one_size, opt.grad_accum, opt.checkpoint_activations))
+    engine.prepare_training(opt.lr, opt.beta1, ema=opt.ema, grad_compress=opt.grad_compress,
+                            record=opt.cuda_graph == "auto" and can_record(device, precision, opt.plain, one_size,
+                                                                           opt.grad_accum, opt.checkpoint_activations))
     if opt.compile:
         engine.compile()
     return engine

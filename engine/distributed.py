@@ -95,17 +95,6 @@ def _is_lost_connection(error: BaseException) -> bool:
     return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
 
 
-def average_gradients(gradients: Sequence[Tensor]) -> None:
-    """Replaces each gradient by its mean over the processes, which must have the same ones."""
-    if world_size() == 1:
-        return
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
-    dist.all_reduce(flat)
-    flat /= world_size()
-    for gradient, part in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
-        gradient.copy_(part.view_as(gradient))
-
-
 def same_everywhere(nets: Mapping[str, nn.Module]) -> None:
     """Gives all processes the parameters and buffers of process 0."""
     if world_size() > 1:

@@ -11,7 +11,8 @@ from torch.utils.checkpoint import checkpoint
 
 from engine.averaged import averaged_copy, copy_buffers, follow
 from engine.device import describe_device, on_device
-from engine.distributed import average_gradients, everywhere
+from engine.distributed import everywhere
+from engine.exchange import Exchange
 from engine.noise import noise_from
 from engine.optimizers import Optimizers, gradients_of, learn
 from engine.precision import HALF, autocast, loss_scaler
@@ -46,17 +47,21 @@ class Engine:
             for net in nets.values() if not self.plain else ():
                 net.to(memory_format=best_layout(net, self.device.type, tensor_cores))
 
-    def prepare_training(self, lr: float, beta1: float, record: bool = False, ema: float = 0.0) -> None:
+    def prepare_training(self, lr: float, beta1: float, record: bool = False, ema: float = 0.0,
+                         grad_compress: str = "none") -> None:
         """Adds what only training needs, and an Adam for each set of networks, betas beta1 and 0.999 as in both papers.
 
         ema: also keep running means of the generators, in which this is the share of the old at each update; 0: none
         but those that the model asks for.
-        record: record a step and replay it, where engine.recorded_step.can_record allows it.
+        record: record a step and replay it, where engine.recorded_step.can_record allows it. grad_compress: how
+        gradients travel between processes, see engine/exchange.py.
         TypeError, a programming error, when the model's updates contradict each other.
         """
         model = self.model
         model.prepare_training()
         self._to_device()
+        if grad_compress == "powersgd":  # which takes the gradients of kernels as matrices
+            model.nets.to(memory_format=torch.contiguous_format)
         self.averages = {**model.averages, **(dict.fromkeys(self.generators, ema) if ema else {})}
         model.averaged.update({name: averaged_copy(model.nets[name]) for name in self.averages})
         model.clock = Clock(self.device)
@@ -65,6 +70,7 @@ class Engine:
         fused = not self.plain and self.device.type in ("cpu", "cuda")
         self.optimizers = Optimizers(model.updates, model.nets, lr, beta1, fused, self.device if record else None)
         self.sections = sections(self.optimizers.updates)
+        self.exchange = Exchange(model.nets, grad_compress)
         self.tellers: dict[str, str] = {}  # which update tells a loss of that name
         self.recorded = RecordedStep(self.sections, self._compute, self._recall, self.device) if record else None
 
@@ -125,9 +131,10 @@ class Engine:
         buffers = list(self.model.nets.buffers())  # statistics of batch norms
         done = []  # the buffers before each update, and whether all was finite up to it
         for update in section.updates:
-            before = [buffer.clone() for buffer in buffers]
+            before, remembered = [buffer.clone() for buffer in buffers], self.exchange.remembered(update)
             images, losses = self._differentiate(update, batches, work.images)
             finite, moved = self._learn(update, losses, work.finite)
+            self.exchange.take_back(update, remembered, moved)
             for name in set(update.nets) & set(self.averages):
                 follow(self.model.averaged[name], self.model.nets[name], self.averages[name], moved)
             done.append((before, finite))
@@ -151,13 +158,14 @@ class Engine:
         losses: dict[str, Tensor] = {}
         for number, batch in enumerate(batches):
             share = len(batch["A"]) / samples
-            with self._autocast():
-                images = made[number] if made else self._forward(batch, several=len(batches) > 1)
-                with _frozen(net for name, net in self.model.nets.items() if name not in update.nets):
-                    terms = update.losses(images)
-                    self._refuse_second_tellers(update, terms)
-                    objective = update.scale * share * torch.stack(list(terms.values())).sum()
-            self.scaler.scale(objective).backward()
+            with self.exchange.put_off(update, number + 1 < len(batches)):
+                with self._autocast():
+                    images = made[number] if made else self._forward(batch, several=len(batches) > 1)
+                    with _frozen(net for name, net in self.model.nets.items() if name not in update.nets):
+                        terms = self.exchange.losses(update, images)
+                        self._refuse_second_tellers(update, terms)
+                        objective = update.scale * share * torch.stack(list(terms.values())).sum()
+                self.scaler.scale(objective).backward()
             all_images.append(images)
             for name, term in terms.items():
                 losses[name] = losses.get(name, term.new_zeros(())) + share * term.detach()
@@ -170,7 +178,6 @@ class Engine:
         fp16, where a gradient beyond its range is no fault as long as the scale can be made smaller.
         """
         optimizer = self.optimizers.of[update.nets]
-        average_gradients(gradients_of(optimizer))
         finite = finite & everywhere(finite_scalars(losses.values()))
         if not self.scaler.is_enabled():
             finite = finite & finite_gradients(gradients_of(optimizer))
@@ -213,13 +220,15 @@ class Engine:
         return {name: torch.cat([images[name] for images in made]) for name in made[0]}
 
     def state(self) -> dict[str, Any]:
-        """Everything to go on exactly: networks, their running means, optimizers, and what the model remembers."""
+        """Everything to go on exactly: networks, their running means, optimizers, and what model and exchange remember.
+        """
         return {
             "nets": {name: net.state_dict() for name, net in self.model.nets.items()},
             "averaged": {name: net.state_dict() for name, net in self.model.averaged.items()},
             "optimizers": self.optimizers.state(),
             "scaler": self.scaler.state_dict(),
             "model": self.model.extra_state(),
+            "exchange": self.exchange.state(),
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -232,6 +241,7 @@ class Engine:
         if self.scaler.is_enabled() and state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
         self.model.load_extra_state(state["model"])
+        self.exchange.load_state(state.get("exchange", {}))  # which an older state lacks
 
 
 def step_seed(*where: object) -> int:

@@ -95,6 +95,9 @@ class TrainSpeedOptions(SpeedOptions):
     cuda_graph: str = option("auto", "record a whole step on the GPU and replay it, where images have one size",
                              choices=("auto", "off"))
     grad_accum: int = option(1, "batches a step: gradients of so many are added up before the weights change", least=1)
+    grad_compress: str = option("none", "how gradients travel between several processes: as they are; in 16 bits "
+                                "(bf16); or, over slow networks, as products of small matrices (powersgd)",
+                                choices=("none", "bf16", "powersgd"))
     checkpoint_activations: bool = option(False, "forget activations inside the generator and compute them again: "
                                           "less memory, slower steps")
 

@@ -79,7 +79,8 @@ class Training:
             self.fresh = False
             with state_must_fit(self.folder):
                 # pop: it is as large as all that is trained, and the caller keeps the state
-                self.engine.load_state(state.pop("engine") | {"model": state["own"]["model"]})
+                self.engine.load_state(state.pop("engine") | {"exchange": {}} | {
+                    name: state["own"][name] for name in ("model", "exchange") if name in state["own"]})
                 saved = Moment(**state["moment"])
                 notices += self._differences(state)
                 notices += self._take_place(saved, state.get("logged_epoch", saved.epoch - 1))
@@ -216,7 +217,8 @@ class Training:
         for line in self.refusals.told():
             recorder.warn(line)
         engine = self.engine.state()
-        ranks = gather({"model": engine.pop("model"), "losses": self.means.state()})  # each process remembers its own
+        ranks = gather({"model": engine.pop("model"), "exchange": engine.pop("exchange"),  # each process's own
+                        "losses": self.means.state()})
         self._save_weights("latest")
         if self.opt.save_by_iter and self.moment.due(self.opt.save_latest_freq):
             self._save_weights(f"iter_{self.moment.total}")

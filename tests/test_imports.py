@@ -25,8 +25,8 @@ ALLOWED = {  # room: what of ours it may import
              "options.groups", "options.saved", "options.command_line"),
     "evaluation": ("evaluation", "data", "engine", "metrics", "models", "networks", "options", "pages", "raster",
                    "runs", "util", "opening", "door.commands"),
-    "exporting": ("exporting", "data", "door", "engine", "models", "networks", "options", "pages", "raster", "runs", "util",
-                  "opening"),
+    "exporting": ("exporting", "data", "door", "engine", "models", "networks", "options", "pages", "raster", "runs",
+                  "util", "opening"),
     "studio": ("studio", "data", "door", "engine", "models", "options", "pages", "raster", "runs", "util", "opening"),
     "door": ("door", "data", "engine", "models", "options", "pages", "raster", "runs", "tiles", "util", "opening"),
 }

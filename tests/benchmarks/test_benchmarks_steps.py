@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 EXPECTED = {
     "step": ("variant", {"plain", "fp32"}),
     "scaling": ("axis", {"crop_size"}),
+    "exchange": ("exchange", {"no exchange", "DistributedDataParallel"}),
     "save_memory": ("what", {"steps", "steps and saves", "going on, steps"}),
 }
 

@@ -14,7 +14,10 @@ from helpers.commands import ROOT, load_command
 from helpers.images import read_pixels, write_pairs
 from helpers.several import ended, ranks, started, torchrun, train_line, wait_for
 from helpers.trainings import fingerprint, same
+from options.command_line import parse
+from options.schema import OptionError
 from runs.state_file import LATEST, read_state
+from train import COMMAND, make_engine
 
 pytestmark = pytest.mark.slow
 
@@ -39,12 +42,17 @@ def whole(dataset: Path) -> Path:
     return dataset / "checkpoints/whole"
 
 
-def test_two_processes_learn_what_one_does(tmp_path: Path):
-    with started(torchrun(TWO, ROOT / "tests/helpers/distributed_steps.py", tmp_path / "steps.pth"),
-                 tmp_path) as process:
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """What two processes made in tests/helpers/distributed_steps.py."""
+    folder = tmp_path_factory.mktemp("steps")
+    with started(torchrun(TWO, ROOT / "tests/helpers/distributed_steps.py", folder / "steps.pth"), folder) as process:
         code, out = ended(process)
-    assert code == 0, out
-    both = torch.load(tmp_path / "steps.pth")
+    assert code == 0 and "Warning" not in out, out
+    return torch.load(folder / "steps.pth")
+
+
+def test_two_processes_learn_what_one_does(both: dict):
     for name, variance in distributed_steps.in_16_bits().items():  # of one process with the whole batch
         assert torch.allclose(variance, both["half"][name], rtol=0.02, atol=0.005), name
     for case in distributed_steps.CASES:
@@ -65,6 +73,18 @@ def test_two_processes_learn_what_one_does(tmp_path: Path):
         assert len(alone["measured"]["samples"]) == (6 if "cycle_gan" in case else 3)  # in each direction
         assert two["drawn"][0] != two["drawn"][1]  # dropout is each one's own
         assert two["nan"] == ([alone["nan"][0]] * 2 if "syncbatch" in case else ["", alone["nan"][0]])  # it spreads NaN
+
+
+@pytest.mark.parametrize("kind, far", [("bf16", 2e-3), ("powersgd", 4e-3)])
+def test_gradients_travel_compressed(both: dict, kind: str, far: float):
+    exact = both["compressed"][0]["none"]["whole"]
+    for own in both["compressed"]:
+        made = own[kind]
+        apart = max((value - exact[name]).abs().max().item() for name, value in made["whole"].items())
+        assert 0 < apart < far  # Adam moves each weight by up to 2e-4 a step
+        for how in ("refused", "gone on"):  # an update with NaN leaves no trace, and the state holds what is remembered
+            assert all(torch.equal(value, made[how][name]) for name, value in made["whole"].items()), how
+        assert (made["kept"] > 0) == (kind == "powersgd")
 
 
 def test_one_process_writes_and_prints(whole: Path, dataset: Path):
@@ -143,9 +163,15 @@ def test_another_number_of_processes_goes_on_with_a_notice(whole: Path, dataset:
 
 
 def test_the_clock_stops_all_and_torchrun_starts_none_anew(dataset: Path):
-    line = train_line(dataset, "clock", "--n_epochs 1000 --max_minutes 0.01")
+    line = train_line(dataset, "clock", "--n_epochs 1000 --max_minutes 0.01 --grad_compress bf16")
     with started(torchrun(f"{TWO} --max_restarts 1", *line), dataset) as process:
         code, out = ended(process)
     assert code == 0, out
     assert out.count("stopped by --max_minutes 0.01; --continue_train goes on from here") == 1, out
     assert (dataset / "checkpoints/clock/latest_state.pth").is_file()
+
+
+def test_remembered_gradients_and_changing_scales_exclude_each_other():
+    opt = parse(COMMAND, "--dataroot x --grad_compress powersgd --precision fp16 --ngf 2 --ndf 2".split())
+    with pytest.raises(OptionError, match="--precision fp16 scales them otherwise"):
+        make_engine(opt, torch.device("cpu"))

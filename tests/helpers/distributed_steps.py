@@ -1,4 +1,5 @@
 """Run by torchrun in test_distributed.py: training steps in float64, each process on its part of the batch."""
+import copy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,7 +90,8 @@ def measured(engine: Engine) -> dict:
 
 def nan(engine: Engine) -> list[str]:
     """What each process says when a loss of the last one is NaN; and that nobody learned from it."""
-    batch = own_part(batches()[0])
+    kind = next(engine.model.nets.parameters()).dtype
+    batch = {name: image.to(kind) for name, image in own_part(batches()[0]).items()}
     batch["A"] = batch["A"] * (float("nan") if rank() == world_size() - 1 else 1)
     before = {name: value.clone() for name, value in engine.model.nets.named_parameters()}
     try:
@@ -98,6 +100,36 @@ def nan(engine: Engine) -> list[str]:
         assert all(torch.equal(value, before[name]) for name, value in engine.model.nets.named_parameters())
         return everyone(error.term)
     return []
+
+
+def compressed(kind: str) -> dict:
+    """Weights after six steps with --grad_compress, without and with a refused step before the fifth, and gone on with
+    after the fourth; and how many numbers the compression keeps."""
+    opt = parse(COMMAND, f"{SMALL} --model pix2pix --norm instance".split())
+
+    def begun() -> Engine:
+        torch.manual_seed(opt.seed)
+        engine = Engine(models.find(opt.model)(opt), torch.device("cpu"))
+        engine.prepare_training(opt.lr, opt.beta1, grad_compress=kind)
+        return engine
+
+    def go(engine: Engine, *numbers: int) -> dict:
+        for number in numbers:
+            batch = {name: image.float() for name, image in own_part(batches()[number % STEPS]).items()}
+            engine.step(batch, epoch=1, images=number).require_finite()
+        return {name: value.clone() for name, value in engine.model.nets.state_dict().items()}
+
+    with patch("engine.low_rank.EXACT", 2):
+        whole = go(begun(), *range(6))
+        parts = begun()
+        go(parts, *range(4))
+        saved = copy.deepcopy(parts.state())
+        nan(parts)
+        refused = go(parts, 4, 5)
+        again = begun()
+        again.load_state(saved)
+        kept = [tensor for of in saved["exchange"].values() for tensor in of["error_dict"].values()]
+        return {"whole": whole, "refused": refused, "gone on": go(again, 4, 5), "kept": sum(map(torch.numel, kept))}
 
 
 def in_16_bits() -> dict:
@@ -116,5 +148,6 @@ if __name__ == "__main__":
         results = {case: steps(case) for case in CASES}
         weights = gather({case: result["weights"] for case, result in results.items()})
         half = in_16_bits()
+        small = everyone({kind: compressed(kind) for kind in ("none", "bf16", "powersgd")})
         if rank() == 0:
-            torch.save({"results": results, "weights": weights, "half": half}, sys.argv[1])
+            torch.save({"results": results, "weights": weights, "half": half, "compressed": small}, sys.argv[1])
