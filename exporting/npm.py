@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from filelock import FileLock
+from tqdm import tqdm
 
-from util.download import Told, Unreachable, fetch
+from util.download import Unreachable, fetch
 from util.errors import MachineError, UserError
 
 VERSION = "1.30.0"
@@ -20,8 +21,8 @@ REGISTRY = "https://registry.npmjs.org"
 PACKAGE = f"onnxruntime-web-{VERSION}.tgz"
 
 
-def package(given: str, told: Told = lambda done, size: None) -> Path:
-    """The file of the package, whole. given: --onnxruntime_web, or '': that of the cache, brought if need be.
+def package(given: str) -> Path:
+    """The file of the package, whole. given: --onnxruntime_web; '': that of the cache, brought, with a bar, if need be.
 
     UserError when the file that was given is another one, MachineError when the network does not give it.
     """
@@ -37,7 +38,7 @@ def package(given: str, told: Told = lambda done, size: None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if not (path.is_file() and _is_whole(path)):
-            _bring(path, told)
+            _bring(path)
     return path
 
 
@@ -59,9 +60,13 @@ def unpack(path: Path, wanted: Mapping[str, Path]) -> None:
             target.write_bytes(content.read())
 
 
-def _bring(path: Path, told: Told) -> None:
+def _bring(path: Path) -> None:
     try:
-        fetch(f"{REGISTRY}/onnxruntime-web/-/{PACKAGE}", path, told)
+        with tqdm(unit="B", unit_scale=True, desc=path.name) as bar:
+            def told(done: int, size: int | None) -> None:
+                bar.total = size
+                bar.update(done - bar.n)
+            fetch(f"{REGISTRY}/onnxruntime-web/-/{PACKAGE}", path, told)
     except Unreachable as error:
         raise MachineError(f"{error}. The page needs it; {_where_to_get()}") from None
     if not _is_whole(path):

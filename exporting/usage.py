@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exporting import classic_kind, samples
+from exporting import classic_kind, samples, web_kind
 from exporting.contract import Export, Kind
 from exporting.metadata import LAYOUTS
 
@@ -40,6 +40,8 @@ def advice(export: Export, kind: Kind, place: Path) -> list[str]:
     if kind.NAME == "classic":
         return [f"in the folder of the classic code: {classic_kind.command(export, place)}",
                 *(f"note: {said}" for said in classic_kind.differences(export))]
+    if kind.NAME == "web":
+        return web_kind.advice(place)
     shown = len(samples.names(export)) if kind.NAME == "hub" else 0
     return [f"note: {place / samples.FOLDER} shows {shown} pictures to whoever gets the folder; --samples 0 leaves "
             "them out"] if shown else []

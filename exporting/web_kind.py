@@ -53,7 +53,7 @@ def open(target: Path, export: Export) -> Function:
     return onnx_kind.open(target / MODEL, export)
 
 
-def notices(place: Path) -> list[str]:
+def advice(place: Path) -> list[str]:
     """How large it is, and how it is opened."""
     sizes = {part.name: part.stat().st_size / 1e6 for part in place.iterdir()}
     runtime = sum(sizes[name] for name in RUNTIME)
@@ -79,7 +79,8 @@ def require_pictures(export: Export) -> None:
 def describe(export: Export, size: int) -> dict[str, object]:
     """What the page is told of the model. size: of its file, in bytes."""
     told, opt = metadata(export), export.translator.opt
-    facts = {"Model": f"{told['model']}, {told['netG']}, {told['direction']}, epoch {told['epoch']}"}
+    saved = f"iteration {opt.load_iter}" if opt.load_iter else f"epoch {opt.epoch}"
+    facts = {"Model": f"{told['model']}, {told['netG']}, {told['direction']}, {saved}"}
     facts |= {name.replace("_", " ").capitalize(): mode for name, mode in modes(export.net).items()}
     width, height = width_and_height(opt.crop_size)
     return {"name": told["name"], "file": MODEL, "bytes": size, "input": int(told["input_nc"]),

@@ -79,6 +79,7 @@ def pip(*words: str | Path) -> None:
 @pytest.mark.slow
 def test_the_wheel_holds_all_that_runs(wheel: Path):
     pages = [path for path in (ROOT / "pages").iterdir() if path.suffix in (".css", ".js")]
+    pages += (ROOT / "exporting" / "web").iterdir()
     ours = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert ours == {path.relative_to(ROOT).as_posix() for path in (*FILES, *pages)}
     assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(ROOMS)

@@ -83,8 +83,8 @@ async function translate() {
     if (mine !== turn) return;
     idle();
     if (engine !== used || await fallBack(error)) return void translate();
-    complain(new Error(`${name} was not translated at ${size.join(" × ")} px: ${error.message}. If memory was short, a `
-      + "smaller size helps."));
+    const why = /alloc|memory/i.test(error.message) ? "memory is too short for it. Choose a smaller size" : error.message;
+    complain(new Error(`${name} was not translated at ${size.join(" × ")} px: ${why}.`));
     if (engine.threads) start(engine.device);  // what failed may have left its memory in disorder
   }
 }

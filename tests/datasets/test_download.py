@@ -1,51 +1,22 @@
 """Datasets and generators from a server on this machine: resumed, verified, unpacked safely."""
-import http.server
 import io
 import os
 import subprocess
 import sys
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from helpers.commands import ROOT
+from helpers.file_server import Ranges, serving
 
 sys.path.insert(0, str(ROOT / "datasets"))  # as for a script that is run from there
 import download
 
 from util.download import Unreachable, fetch
-
-
-class Ranges(http.server.SimpleHTTPRequestHandler):
-    """Serves files, and parts of them; cuts off the first answers of `cuts`."""
-
-    cuts: list[int] = []
-    asked: list[str] = []
-
-    def do_GET(self) -> None:
-        content = Path(self.translate_path(self.path))
-        if not content.is_file():
-            self.send_error(404)
-            return
-        data, begin = content.read_bytes(), 0
-        self.asked.append(self.headers.get("Range", ""))
-        if "Range" in self.headers:
-            begin = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-            if begin >= len(data):
-                self.send_error(416)
-                return
-        self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(data) - begin))
-        self.end_headers()
-        self.wfile.write(data[begin:begin + self.cuts.pop(0)] if self.cuts else data[begin:])
-
-    def log_message(self, *words: object) -> None:
-        """Silent."""
 
 
 @pytest.fixture
@@ -55,11 +26,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
     folder.mkdir()
     monkeypatch.setattr(Ranges, "cuts", [])
     monkeypatch.setattr(Ranges, "asked", [])
-    serving = http.server.ThreadingHTTPServer(("localhost", 0), partial(Ranges, directory=str(folder)))
-    threading.Thread(target=serving.serve_forever, daemon=True).start()
-    yield f"http://localhost:{serving.server_address[1]}", folder
-    serving.shutdown()
-    serving.server_close()
+    with serving(folder, Ranges) as address:
+        yield address, folder
 
 
 def publish(folder: Path, place: str, files: dict[str, bytes]) -> Path:
