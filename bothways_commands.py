@@ -1,5 +1,4 @@
-"""The commands that `pip install` brings: bothways-train, bothways-test, bothways-evaluate,
-bothways-export.
+"""The commands that `pip install` brings: bothways-train, bothways-test, bothways-evaluate, bothways-export.
 
 Each runs the file beside this one. It is found by its path: `import test` finds the tests of Python itself.
 """

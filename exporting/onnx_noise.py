@@ -23,7 +23,7 @@ def spell_dropout(model: Any) -> Any:
     for number, node in enumerate(found):
         x, ratio, _ = node.input
         share = f"{SHARE}{number}"
-        graph.initializer.append(array(np.float32(1 - values[ratio]), share))
+        graph.initializer.append(array(np.array(1 - values[ratio], np.float32), share))
 
         def step(kind: str, inputs: list[str], name: str, output: str = "", share: str = share, **how: Any) -> Any:
             return make(kind, inputs, [output or f"{share}_{name}"], f"{share}_{name}", **how)

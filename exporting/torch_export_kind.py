@@ -1,6 +1,7 @@
 """torch.export's file .pt2: PyTorch alone runs it, without the toolkit's code."""
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import torch
@@ -11,12 +12,15 @@ from exporting.contract import Export, Function
 from exporting.crossing import Crossing
 from exporting.metadata import as_json, metadata
 from exporting.noise import seeded
+from util.errors import UserError
 
 NAME, ENDING, EXTRA, SEEDED = "torch_export", ".pt2", "", True
 
 
 def refuse(opt: ExportOptions) -> None:
-    """Nothing: torch is there."""
+    """UserError for a name by which torch.export.load would not know the file."""
+    if opt.output and Path(opt.output).suffix != ENDING and not opt.output.endswith("/"):
+        raise UserError(f"--output {opt.output}: torch.export reads files whose names end in {ENDING}; give such a one")
 
 
 def tolerance(opt: ExportOptions) -> float:
@@ -27,7 +31,7 @@ def tolerance(opt: ExportOptions) -> float:
 def write(export: Export, target: Path) -> None:
     """The program of `translation`, for any batch, height and width; its metadata in the extra file metadata.json."""
     program = captured(export)
-    with exporter_ready():
+    with exporter_ready(), warnings.catch_warnings(action="ignore"):  # of weights in more than one layout
         torch.export.save(program, target, extra_files={"metadata.json": as_json(metadata(export))})
 
 

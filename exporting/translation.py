@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 
 
 class PictureNorm(nn.Module):
-    """A batch norm that takes the mean and variance of each picture by itself, as test.py does without --eval.
+    """The mean and variance of each picture by itself: an instance norm, or what a batch norm does in test.py without
+    --eval.
 
-    Shapes: (N, C, H, W) -> (N, C, H, W).
+    layout: of what comes out, in which dropout then draws the same noise as in test.py. Shapes: (N, C, H, W) -> (N, C,
+    H, W).
     """
 
-    def __init__(self, norm: _BatchNorm, layout: torch.memory_format):
+    def __init__(self, norm: SampleNorm2d | _BatchNorm, layout: torch.memory_format):
         super().__init__()
         self.weight, self.bias, self.eps, self.layout = norm.weight, norm.bias, norm.eps, layout
 
     def forward(self, x: Tensor) -> Tensor:
         normed = nn.functional.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
-        return normed.contiguous(memory_format=self.layout)  # in which dropout then draws the same noise
+        return normed.contiguous(memory_format=self.layout)
 
 
 class Lightness(nn.Module):
@@ -110,7 +112,7 @@ def reflection(length: int, multiple: int, fewest: int) -> Tensor:
     """Which of `length` pixels stands at each place of a side of the least multiple that holds them, as
     data/pixels.py's `mirrored`. fewest: times `multiple`. In tensors alone, so that a graph computes it for any length.
     """
-    blocks = (length + multiple - 1) // multiple
+    blocks: Any = (length + multiple - 1) // multiple
     # a traced length is a tensor, of torch.export it is a symbol
     blocks = blocks.clamp(min=fewest) if isinstance(blocks, Tensor) else torch.sym_max(blocks, fewest)
     period = (2 * torch.arange(length)[-1:]).clamp(min=1)
@@ -138,8 +140,11 @@ def channels_in(export: Export) -> int:
 
 
 def example(export: Export) -> Tensor:
-    """Something that may go in, of a size that says nothing about others."""
-    height, width, channels = 37, 45, channels_in(export)
+    """Something that may go in, of a size that says nothing about others: its sides differ, are padded, and are nowhere
+    1 inside of the network, which torch.export would take for granted.
+    """
+    multiple, _ = image_sizes(export.translator.options, training=False)
+    height, width, channels = multiple + 37, 2 * multiple + 45, channels_in(export)
     if export.opt.io == "uint8":
         return torch.randint(0, 256, (2, height, width, channels), dtype=torch.uint8)
     return torch.rand(2, channels, height, width)
@@ -156,9 +161,7 @@ def with_plain_norms(net: nn.Module) -> nn.Module:
                                          for part in net.modules()) else torch.contiguous_format)
     for parent in list(net.modules()):
         for name, part in list(parent.named_children()):
-            if isinstance(part, SampleNorm2d):
-                setattr(parent, name, nn.InstanceNorm2d(part.num_features, part.eps))
-            elif isinstance(part, _BatchNorm) and part.training:
+            if isinstance(part, SampleNorm2d) or (isinstance(part, _BatchNorm) and part.training):
                 setattr(parent, name, PictureNorm(part, layout))
             elif isinstance(part, SyncBatchNorm):
                 setattr(parent, name, _batch_norm(part))

@@ -6,7 +6,7 @@ from util.errors import UserError
 
 
 def library(module: str, extra: str, use: str) -> ModuleType:
-    """The module. UserError, which says what to install, when it is missing. use: what needs it, such as '--to onnx'."""
+    """The module. UserError, which says what to install, when it is missing. use: what needs it, as --to onnx."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -1,0 +1,189 @@
+"""The kinds that take the graph: ONNX, torch.export, TorchScript. Real exports of tiny generators."""
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import export
+from data.pixels import mirrored
+from exporting.command_line import read_line
+from exporting.making import open_export
+from exporting.translation import noise_off, reflection, translation
+from helpers.saved_runs import save_run
+
+SIZES = [(1, 32, 32), (3, 37, 45), (1, 130, 23), (2, 128, 128), (1, 9, 129)]  # batch, height, width
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Writes checkpoints/run, and photos/: two pictures of the bits that are asked for."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(*how, bits: int = 8, **options) -> Path:
+        rng = np.random.default_rng(0)
+        Path("photos").mkdir()
+        for number, size in enumerate([(33, 40), (30, 31)]):
+            if bits == 8:
+                Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).save(f"photos/{number}.png")
+            else:
+                np.save(f"photos/{number}.npy", rng.integers(0, 4096, (*size, options["input_nc"]), np.uint16))
+        return save_run(tmp_path / "checkpoints" / "run", *how, **options)
+    return write
+
+
+def main(line: str) -> None:
+    export.main(f"--name run --dataroot photos {line}".split())
+
+
+def opened(line: str):
+    return open_export(read_line(f"--name run --dataroot photos {line}".split(), ""))
+
+
+def session(path: str, graph: onnx.ModelProto | None = None):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    source = graph.SerializeToString() if graph else path
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def picture(batch: int, height: int, width: int, channels: int = 3) -> Tensor:
+    return torch.rand(batch, channels, height, width, generator=torch.Generator().manual_seed(height)) * 2 - 1
+
+
+def one_by_one(translator, x: Tensor) -> Tensor:
+    return torch.cat([translator(one[None]) for one in x])
+
+
+def largest(one: Tensor | np.ndarray, other: Tensor) -> float:
+    assert one.shape == other.shape
+    return float((torch.as_tensor(one) - other).abs().max())
+
+
+@pytest.mark.parametrize("multiple, fewest", [(4, 2), (128, 1)])
+def test_the_reflection_of_a_graph_is_that_of_test_py(multiple, fewest):
+    for length in (1, 2, 5, 64, 127, 128, 129):
+        found = reflection(length, multiple, fewest)
+        whole = max(-(-length // multiple), fewest) * multiple
+        np.testing.assert_array_equal(found, mirrored(length, 0, whole))
+
+
+@pytest.mark.parametrize("netG, norm, dropout", [
+    ("resnet_6blocks", "instance", False), ("resnet_6blocks", "batch", True), ("resnet_6blocks", "syncbatch", False), ("resnet_6blocks", "instance", True),
+    ("unet_128", "batch", True), ("unet_128", "instance", True)])
+@pytest.mark.parametrize("mode", ["", "--eval"])
+def test_the_module_answers_as_the_run_at_any_size(run, netG, norm, dropout, mode):
+    run(netG, norm, dropout)
+    given = opened(f"--to torchscript {mode}")
+    module = translation(given)
+    for size in SIZES:
+        x = picture(*size)
+        with torch.no_grad():
+            if size[0] == 1:  # with its noise
+                torch.manual_seed(0)
+                assert largest(module(x), given.translator(x)) < 1e-4
+            with noise_off(module), noise_off(given.net):
+                assert largest(module(x), one_by_one(given.translator, x)) < 1e-4
+
+
+def test_onnx_takes_any_size_and_any_batch_in_a_plain_session(run, capsys):
+    run("unet_128", "instance")
+    main("--to onnx --output unet.onnx")
+    translator, file = opened("--to onnx").translator, session("unet.onnx")
+    for size in SIZES:
+        x = picture(*size)
+        assert largest(file.run(None, {"input": x.numpy()})[0], one_by_one(translator, x)) < 1e-3
+    about = file.get_modelmeta().custom_metadata_map
+    assert about["name"] == "run" and about["model"] == "pix2pix" and about["direction"] == "AtoB"
+    assert about["input_range"] == "uint8:0,255" and about["io"] == "unit" and about["sizes"] == "any"
+    assert about["padding"] == "by reflection to multiples of 128, at least 128; cropped back"
+    assert str(Path.cwd()) not in Path("unet.onnx").read_bytes().decode("latin-1")
+    assert "site-packages" not in Path("unet.onnx").read_bytes().decode("latin-1")
+    said = capsys.readouterr().out
+    assert "on 2 pictures" in said and "export: unet.onnx" in said and Path("unet.onnx.card.md").is_file()
+
+
+def test_noise_in_onnx_of_16_bits(run, capsys):
+    run("resnet_6blocks", "batch", True)
+    main("--to onnx --output noise.onnx --precision fp16")
+    said = capsys.readouterr().out
+    assert "dropout: active" in said and "batch norm: statistics of each picture" in said
+    graph = onnx.load("noise.onnx")
+    masks = [node.output[0] for node in graph.graph.node if node.output[0].endswith("_factors")]
+    graph.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in masks)
+    x = picture(1, 128, 128).numpy()
+    file = session("", graph)
+    one, *factors = file.run(None, {"input": x})
+    assert len(factors) == 6 and np.abs(one - file.run(None, {"input": x})[0]).max() > 0.01
+    for mask in factors:
+        assert set(np.unique(mask)) == {0, 2} and abs((mask == 0).mean() - 0.5) < 0.03
+    assert (factors[0] != factors[1]).any()
+    assert file.get_modelmeta().custom_metadata_map["dropout"] == "active: noise, as in test.py"
+    assert file.get_inputs()[0].type == "tensor(float)" and Path("noise.onnx").stat().st_size < 300_000
+
+
+def test_onnx_of_bytes_gives_the_bytes_of_test_py(run):
+    run("resnet_6blocks", "instance")
+    main("--to onnx --output bytes.onnx --io uint8")
+    given = np.stack([np.asarray(Image.open("photos/0.png"))] * 2)
+    (made,) = session("bytes.onnx").run(None, {"input": given})
+    wanted = opened("--to onnx").translator(given[0])
+    assert made.dtype == np.uint8 and made.shape == (2, 33, 40, 3)
+    assert np.abs(made[0].astype(int) - wanted).max() <= 1 and (made[0] == wanted).mean() > 0.99
+    np.testing.assert_array_equal(made[0], made[1])
+
+
+def test_onnx_in_int8_takes_values_of_two_bands_of_12_bits(run, capsys):
+    ranges = {"input_range": "uint16:0,4095", "output_range": "float32:-1000,3000", "input_nc": 2, "output_nc": 1}
+    run("resnet_6blocks", "batch", bits=12, **ranges)
+    main("--to onnx --output values.onnx --io values --precision int8 --eval --tolerance 1.5")
+    assert {node.op_type for node in onnx.load("values.onnx").graph.node} >= {"QuantizeLinear", "DequantizeLinear"}
+    assert Path("values.onnx").stat().st_size < 350_000
+    assert "statistics of the training" in capsys.readouterr().out
+    values = np.load("photos/0.npy")
+    (made,) = session("values.onnx").run(None, {"input": values.transpose(2, 0, 1)[None].astype(np.float32)})
+    wanted = opened("--to onnx --eval").translator(values)[:, :, 0]
+    assert wanted.dtype == np.float32 and made.shape == (1, 1, 33, 40)
+    assert np.abs(made[0, 0] - wanted).mean() < 200  # of 4000, by weights that are noise
+
+
+@pytest.mark.parametrize("kind, netG, norm", [
+    ("torch_export", "unet_128", "batch"), ("torch_export", "resnet_6blocks", "instance"),
+    ("torchscript", "unet_128", "batch"), ("torchscript", "resnet_6blocks", "batch")])
+def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, kind, netG, norm):
+    run(netG, norm, True)
+    main(f"--to {kind} --output there/program.pt2 --seed 5")
+    row = capsys.readouterr().out.split(f"{kind} ")[1].split()
+    assert row[0] == "fp32" and float(row[1]) < 1e-4
+    translator = opened(f"--to {kind} --seed 5").translator
+    extra = {"metadata.json": ""}
+    if kind == "torchscript":
+        program = torch.jit.load("there/program.pt2", _extra_files=extra)
+    else:
+        program = torch.export.load("there/program.pt2", extra_files=extra).module()
+    for size in SIZES:
+        x = picture(*size)
+        torch.manual_seed(5)
+        made = program(x)
+        if size[0] == 1:
+            assert largest(made, translator(x)) < 1e-4
+        assert made.shape == x.shape and not torch.equal(made, program(x))
+    assert json.loads(extra["metadata.json"])["norm"] == norm
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
+def test_colours_are_exported_from_rgb_to_rgb(run, kind):
+    run("unet_128", "batch", True, model="colorization", dataset_mode="colorization", input_nc=1, output_nc=2)
+    main(f"--to {kind} --output colours --io uint8 --eval")
+    given = np.asarray(Image.open("photos/0.png"))[None]
+    if kind == "onnx":
+        (made,) = session("colours").run(None, {"input": given})
+    else:
+        made = torch.jit.load("colours")(torch.from_numpy(given)).numpy()
+    wanted = np.asarray(opened("--to onnx --eval").translator(given[0]))
+    assert made.shape == (1, 33, 40, 3) and np.abs(made[0].astype(int) - wanted).max() <= 1
