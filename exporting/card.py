@@ -71,8 +71,8 @@ def _summary(facts: Facts) -> str:
 
 
 def _samples(pictures: Sequence[str]) -> str:
-    return "\n".join(["Left the input, right its translation.", "", *(f"![Input and translation]({name})" for name in pictures)]
-                     ) if pictures else ""
+    shown = [f"![Input and translation]({name})" for name in pictures]
+    return "\n".join(["Left the input, right its translation.", "", *shown]) if shown else ""
 
 
 def _architecture(export: Export) -> dict[str, str]:
