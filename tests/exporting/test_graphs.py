@@ -96,6 +96,7 @@ def test_the_module_answers_as_the_run_at_any_size(run, netG, norm, dropout, mod
                 assert largest(module(x), one_by_one(given.translator, x)) < 1e-4
 
 
+@pytest.mark.slow
 def test_onnx_takes_any_size_and_any_batch_in_a_plain_session(run, capsys):
     run("unet_128", "instance")
     main("--to onnx --output unet.onnx")
@@ -113,6 +114,7 @@ def test_onnx_takes_any_size_and_any_batch_in_a_plain_session(run, capsys):
     assert "on 2 pictures" in said and "export: unet.onnx" in said and Path("unet.onnx.card.md").is_file()
 
 
+@pytest.mark.slow
 def test_noise_in_onnx_of_16_bits(run, capsys):
     run("resnet_6blocks", "batch", True)
     main("--to onnx --output noise.onnx --precision fp16")
@@ -140,6 +142,7 @@ def run_example(number: int) -> None:
     subprocess.run([sys.executable, "-I", "-c", alone], check=True)
 
 
+@pytest.mark.slow
 def test_onnx_of_bytes_gives_the_bytes_of_test_py(run):
     run("resnet_6blocks", "instance")
     main("--to onnx --output maps.onnx --io uint8")
@@ -154,6 +157,7 @@ def test_onnx_of_bytes_gives_the_bytes_of_test_py(run):
     np.testing.assert_array_equal(np.asarray(Image.open("map.png")), made[0])
 
 
+@pytest.mark.slow
 def test_onnx_in_int8_takes_values_of_two_bands_of_12_bits(run, capsys):
     ranges = {"input_range": "uint16:0,4095", "output_range": "float32:-1000,3000", "input_nc": 2, "output_nc": 1}
     run("resnet_6blocks", "batch", bits=12, **ranges)
@@ -168,6 +172,7 @@ def test_onnx_in_int8_takes_values_of_two_bands_of_12_bits(run, capsys):
     assert np.abs(made[0, 0] - wanted).mean() < 200  # of 4000, by weights that are noise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("netG, norm", [("unet_128", "batch"), ("resnet_6blocks", "instance")])
 def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, netG, norm):
     run(netG, norm, True)
@@ -189,6 +194,7 @@ def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, netG, norm):
     run_example(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnx", "torchscript"])
 def test_colours_are_exported_from_rgb_to_rgb(run, kind):
     run("unet_128", "batch", True, model="colorization", dataset_mode="colorization", input_nc=1, output_nc=2)
