@@ -39,8 +39,8 @@ class ExportOptions(RunToExport):
                      "uint8 is pictures (N,H,W,C)", choices=("unit", "values", "uint8"), common=True)
     precision: str = option("fp32", "of --to onnx: fp16 halves the file; int8 quarters it, its scales found on the "
                             "run's pictures", choices=("fp32", "fp16", "int8"), common=True)
-    tolerance: float = option(0.0, "largest difference from PyTorch that is accepted, of values in [-1,1]. 0: 0.001, in "
-                              "fp16 0.03, in int8 0.25; with --io uint8, which rounds, 0.004 more", least=0)
+    tolerance: float = option(0.0, "largest difference from PyTorch that is accepted, of values in [-1,1]. 0: 0.001, "
+                              "in fp16 0.03, in int8 0.25; with --io uint8, which rounds, 0.004 more", least=0)
     dataroot: str = option("", "pictures to compare on: an image or a folder. Left out: those the run was trained on",
                            common=True)
     num_test: int = option(8, "how many pictures at most", least=1)

@@ -1,5 +1,8 @@
 """The kinds that take the graph: ONNX, torch.export, TorchScript. Real exports of tiny generators."""
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from data.pixels import mirrored
 from exporting.command_line import read_line
 from exporting.making import open_export
 from exporting.translation import noise_off, reflection, translation
+from helpers.commands import ROOT
 from helpers.saved_runs import save_run
 
 SIZES = [(1, 32, 32), (3, 37, 45), (1, 130, 23), (2, 128, 128), (1, 9, 129)]  # batch, height, width
@@ -92,6 +96,7 @@ def test_the_module_answers_as_the_run_at_any_size(run, netG, norm, dropout, mod
                 assert largest(module(x), one_by_one(given.translator, x)) < 1e-4
 
 
+@pytest.mark.slow
 def test_onnx_takes_any_size_and_any_batch_in_a_plain_session(run, capsys):
     run("unet_128", "instance")
     main("--to onnx --output unet.onnx")
@@ -109,6 +114,7 @@ def test_onnx_takes_any_size_and_any_batch_in_a_plain_session(run, capsys):
     assert "on 2 pictures" in said and "export: unet.onnx" in said and Path("unet.onnx.card.md").is_file()
 
 
+@pytest.mark.slow
 def test_noise_in_onnx_of_16_bits(run, capsys):
     run("resnet_6blocks", "batch", True)
     main("--to onnx --output noise.onnx --precision fp16")
@@ -128,17 +134,30 @@ def test_noise_in_onnx_of_16_bits(run, capsys):
     assert file.get_inputs()[0].type == "tensor(float)" and Path("noise.onnx").stat().st_size < 300_000
 
 
+def run_example(number: int) -> None:
+    """Runs a Python example of docs/export.md in a process that knows nothing of the toolkit."""
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "export.md").read_text(), re.DOTALL)
+    (example,) = [text for text in examples if ("onnxruntime" in text, "torch.jit" in text)[number]]
+    alone = f"{example}\nimport sys\nassert 'exporting' not in sys.modules"
+    subprocess.run([sys.executable, "-I", "-c", alone], check=True)
+
+
+@pytest.mark.slow
 def test_onnx_of_bytes_gives_the_bytes_of_test_py(run):
     run("resnet_6blocks", "instance")
-    main("--to onnx --output bytes.onnx --io uint8")
+    main("--to onnx --output maps.onnx --io uint8")
     given = np.stack([np.asarray(Image.open("photos/0.png"))] * 2)
-    (made,) = session("bytes.onnx").run(None, {"input": given})
+    (made,) = session("maps.onnx").run(None, {"input": given})
     wanted = opened("--to onnx").translator(given[0])
     assert made.dtype == np.uint8 and made.shape == (2, 33, 40, 3)
     assert np.abs(made[0].astype(int) - wanted).max() <= 1 and (made[0] == wanted).mean() > 0.99
     np.testing.assert_array_equal(made[0], made[1])
+    Image.fromarray(given[0]).save("photo.jpg", format="png")
+    run_example(0)
+    np.testing.assert_array_equal(np.asarray(Image.open("map.png")), made[0])
 
 
+@pytest.mark.slow
 def test_onnx_in_int8_takes_values_of_two_bands_of_12_bits(run, capsys):
     ranges = {"input_range": "uint16:0,4095", "output_range": "float32:-1000,3000", "input_nc": 2, "output_nc": 1}
     run("resnet_6blocks", "batch", bits=12, **ranges)
@@ -153,30 +172,29 @@ def test_onnx_in_int8_takes_values_of_two_bands_of_12_bits(run, capsys):
     assert np.abs(made[0, 0] - wanted).mean() < 200  # of 4000, by weights that are noise
 
 
-@pytest.mark.parametrize("kind, netG, norm", [
-    ("torch_export", "unet_128", "batch"), ("torch_export", "resnet_6blocks", "instance"),
-    ("torchscript", "unet_128", "batch"), ("torchscript", "resnet_6blocks", "batch")])
-def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, kind, netG, norm):
+@pytest.mark.slow
+@pytest.mark.parametrize("netG, norm", [("unet_128", "batch"), ("resnet_6blocks", "instance")])
+def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, netG, norm):
     run(netG, norm, True)
-    main(f"--to {kind} --output there/program.pt2 --seed 5")
-    row = capsys.readouterr().out.split(f"{kind} ")[1].split()
-    assert row[0] == "fp32" and float(row[1]) < 1e-4
-    translator = opened(f"--to {kind} --seed 5").translator
-    extra = {"metadata.json": ""}
-    if kind == "torchscript":
-        program = torch.jit.load("there/program.pt2", _extra_files=extra)
-    else:
-        program = torch.export.load("there/program.pt2", extra_files=extra).module()
-    for size in SIZES:
-        x = picture(*size)
-        torch.manual_seed(5)
-        made = program(x)
-        if size[0] == 1:
-            assert largest(made, translator(x)) < 1e-4
-        assert made.shape == x.shape and not torch.equal(made, program(x))
-    assert json.loads(extra["metadata.json"])["norm"] == norm
+    translator, extra = opened("--to torchscript --seed 5").translator, {"metadata.json": ""}
+    for kind, file in (("torch_export", "maps.pt2"), ("torchscript", "maps.pt")):
+        main(f"--to {kind} --output {file} --seed 5")
+        row = capsys.readouterr().out.split(f"{kind} ")[1].split()
+        assert row[0] == "fp32" and float(row[1]) < 1e-4
+        program = (torch.jit.load(file, _extra_files=extra) if kind == "torchscript" else
+                   torch.export.load(file, extra_files=extra).module())
+        for size in SIZES:
+            x = picture(*size)
+            torch.manual_seed(5)
+            made = program(x)
+            if size[0] == 1:
+                assert largest(made, translator(x)) < 1e-4
+            assert made.shape == x.shape and not torch.equal(made, program(x))
+        assert json.loads(extra["metadata.json"])["norm"] == norm
+    run_example(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnx", "torchscript"])
 def test_colours_are_exported_from_rgb_to_rgb(run, kind):
     run("unet_128", "batch", True, model="colorization", dataset_mode="colorization", input_nc=1, output_nc=2)
