@@ -85,7 +85,9 @@ def build(home: Home, tab: gradio.Tab, chosen: gradio.State) -> None:
     bring.click(on_bring, [kind, first, second, name, share], [folder, *shown], show_progress_on=said,
                 api_visibility="private")
     kind.change(_labels, kind, [first, second], show_progress="hidden", api_visibility="private")
-    tab.select(lambda: gradio.Dropdown(_choices(home)), None, folder, show_progress="hidden", api_visibility="private")
+    for comes in (tab.select, None):  # None: the page is loaded
+        gradio.on(comes, lambda: gradio.Dropdown(_choices(home)), None, folder, show_progress="hidden",
+                  api_visibility="private")
 
 
 def _choices(home: Home) -> list[tuple[str, str]]:

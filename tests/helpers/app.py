@@ -38,7 +38,8 @@ def running(folder: Path, *words: str, **environment: str) -> Iterator[str]:
         finally:
             process.terminate()
             rest, errors = process.communicate(timeout=30)
-    assert rest.endswith("the app has ended\n") and "Traceback" not in errors, errors
+    assert rest.endswith("the app has ended\n"), errors
+    assert "Traceback" not in errors or "it was not uploaded by a user" in errors, errors
 
 
 class Person:
@@ -56,8 +57,9 @@ class Person:
         """Wait for an element with this text (a regular expression) in sight; returns all of its text."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            found = self.browser.js("return [...document.querySelectorAll(arguments[0])]"
-                                    ".filter(e => e.offsetParent).map(e => e.innerText + (e.value || ''))", selector)
+            found = self.browser.js(
+                "return [...document.querySelectorAll(arguments[0])].filter(e => e.offsetParent).map(e => "
+                "[e.innerText, ...[...e.querySelectorAll('input, textarea')].map(f => f.value)].join('\\n'))", selector)
             for words in found:
                 if re.search(text, words):
                     return words

@@ -1,5 +1,6 @@
 """The app, started as a person starts it: what it lets nobody read, and the way from pictures to a translation."""
 import http.client
+import json
 import os
 import re
 import time
@@ -44,10 +45,10 @@ def person(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         yield Person(browser, address)
 
 
-def ask(address: str, path: str, **headers: str) -> tuple[int, str]:
-    """What the server answers to a path as it stands, with `..` in it."""
+def ask(address: str, path: str, body: str | None = None, **headers: str) -> tuple[int, str]:
+    """What the server answers to a path as it stands, with `..` in it. body: of a POST."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
-    connection.request("GET", path, headers=headers)
+    connection.request("GET" if body is None else "POST", path, body, headers)
     answer = connection.getresponse()
     return answer.status, answer.read().decode(errors="replace")
 
@@ -78,6 +79,23 @@ def test_it_fetches_nothing_for_others(address: str):
     for path in ("/gradio_api/file=http://127.0.0.1:9/x", "/gradio_api/file=https%3A//127.0.0.1:9/x",
                  "/gradio_api/proxy=http://127.0.0.1:9/x"):
         assert ask(address, path) == (403, "refused"), path
+
+
+def test_a_file_that_nobody_uploaded_is_not_taken_as_dropped(address: str, home: Path):
+    """Whoever speaks to the server without its page may name any path as an upload."""
+    config = json.loads(ask(address, "/config")[1])
+    names = {one["id"]: one["props"].get("elem_id") for one in config["components"]}
+    (bring,) = [one["id"] for one in config["dependencies"] if "new-name" in map(names.get, one["inputs"])]
+    link = home / "datasets" / "link.zip"
+    link.symlink_to(home.parent / "secret.txt")
+    for path in ("/etc/passwd", str(home / "secret.txt"), str(link), f"{home}/../secret.txt"):
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        given = {"data": ["Two piles A and B, without pairs", [file], [file], "stolen", 10], "fn_index": bring}
+        ask(address, "/gradio_api/queue/join", json.dumps({**given, "session_hash": "me"}),
+            **{"Content-Type": "application/json"})
+        assert '"success":false' in ask(address, "/gradio_api/queue/data?session_hash=me")[1], path
+    link.unlink()
+    assert not (home / "datasets" / "stolen").exists()
 
 
 def test_from_an_empty_folder_to_a_translated_picture(person: Person, home: Path, tmp_path: Path):
