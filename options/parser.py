@@ -56,7 +56,7 @@ def read_words(parser: ArgumentParser, words: Sequence[str], declared: Mapping[s
 
 
 def _with_negative_values(words: Sequence[str], declared: Mapping[str, Option]) -> list[str]:
-    """`--input_range -160,240` as `--input_range=-160,240`: argparse takes a value for a flag if it is not one number."""
+    """`--input_range -160,240` as `--input_range=-160,240`: argparse would take the value for a flag."""
     joined: list[str] = []
     for word in words:
         option = declared.get(joined[-1].removeprefix("--")) if joined and joined[-1].startswith("--") else None

@@ -20,7 +20,8 @@ PARSERS = [compare_command.parser(), fcn_command.parser(), study_command.parser(
 FLAG = re.compile(r"--([a-zA-Z]\w+)")
 DECLARED = re.compile(r'add_argument\("--(\w+)"')  # by a script
 OLD = (*RENAMED, "no_lsgan")
-NOT_OURS = ("help", "size", "n_test", "n_layers", "lambda_outlin", "kills", "rounds",  # of other scripts, or quoted as wrong
+NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
+            "lambda_outlin",
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
             "local_addr", "master_addr",  # torchrun
             "bind", "directory",  # http.server

@@ -1,4 +1,4 @@
-"""The files that docs/tutorial_own_model.md builds, taken from the page as they stand: each of them trains and translates."""
+"""The files that docs/tutorial_own_model.md builds, taken from the page as they stand: each trains and translates."""
 import json
 import re
 import sys
