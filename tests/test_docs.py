@@ -21,13 +21,12 @@ FLAG = re.compile(r"--([a-zA-Z]\w+)")
 DECLARED = re.compile(r'add_argument\("--(\w+)"')  # by a script
 OLD = (*RENAMED, "no_lsgan")
 NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
-            "lambda_outlin",
+            "lambda_outlin", "ipc",  # of docker
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
             "local_addr", "master_addr",  # torchrun
             "bind", "directory",  # http.server
             "logdir",  # tensorboard
             "local",  # hf download --local-dir
-            "ipc",  # docker
             "dist")  # pytest
 
 
