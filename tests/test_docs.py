@@ -71,7 +71,8 @@ def test_every_place_that_the_docs_link_to_exists(page: Path):
     prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     links = [((page.parent / path) if path else page, place)
              for path, place in re.findall(r'\]\(([^)#:"]*\.md)?#([^)]+)\)', prose)]
-    assert [f"{target.name}#{place}" for target, place in links if place not in places(target)] == []
+    assert [f"{target.name}#{place}" for target, place in links
+            if "reference" not in target.parts and place not in places(target)] == []  # which the site fills in
 
 
 def test_the_questions_are_listed_at_their_top():
