@@ -94,7 +94,8 @@ def train(options: Options, stop: StopRequest) -> None:
         start = find_start(folder, options)
         say(start.notices)
         if start.state and start.state["moment"]["epoch"] > last_epoch:
-            print(f"nothing is left to train: {folder} has done {last_epoch} epochs")
+            print(f"nothing is left to train: {folder} has done {last_epoch} epochs; with a larger --n_epochs or "
+                  "--n_epochs_decay it goes on")
         elif opt.epoch_count > last_epoch:
             raise UserError(f"there is no such epoch to begin with: --epoch_count {opt.epoch_count} must be from 1 to "
                             f"{last_epoch}, which is --n_epochs {opt.n_epochs} + --n_epochs_decay "

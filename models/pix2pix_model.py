@@ -17,7 +17,7 @@ DISTANCES = {"L1": F.l1_loss, "L2": F.mse_loss}
 class Pix2PixModel(BaseModel):
     """Learns from pairs: G* = arg min_G max_D L_cGAN(G, D) + lambda L_L1(G) (eq. 4).
 
-    The noise z is dropout alone, in training and in testing (section 3.2.1).
+    The noise z is dropout alone, in training and in testing (section 3.1).
     """
 
     class TrainOptions(TrainedModelOptions):

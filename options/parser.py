@@ -1,4 +1,5 @@
 """What a command line may say: the parser of the declared options, and the two pages of help."""
+import re
 from argparse import SUPPRESS, ArgumentError, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,7 +45,7 @@ def read_words(parser: ArgumentParser, words: Sequence[str], declared: Mapping[s
                ) -> tuple[dict[str, Any], list[str]]:
     """The values that the words give, and the words that nobody knows. OptionError for a wrong or a missing value."""
     try:
-        found, unknown = parser.parse_known_args(words)
+        found, unknown = parser.parse_known_args(_with_negative_values(words, declared))
     except ArgumentError as error:
         option = declared.get((error.argument_name or "").removeprefix("--"))
         if option and error.message.startswith("expected"):
@@ -52,6 +53,18 @@ def read_words(parser: ArgumentParser, words: Sequence[str], declared: Mapping[s
             raise OptionError(f"--{option.name} needs a value: {expected}") from None
         raise OptionError(str(error)) from None
     return vars(found), unknown
+
+
+def _with_negative_values(words: Sequence[str], declared: Mapping[str, Option]) -> list[str]:
+    """`--input_range -160,240` as `--input_range=-160,240`: argparse would take the value for a flag."""
+    joined: list[str] = []
+    for word in words:
+        option = declared.get(joined[-1].removeprefix("--")) if joined and joined[-1].startswith("--") else None
+        if option and not option.is_flag and re.match(r"-\.?\d", word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def refuse_unknown(unknown: Sequence[str], program: str, declared: Mapping[str, Option]) -> None:

@@ -22,6 +22,7 @@ FLAG = re.compile(r"--([a-zA-Z]\w+)")
 DECLARED = re.compile(r'add_argument\("--(\w+)"')  # by a script
 OLD = (*RENAMED, "no_lsgan")
 NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
+            "lambda_outlin", "ipc",  # of docker
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
             "local_addr", "master_addr",  # torchrun
             "bind", "directory",  # http.server
@@ -42,6 +43,7 @@ def test_every_flag_in_the_docs_exists(page: Path):
     known |= {name for parser in PARSERS for name in FLAG.findall(parser.format_help())}
     known |= {name for folder in ("datasets", "benchmarks") for script in (ROOT / folder).glob("*.py")
               for name in DECLARED.findall(script.read_text())}
+    known |= set(re.findall(r"^ +(\w+): \w+ = option\(", page.read_text(), re.MULTILINE))  # of a model that it shows
     used = set(FLAG.findall(page.read_text()))
     assert used - known - set(OLD) - set(NOT_OURS) == set()
 
@@ -54,8 +56,33 @@ def test_every_link_and_file_in_the_docs_exists(page: Path):
     rooms = ("data|datasets|docs|door|engine|evaluation|exporting|metrics|models|networks|options|pages|recipes|runs|"
              "scripts|tests|util")
     files = re.findall(rf"`((?:{rooms})/[\w/.]+\.\w+)`", text)
-    named = [ROOT / name for name in files if not re.search("xyz|percept", name)]
+    named = [ROOT / name for name in files if not re.search("xyz|percept|outline", name)]
     assert [str(path) for path in links + named if not path.exists()] == []
+
+
+def places(page: Path) -> set[str]:
+    """The places of a page that a link may name behind #: its headings, as GitHub and the site spell them."""
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", heading.lower())) for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_place_that_the_docs_link_to_exists(page: Path):
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    links = [((page.parent / path) if path else page, place)
+             for path, place in re.findall(r'\]\(([^)#:"]*\.md)?#([^)]+)\)', prose)]
+    assert [f"{target.name}#{place}" for target, place in links
+            if "reference" not in target.parts and place not in places(target)] == []  # which the site fills in
+
+
+def test_the_questions_are_listed_at_their_top():
+    text = (ROOT / "docs" / "questions.md").read_text()
+    top, answers = text.split("\n## ", 1)
+    asked = re.findall(r"^### (.+)$", answers, re.MULTILINE)
+    assert len(asked) > 29 and text.count("\n### ") == len(asked)
+    assert re.findall(r"\(#([^)]+)\)", top) == [
+        re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", question.lower())) for question in asked]
 
 
 def test_what_replaces_the_classic_scripts_is_accepted():

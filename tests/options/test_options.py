@@ -143,6 +143,12 @@ def test_wrong_lines_are_named(line: str, said: str):
         read(line)
 
 
+def test_a_value_may_begin_with_a_minus():
+    opt = read("--input_range -160,240 --output_range -.5,.5 --gpu_ids -1 --display_id -3 --no_flip --ngf 4")
+    assert (opt.input_range, opt.output_range, opt.gpu_ids) == ("-160,240", "-.5,.5", "-1")
+    assert (opt.display_id, opt.no_flip, opt.ngf) == (-3, True, 4)
+
+
 def test_a_missing_dataroot_is_named():
     with pytest.raises(OptionError, match="--dataroot is missing"):
         parse(COMMANDS["train"], [])

@@ -45,7 +45,8 @@ def test_nothing_left_to_train_is_success(line, capsys: pytest.CaptureFixture):
     command.main(line("run", "--model template"))
     capsys.readouterr()
     command.main(line("run", "--model template --continue_train"))
-    assert "nothing is left to train: checkpoints/run has done 3 epochs" in capsys.readouterr().out
+    assert ("nothing is left to train: checkpoints/run has done 3 epochs; with a larger --n_epochs or "
+            "--n_epochs_decay it goes on") in capsys.readouterr().out
 
 
 def test_more_epochs_go_on_after_the_last(line, tmp_path: Path, capsys: pytest.CaptureFixture):
