@@ -22,6 +22,7 @@ NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
             "local_addr", "master_addr",  # torchrun
             "logdir",  # tensorboard
+            "build", "gpus", "init", "ipc", "rm", "shm", "user",  # docker
             "dist")  # pytest
 
 
@@ -45,8 +46,8 @@ def test_every_link_and_file_in_the_docs_exists(page: Path):
     text = page.read_text()
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     links = [page.parent / link for link in re.findall(r'\]\(([^)#:"]+)\)', prose)]
-    rooms = ("data|datasets|docs|door|engine|evaluation|metrics|models|networks|options|pages|recipes|runs|scripts|"
-             "tests|util")
+    rooms = ("data|datasets|docs|door|engine|evaluation|metrics|models|networks|notebooks|options|pages|recipes|runs|"
+             "scripts|tests|util")
     files = re.findall(rf"`((?:{rooms})/[\w/.]+\.\w+)`", text)
     named = [ROOT / name for name in files if not re.search("xyz|percept", name)]
     assert [str(path) for path in links + named if not path.exists()] == []

@@ -11,7 +11,7 @@ import torch
 
 from helpers import distributed_steps
 from helpers.commands import ROOT, load_command
-from helpers.forked import forked_ranks
+from helpers.forked import Ended, forked_ranks
 from helpers.images import read_pixels, write_pairs
 from helpers.several import ended, ranks, started, torchrun, train_line, wait_for
 from helpers.trainings import fingerprint, same
@@ -33,13 +33,19 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def trained_together(dataset: Path, name: str, more: str = "") -> list[Ended]:
+    """What each of two processes said of a training that came to its end."""
+    script, *words = train_line(dataset, name, more)
+    ends = forked_ranks(2, Path(script), words, dataset)
+    assert [code for code, _ in ends] == [0, 0], ends
+    return ends
+
+
 @pytest.fixture(scope="module")
 def whole(dataset: Path) -> Path:
     """The folder of a training in two processes that nobody stopped."""
-    with started(torchrun(TWO, *train_line(dataset, "whole")), dataset) as process:
-        code, out = ended(process)
-    assert code == 0, out
-    (dataset / "whole.txt").write_text(out)
+    ends = trained_together(dataset, "whole")
+    (dataset / "whole.txt").write_text("".join(out for _, out in ends))
     return dataset / "checkpoints/whole"
 
 
@@ -114,9 +120,7 @@ def test_killed_started_anew_stopped_and_gone_on_with(whole: Path, dataset: Path
     assert out.count("stopped by SIGTERM; --continue_train goes on from here") == 1, out
     assert 10 <= read_state(folder / LATEST)["moment"]["total"] < 25
 
-    with started(torchrun(TWO, *train_line(dataset, "parts", "--continue_train")), dataset) as process:
-        code, out = ended(process)
-    assert code == 0, out
+    trained_together(dataset, "parts", "--continue_train")
     assert same(fingerprint(whole), fingerprint(folder))
 
 

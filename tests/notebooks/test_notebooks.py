@@ -1,8 +1,8 @@
 """The notebooks are clean, run from top to bottom with tiny settings, and end with what they promise."""
+import importlib.util
 import json
 import os
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -57,13 +57,12 @@ def test_a_notebook_is_valid_and_holds_nothing_of_a_machine(path: Path):
     json.loads(text)
 
 
-@pytest.mark.parametrize("name, options", [("pix2pix", {"n_epochs", "netG"}), ("cyclegan", {"preprocess", "netG"})])
-def test_the_parameters_are_all_used(name: str, options: set[str]):
+@pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
+def test_the_parameters_are_all_used(name: str):
     book = read(name)
     rest = "".join(cell.source for cell in book.cells if cell.cell_type == "code")
     names = re.findall(r"\b([A-Z_]{2,})\b(?=.*=)", parameters(book).source)
     assert len(names) >= 6 and all(len(re.findall(rf"\b{name}\b", rest)) > 1 for name in names), names
-    assert options <= set(re.findall(r"\w+", rest))
 
 
 @pytest.fixture
@@ -74,10 +73,11 @@ def elsewhere(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name, crop, made", [("pix2pix", "", 1), ("cyclegan", "CROP = 32\n" + WITHOUT_ONNX, 2)])
-def test_a_notebook_runs_from_top_to_bottom(name: str, crop: str, made: int, tmp_path: Path):
+@pytest.mark.parametrize("name, more, made", [("pix2pix", "", 1), ("cyclegan", "CROP = 32\n" + WITHOUT_ONNX, 2)],
+                         ids=["pix2pix", "cyclegan"])
+def test_a_notebook_runs_from_top_to_bottom(name: str, more: str, made: int, tmp_path: Path):
     book, work = read(name), tmp_path / "made"
-    parameters(book).source += f"\nWORK = {str(work)!r}{TINY}{crop}"
+    parameters(book).source += f"\nWORK = {str(work)!r}{TINY}{more}"
     said = run(book, ROOT / "notebooks")
 
     assert "5 + 2 towns of 32x32 written" in said
@@ -85,18 +85,20 @@ def test_a_notebook_runs_from_top_to_bottom(name: str, crop: str, made: int, tmp
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["epoch"] == 2 and f"saved in {folder}" in said
     assert (folder / "web" / "index.html").exists() and len(list(folder.glob("latest_net_G*.pth"))) == made
-    errors = [float(number) for number in re.findall(r"(?:MAE of|CycleGAN|unchanged|pile|map:) [^\n,]*?(\d+\.\d)", said)]
-    assert len(errors) >= 3 and all(0 < error < 255 for error in errors), said
+    numbers = [float(number) for line in re.findall("MAE of .*", said) for number in re.findall(r"\d+\.\d", line)]
+    assert len(numbers) == (3 if made == 1 else 7) and all(0 < number < 255 for number in numbers), said
     shapes = [output.data["image/png"] for cell in book.cells for output in cell.get("outputs", ())
               if "image/png" in output.get("data", {})]
     assert len(shapes) == 3  # the data, the training, the translations
     (curves,) = (output.data["text/html"] for cell in book.cells for output in cell.get("outputs", ())
                  if "text/html" in output.get("data", {}))
     assert set(re.findall(r"<b>(\w+)</b>", curves)) == set(rows[-1]["losses"]) and "<polyline" in curves
-    if WITHOUT_ONNX in crop:
+    if WITHOUT_ONNX in more:
         assert "Skipped: onnx of the extra export is not installed: pip install -e .[export]" in said
-    elif (ROOT / "export.py").exists():
+    elif all(importlib.util.find_spec(library) for library in ("onnx", "onnxscript", "onnxruntime")):
         assert (work / "tiny.onnx").stat().st_size > 10_000, said
+    else:
+        assert "Skipped: " in said
 
 
 @pytest.mark.slow
@@ -109,5 +111,5 @@ def test_the_set_up_says_what_is_missing_and_finds_the_folder_beside_it(elsewher
     with pytest.raises(nbclient.exceptions.CellExecutionError, match="The folder of Bothways is not here"):
         run(book, elsewhere)
     parameters(book).source += "\nimport sys\nsys.modules['torch'] = None"
-    with pytest.raises(nbclient.exceptions.CellExecutionError, match="no torch. Run  %pip install .*restart the kernel"):
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="no torch. Run  %pip install .* restart"):
         run(book, ROOT)
