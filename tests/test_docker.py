@@ -44,7 +44,7 @@ def test_what_is_copied_exists_and_is_sent():
 def test_its_python_is_one_that_is_declared():
     (image,) = steps("FROM")
     assert re.fullmatch(r"python:(\d\.\d+)-slim", image)[1] in VERSIONS
-    said = re.search(r"The tests run on Python (\d\.\d+)", (ROOT / "README.md").read_text())[1]
+    said = re.search(r"The\s+tests run on Python (\d\.\d+)", (ROOT / "README.md").read_text())[1]
     assert image == f"python:{said}-slim"
 
 

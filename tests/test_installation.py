@@ -93,9 +93,10 @@ def pip(*words: str | Path) -> None:
 
 @pytest.mark.slow
 def test_the_wheel_holds_all_that_runs(wheel: Path):
-    pages = [path for path in (ROOT / "pages").iterdir() if path.suffix in (".css", ".js")]
+    others = [path for room in ROOMS for path in (ROOT / room).rglob("*")
+              if path.is_file() and path.suffix not in (".py", ".pyc")]  # stylesheets, scripts
     ours = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert ours == {path.relative_to(ROOT).as_posix() for path in (*FILES, *pages)}
+    assert ours == {path.relative_to(ROOT).as_posix() for path in (*FILES, *others)}
     assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(ROOMS)
 
 
