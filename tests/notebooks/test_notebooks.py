@@ -29,12 +29,18 @@ def parameters(book):
     return cell
 
 
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels keep their history here, not in the home of whoever tests."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+
+
 def run(book, folder: Path) -> str:
     """Executes the notebook in a kernel of its own, as in the folder; what it printed."""
     nbclient = pytest.importorskip("nbclient", reason="the notebooks are not run: pip install .[notebooks]")
     pytest.importorskip("ipykernel", reason="the notebooks are not run: pip install .[notebooks]")
     nbclient.NotebookClient(book, timeout=300, resources={"metadata": {"path": str(folder)}}).execute(
-        env=os.environ | {"OMP_NUM_THREADS": "1", "IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": ""})
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""})
     return "".join(output.text for cell in book.cells for output in cell.get("outputs", ())
                    if output.output_type == "stream" and output.name == "stdout")
 
