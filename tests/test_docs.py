@@ -22,12 +22,13 @@ FLAG = re.compile(r"--([a-zA-Z]\w+)")
 DECLARED = re.compile(r'add_argument\("--(\w+)"')  # by a script
 OLD = (*RENAMED, "no_lsgan")
 NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
-            "lambda_outlin", "ipc",  # of docker
+            "lambda_outlin",
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
             "local_addr", "master_addr",  # torchrun
             "bind", "directory",  # http.server
             "logdir",  # tensorboard
             "local",  # hf download --local-dir
+            "build", "gpus", "init", "ipc", "rm", "shm", "user",  # docker
             "dist")  # pytest
 
 
@@ -53,8 +54,8 @@ def test_every_link_and_file_in_the_docs_exists(page: Path):
     text = page.read_text()
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     links = [page.parent / link for link in re.findall(r'\]\(([^)#:"]+)\)', prose)]
-    rooms = ("data|datasets|docs|door|engine|evaluation|exporting|metrics|models|networks|options|pages|recipes|runs|"
-             "scripts|tests|util")
+    rooms = ("data|datasets|docs|door|engine|evaluation|exporting|metrics|models|networks|notebooks|options|pages|"
+             "recipes|runs|scripts|studio|tests|util")
     files = re.findall(rf"`((?:{rooms})/[\w/.]+\.\w+)`", text)
     named = [ROOT / name for name in files if not re.search("xyz|percept|outline", name)]
     assert [str(path) for path in links + named if not path.exists()] == []

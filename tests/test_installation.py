@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from helpers.commands import ROOT
 
@@ -37,6 +39,19 @@ def test_requirements_and_environment_say_what_setup_cfg_says():
     by_conda, by_pip = environment.partition("dependencies:\n")[2].split("  - pip:\n")
     assert by_conda.split() == ["-", f"python{SETUP['options']['python_requires']}", "-", "pip"]
     assert by_pip.replace("      - ", "").splitlines() == needs
+
+
+def test_every_library_is_pinned_and_every_pin_is_in_reach():
+    """The pins of constraints.txt: those of the libraries, and of an extra, within the ranges of setup.cfg."""
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if line[:1] != "#")
+    pins = {canonicalize_name(name): version for name, version in pins.items()}
+    needs = {"install_requires": SETUP["options"]["install_requires"], **SETUP["options.extras_require"]}
+    for extra, lines in needs.items():
+        for need in map(Requirement, lines.split("\n")[1:]):
+            if need.name == "bothways":
+                assert need.extras == set(needs) - {extra, "install_requires"}  # `all` is all
+            else:
+                assert need.specifier.contains(pins[canonicalize_name(need.name)]), (extra, need)
 
 
 def test_without_visdom_its_tests_are_skipped_out_loud():
@@ -78,10 +93,10 @@ def pip(*words: str | Path) -> None:
 
 @pytest.mark.slow
 def test_the_wheel_holds_all_that_runs(wheel: Path):
-    pages = [path for room in ("pages", "studio") for path in (ROOT / room).iterdir() if path.suffix in (".css", ".js")]
-    pages += (ROOT / "exporting" / "web").iterdir()
+    others = [path for room in ROOMS for path in (ROOT / room).rglob("*")
+              if path.is_file() and path.suffix not in (".py", ".pyc")]  # stylesheets, scripts
     ours = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert ours == {path.relative_to(ROOT).as_posix() for path in (*FILES, *pages)}
+    assert ours == {path.relative_to(ROOT).as_posix() for path in (*FILES, *others)}
     assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(ROOMS)
 
 
@@ -90,19 +105,26 @@ def test_installed_commands_work_in_any_folder(wheel: Path, dataroot: Path, tmp_
     pip("install", "--target", tmp_path / "site", wheel)
     here = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
 
-    def run(command: str, line: str) -> str:
-        done = subprocess.run([tmp_path / "site" / "bin" / command, *line.split()], cwd=tmp_path, env=here,
-                              capture_output=True, text=True)
+    def ended(command: list[str | Path]) -> str:
+        done = subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    for command in ("train", "test", "evaluate", "app"):
+    def run(command: str, line: str) -> str:
+        return ended([tmp_path / "site" / "bin" / command, *line.split()])
+
+    def run_all(*lines: str) -> list[str]:
+        """What each says. They run as the scripts do, but in one process, which imports torch once."""
+        code = (f"import sys, bothways_commands\nfor line in {lines}:\n    name, *sys.argv[1:] = line.split()\n"
+                "    getattr(bothways_commands, name)()\n    print('=' * 9)")
+        return ended([sys.executable, "-c", code]).split("=" * 9)
+
+    for command in ("train", "test", "evaluate", "export", "app"):
         assert f"usage: {command}.py" in run(f"bothways-{command}", "--help")
-    run("bothways-train", f"--dataroot {dataroot} --name run --model pix2pix --netG resnet_6blocks --ngf 4 --ndf 4 "
-                          "--load_size 36 --crop_size 32 --num_threads 2 --display_id 0 --gpu_ids -1 --n_epochs 1 "
-                          "--n_epochs_decay 0")
-    assert "page: results/run/test_latest/index.html" in run(
-        "bothways-test", f"--dataroot {dataroot} --name run --num_threads 0 --gpu_ids -1")
-    assert "A->B" in run("bothways-evaluate", "results/run/test_latest")
-    assert "A->B" in run("bothways-evaluate", f"--name run --dataroot {dataroot} --num_threads 0 --gpu_ids -1")
+    which = f"--name run --dataroot {dataroot} --gpu_ids -1"
+    said = run_all(f"train {which} --model pix2pix --netG resnet_6blocks --ngf 4 --ndf 4 --load_size 36 --crop_size 32 "
+                   "--num_threads 2 --display_id 0 --n_epochs 1 --n_epochs_decay 0",
+                   f"test {which} --num_threads 0", "evaluate results/run/test_latest",
+                   f"evaluate {which} --num_threads 0")
+    assert "page: results/run/test_latest/index.html" in said[1] and "A->B" in said[2] and "A->B" in said[3]
     assert (tmp_path / "checkpoints" / "run" / "latest_net_G.pth").exists()

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from helpers.commands import ROOT
+from helpers.forked import forked
 
 pytestmark = pytest.mark.slow
 
@@ -16,8 +17,8 @@ pytestmark = pytest.mark.slow
     ("save_pages", "what", ["pictures, one by one", "pictures, in threads", "html", "page: pictures in threads, html"]),
 ])
 def test_a_quick_run_reports_all_contestants(name, column, contestants, tmp_path):
-    command = [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--quick", "--json", tmp_path / "out.json"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    code, said = forked(ROOT / "benchmarks" / f"{name}.py", ["--quick", "--json", tmp_path / "out.json"], tmp_path)
+    assert code == 0, said
     written = json.loads((tmp_path / "out.json").read_text())
     found = [row[column] for row in written["rows"]]
     assert found[:len(contestants)] == contestants  # more follow where there are units for bf16

@@ -1,13 +1,11 @@
 """The benchmarks of training run, and say what they promise; their times are not judged."""
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from helpers.commands import ROOT
+from helpers.forked import forked
 
 pytestmark = pytest.mark.slow
 
@@ -22,14 +20,12 @@ EXPECTED = {
 @pytest.mark.parametrize("script", EXPECTED)
 def test_a_benchmark_runs_quickly_and_writes_its_numbers(script: str, tmp_path: Path):
     out = tmp_path / "numbers.json"
-    done = subprocess.run([sys.executable, f"benchmarks/{script}.py", "--quick", "--json", str(out)], cwd=ROOT,
-                          text=True,
-                          capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
+    code, said = forked(ROOT / f"benchmarks/{script}.py", ["--quick", "--json", out], tmp_path)
+    assert code == 0, said[-2000:]
     numbers = json.loads(out.read_text())
     column, names = EXPECTED[script]
     assert names <= {row[column] for row in numbers["rows"]} and numbers["machine"]["torch"]
-    assert "| --" in done.stdout
+    assert "| --" in said
     if script == "scaling":
-        assert "exchange(N)" in done.stdout
+        assert "exchange(N)" in said
         assert [row["images"] for row in json.loads((tmp_path / "numbers_images.json").read_text())["rows"]] == [20, 40]

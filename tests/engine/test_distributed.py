@@ -11,6 +11,7 @@ import torch
 
 from helpers import distributed_steps
 from helpers.commands import ROOT, load_command
+from helpers.forked import Ended, forked_ranks
 from helpers.images import read_pixels, write_pairs
 from helpers.several import ended, ranks, started, torchrun, train_line, wait_for
 from helpers.trainings import fingerprint, same
@@ -32,13 +33,19 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def trained_together(dataset: Path, name: str, more: str = "") -> list[Ended]:
+    """What each of two processes said of a training that came to its end."""
+    script, *words = train_line(dataset, name, more)
+    ends = forked_ranks(2, Path(script), words, dataset)
+    assert [code for code, _ in ends] == [0, 0], ends
+    return ends
+
+
 @pytest.fixture(scope="module")
 def whole(dataset: Path) -> Path:
     """The folder of a training in two processes that nobody stopped."""
-    with started(torchrun(TWO, *train_line(dataset, "whole")), dataset) as process:
-        code, out = ended(process)
-    assert code == 0, out
-    (dataset / "whole.txt").write_text(out)
+    ends = trained_together(dataset, "whole")
+    (dataset / "whole.txt").write_text("".join(out for _, out in ends))
     return dataset / "checkpoints/whole"
 
 
@@ -46,9 +53,8 @@ def whole(dataset: Path) -> Path:
 def both(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """What two processes made in tests/helpers/distributed_steps.py."""
     folder = tmp_path_factory.mktemp("steps")
-    with started(torchrun(TWO, ROOT / "tests/helpers/distributed_steps.py", folder / "steps.pth"), folder) as process:
-        code, out = ended(process)
-    assert code == 0 and "Warning" not in out, out
+    ends = forked_ranks(2, ROOT / "tests/helpers/distributed_steps.py", [folder / "steps.pth"], folder)
+    assert [code for code, _ in ends] == [0, 0] and not any("Warning" in out for _, out in ends), ends
     return torch.load(folder / "steps.pth")
 
 
@@ -114,9 +120,7 @@ def test_killed_started_anew_stopped_and_gone_on_with(whole: Path, dataset: Path
     assert out.count("stopped by SIGTERM; --continue_train goes on from here") == 1, out
     assert 10 <= read_state(folder / LATEST)["moment"]["total"] < 25
 
-    with started(torchrun(TWO, *train_line(dataset, "parts", "--continue_train")), dataset) as process:
-        code, out = ended(process)
-    assert code == 0, out
+    trained_together(dataset, "parts", "--continue_train")
     assert same(fingerprint(whole), fingerprint(folder))
 
 
@@ -126,9 +130,9 @@ def test_two_processes_translate_what_one_does(whole: Path, dataset: Path, monke
     monkeypatch.chdir(dataset)
     load_command("test").main([*line, "alone"])
     load_command("test").main([*line, "together", "--direction", "BtoA"])  # results of other inputs
-    with started(torchrun(TWO, ROOT / "test.py", *line, "together", "--overwrite"), dataset) as process:
-        code, out = ended(process)
-    assert code == 0 and out.count("page: together/whole/test_latest/index.html") == 1, out
+    ends = forked_ranks(2, ROOT / "test.py", [*line, "together", "--overwrite"], dataset)
+    assert [code for code, _ in ends] == [0, 0], ends
+    assert "".join(out for _, out in ends).count("page: together/whole/test_latest/index.html") == 1, ends
     alone, both = (dataset / name / "whole/test_latest" for name in ("alone", "together"))
     files = sorted(path.relative_to(alone) for path in alone.rglob("*.png"))
     assert len(files) == 15 and files == sorted(path.relative_to(both) for path in both.rglob("*.png"))
@@ -147,9 +151,9 @@ def test_two_processes_keep_the_results_of_other_inputs(whole: Path, dataset: Pa
     load_command("test").main(line)
     folder = dataset / "kept/whole/test_latest"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    with started(torchrun(TWO, ROOT / "test.py", *line, "--direction", "BtoA"), dataset) as process:
-        code, out = ended(process)
-    assert code != 0 and out.count("holds the results of --direction AtoB (now BtoA). --overwrite replaces them") == 1
+    ends = forked_ranks(2, ROOT / "test.py", [*line, "--direction", "BtoA"], dataset)
+    refusal = "holds the results of --direction AtoB (now BtoA). --overwrite replaces them"
+    assert 0 not in [code for code, _ in ends] and "".join(out for _, out in ends).count(refusal) == 1, ends
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
