@@ -11,7 +11,7 @@ from exporting.contract import Export, Kind
 from exporting.facts import Facts
 from exporting.metadata import modes
 from exporting.parity import Parity
-from exporting.usage import usage
+from exporting.usage import counted, usage
 
 UNKNOWN = "unknown"
 NO_LICENSE = ("Whoever exported it named no licence (`--license`), so nothing is granted here: ask before you use it "
@@ -40,7 +40,8 @@ def card(export: Export, kind: Kind, parity: Parity | None, place: Path) -> str:
 
 def _front_matter(facts: Facts, license: str) -> str:
     """YAML between lines of dashes; JSON is YAML."""
-    tags = ["bothways", "image-to-image", *dict.fromkeys([facts.model.replace("_", "-"), facts.netG.split("_")[0]])]
+    known = [facts.model.replace("_", "-")] if facts.model != "test" else []
+    tags = ["bothways", "image-to-image", *known, facts.netG.rpartition("_")[0].replace("_", "-")]
     fields: dict[str, Any] = {"license": license or UNKNOWN, "library_name": "bothways",
                               "pipeline_tag": "image-to-image", "tags": tags}
     if facts.results:
@@ -70,8 +71,8 @@ def _summary(facts: Facts) -> str:
 
 
 def _samples(pictures: Sequence[str]) -> str:
-    return "\n".join(["Left the input, right its translation.", "", *(f"![]({name})" for name in pictures)]
-                     ) if pictures else ""
+    shown = [f"![Input and translation]({name})" for name in pictures]
+    return "\n".join(["Left the input, right its translation.", "", *shown]) if shown else ""
 
 
 def _architecture(export: Export) -> dict[str, str]:
@@ -127,7 +128,7 @@ def _export(export: Export, kind: Kind, parity: Parity | None) -> dict[str, str]
     if parity:
         rows["Size"] = f"{parity.size / 1e6:.1f} MB"
         rows["Compared with PyTorch"] = (
-            f"on {parity.pictures} pictures: largest difference {parity.largest:.2g}, mean {parity.mean:.2g}, of "
+            f"on {counted(parity.pictures)}: largest difference {parity.largest:.2g}, mean {parity.mean:.2g}, of "
             f"values in [-1, 1]; accepted up to {parity.tolerance:.2g}")
     return rows
 

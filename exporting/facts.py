@@ -37,11 +37,11 @@ class Number:
 class Facts:
     """name: of the run; model: that was trained; direction: AtoB or BtoA; network: the generator's name in its run,
     such as G_A; save: which of its saves, in words; weights: raw or ema; netG to dropout: the architecture;
-    input_range, output_range: which values are -1 and 1, as --input_range takes them, or percentile;
-    preprocess to crop_size: how test.py brings a picture to size;
-    dataset: the folder's name alone; images: how many an epoch has, 0 where that is not known; epoch, seen: the last
-    epoch that was logged, and the images trained on until then; given: options that the user gave; losses: the last
-    ones; validation: of the last epoch that has some; results: what evaluate.py measured of these weights.
+    input_range, output_range: which values are -1 and 1, as --input_range takes them, or percentile; preprocess to
+    crop_size: how test.py brings a picture to size; dataset: the folder's name alone; images: how many an epoch has, 0
+    where that is not known; epoch, seen: the last epoch that was logged, and the images trained on until then; given:
+    options that the user gave; losses: the last ones; validation: of the last epoch that has some; results: what
+    evaluate.py measured of these weights.
     """
 
     name: str

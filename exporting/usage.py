@@ -43,8 +43,13 @@ def advice(export: Export, kind: Kind, place: Path) -> list[str]:
     if kind.NAME == "web":
         return web_kind.advice(place)
     shown = len(samples.names(export)) if kind.NAME == "hub" else 0
-    return [f"note: {place / samples.FOLDER} shows {shown} pictures to whoever gets the folder; --samples 0 leaves "
+    return [f"note: {place / samples.FOLDER} shows {counted(shown)} to whoever gets the folder; --samples 0 leaves "
             "them out"] if shown else []
+
+
+def counted(pictures: int) -> str:
+    """So many, in words."""
+    return "1 picture" if pictures == 1 else f"{pictures} pictures"
 
 
 def _python(*lines: str) -> str:

@@ -86,6 +86,8 @@ def explained(what: str) -> Iterator[None]:
                         "Weights in another form are downloaded, and given as a file") from None
     except (errors.HfHubHTTPError, errors.HTTPError, errors.OfflineModeIsEnabled, RuntimeError) as error:
         raise _refusal(what, error) from None
+    except OSError as error:  # the disk, or the library for large files
+        raise MachineError(f"{what}: {_first_line(error)}") from None
     except ValueError as error:  # a name, or the front matter of a card, that the Hub does not take
         raise UserError(f"{what}: {' '.join(str(error).split())}") from None
 

@@ -85,7 +85,7 @@ def test_a_weight_file_alone_has_a_card(photo, capsys):
     (run / "train_opt.json").unlink()
     export.main(f"--name maps --to safetensors --output out.safetensors --dataroot {photo}".split())
     card = front(next(Path().glob("out*.card.md")).read_text())
-    assert card["license"] == "unknown" and card["tags"] == ["bothways", "image-to-image", "test", "resnet"]
+    assert card["license"] == "unknown" and card["tags"] == ["bothways", "image-to-image", "resnet"]
     assert "trained on a dataset that its run does not name with a model that its run does not name" in card["text"]
     assert "Its run has no log." in card["text"] and "Whoever exported it named no licence" in card["text"]
 
@@ -112,5 +112,5 @@ def test_the_card_of_a_hub_folder(photo, tmp_path):
     assert "`--lambda_L1 10.0`" in text and "| Last losses | G_GAN 0.250 |" in text
     assert "In the training's last validation: ssim 0.5000." in text
     assert "| psnr | 21.5 dB | peak signal to noise |" in text
-    assert "| Compared with PyTorch | on 1 pictures: largest difference 0, mean 0" in text
+    assert "| Compared with PyTorch | on 1 picture: largest difference 0, mean 0" in text
     assert "## Licence\n\nmit\n" in text and "Dropout is noise here" not in text

@@ -212,6 +212,15 @@ def test_without_a_network_it_is_the_machine_too(hub, push, failure, monkeypatch
         bothways.load("hf://ann/maps")
 
 
+def test_a_cache_that_cannot_be_written(hub, push, tmp_path, monkeypatch):
+    save_run(Path("checkpoints/run"))
+    push("--push ann/maps")
+    Path("file").touch()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(bothways.MachineError, match="^hf://ann/maps: .*Not a directory"):
+        bothways.load("hf://ann/maps")
+
+
 def test_a_machine_without_the_library(hub, push, failure, monkeypatch):
     save_run(Path("checkpoints/run"))
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)

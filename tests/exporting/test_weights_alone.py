@@ -210,7 +210,7 @@ def test_samples_show_an_input_and_its_translation_or_nothing(exported, photo):
     place, said = exported("hub")
     shown = np.asarray(Image.open(place / "samples/1.png"))
     np.testing.assert_array_equal(shown, np.concatenate([np.asarray(Image.open(photo)), bothways.load(run)(photo)], 1))
-    assert "![](samples/1.png)" in (place / "README.md").read_text()
-    assert "note: out/samples shows 1 pictures to whoever gets the folder; --samples 0 leaves them out" in said
+    assert "![Input and translation](samples/1.png)" in (place / "README.md").read_text()
+    assert "note: out/samples shows 1 picture to whoever gets the folder; --samples 0 leaves them out" in said
     place, said = exported("hub", "--samples 0")
     assert not (place / "samples").exists() and "samples" not in (place / "README.md").read_text() + said
