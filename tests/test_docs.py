@@ -23,6 +23,7 @@ OLD = (*RENAMED, "no_lsgan")
 NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other scripts, or quoted as wrong
             "standalone", "nproc_per_node", "nnodes", "node_rank", "rdzv_backend", "rdzv_endpoint", "max_restarts",
             "local_addr", "master_addr",  # torchrun
+            "bind", "directory",  # http.server
             "logdir",  # tensorboard
             "local",  # hf download --local-dir
             "dist")  # pytest

@@ -179,6 +179,8 @@ def test_the_command_says_what_it_wrote_and_how_it_is_opened(site):
         "LICENSE.onnxruntime-web.txt", "README.md", "camera.mjs", "engine.mjs", "index.html", "model.json",
         "model.onnx", "page.css", "page.mjs", "pictures.mjs", "telling.mjs", "worker.mjs", *web_kind.RUNTIME}
     assert f"open it: python -m http.server 8000 --bind 127.0.0.1 --directory {site.folder}" in site.told
+    facts = json.loads((site.folder / "model.json").read_text())["facts"]
+    assert facts == {"Model": "pix2pix, resnet_6blocks, AtoB, epoch latest"}
     assert "onnxruntime-web 1.30.0 26.9 MB" in site.told and "web       fp32" in site.told
     assert "Copyright (c) Microsoft Corporation" in (site.folder / "LICENSE.onnxruntime-web.txt").read_text()
 
@@ -304,6 +306,21 @@ def test_dropout_is_other_noise_again(site, browser, tmp_path):
         kept = np.abs(made - 127.5) > 1  # what is dropped is 0, which is gray
         assert 0.3 < kept.mean() < 0.6
     assert (first != second).mean() > 0.2
+
+
+def test_where_webgpu_fails_wasm_takes_over(site, browser):
+    promise = "navigator.gpu.requestAdapter = async () => ({ info: {} });"  # of a GPU that the worker will not find
+    script = browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": promise})
+    with serving(site.folder) as address:
+        try:
+            said = open_page(browser, address)
+        finally:
+            browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+        assert "with WASM, 1 thread." in said and "WebGPU does not work here, so WASM computes: " in said
+        assert browser.js("return [...document.querySelector('[name=device]').options].map(one => one.value)") == [
+            "webgpu", "wasm"]
+        said = give(browser, site.photo)
+    assert "with WASM, 1 thread." in said and "WebGPU does not work here" in said
 
 
 @pytest.mark.parametrize(("damage", "said"), [
