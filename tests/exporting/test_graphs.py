@@ -3,8 +3,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -16,6 +14,10 @@ from exporting.command_line import read_line
 from exporting.making import open_export
 from exporting.translation import noise_off, reflection, translation
 from helpers.saved_runs import save_run
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
 
 SIZES = [(1, 32, 32), (3, 37, 45), (1, 130, 23), (2, 128, 128), (1, 9, 129)]  # batch, height, width
 
@@ -45,7 +47,7 @@ def opened(line: str):
     return open_export(read_line(f"--name run --dataroot photos {line}".split(), ""))
 
 
-def session(path: str, graph: onnx.ModelProto | None = None):
+def session(path: str, graph: "onnx.ModelProto | None" = None):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     source = graph.SerializeToString() if graph else path
