@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-import yaml
 
 import export
 from door.asking import ask_for_run
@@ -12,6 +11,8 @@ from door.translator import open_translator
 from exporting.facts import Facts, gather
 from helpers.images import write_image
 from helpers.saved_runs import save_run
+
+yaml = pytest.importorskip("yaml")
 
 STEP = {"epoch": 3, "images": 20, "total": 60, "losses": {"G_GAN": 0.25, "D_real": float("nan")}}
 METRICS = {"psnr": {"value": 21.5, "unit": "dB", "about": "peak signal to noise", "better": "higher"},
@@ -81,6 +82,7 @@ def test_numbers_of_other_weights_are_not_told(photo):
 
 
 def test_a_weight_file_alone_has_a_card(photo, capsys):
+    pytest.importorskip("safetensors.torch")
     run = save_run(Path("checkpoints/maps"))
     (run / "train_opt.json").unlink()
     export.main(f"--name maps --to safetensors --output out.safetensors --dataroot {photo}".split())
@@ -91,6 +93,7 @@ def test_a_weight_file_alone_has_a_card(photo, capsys):
 
 
 def test_the_card_of_a_hub_folder(photo, tmp_path):
+    pytest.importorskip("safetensors.torch")
     run = save_run(Path("checkpoints/run_1"), "resnet_6blocks", "batch", True, dataroot=f"{tmp_path}/my|maps*",
                    lambda_L1=10.0)
     add_log(run)

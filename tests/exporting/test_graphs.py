@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -20,6 +18,10 @@ from exporting.making import open_export
 from exporting.translation import noise_off, reflection, translation
 from helpers.commands import ROOT
 from helpers.saved_runs import save_run
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
 
 SIZES = [(1, 32, 32), (3, 37, 45), (1, 130, 23), (2, 128, 128), (1, 9, 129)]  # batch, height, width
 
@@ -49,7 +51,7 @@ def opened(line: str):
     return open_export(read_line(f"--name run --dataroot photos {line}".split(), ""))
 
 
-def session(path: str, graph: onnx.ModelProto | None = None):
+def session(path: str, graph: "onnx.ModelProto | None" = None):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     source = graph.SerializeToString() if graph else path

@@ -7,11 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import huggingface_hub
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import constants
 
 import bothways
 import export
@@ -21,6 +19,10 @@ from helpers.hub import TOKEN, Hub, running_hub
 from helpers.images import write_image
 from helpers.saved_runs import save_run
 from runs.weight_files import read_weights
+
+huggingface_hub = pytest.importorskip("huggingface_hub")
+constants = pytest.importorskip("huggingface_hub.constants")
+pytest.importorskip("safetensors")
 
 
 @pytest.fixture

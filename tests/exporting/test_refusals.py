@@ -16,6 +16,9 @@ from helpers.commands import ROOT
 from helpers.images import write_image
 from helpers.saved_runs import save_run
 
+for library in ("onnx", "onnxscript", "onnxruntime", "safetensors.torch"):
+    pytest.importorskip(library)
+
 
 @pytest.fixture
 def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure):

@@ -23,6 +23,10 @@ from helpers.images import write_image
 from helpers.saved_runs import save_run
 from util.errors import MachineError
 
+pytest.importorskip("onnx")
+pytest.importorskip("onnxscript")
+pytest.importorskip("onnxruntime")
+
 FLAGS = ("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream",
          "host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost")
 NO_GPU = "No available adapters."  # what the browser itself says of this machine

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
 import bothways
 import export
@@ -17,6 +15,8 @@ from helpers.commands import TINY, load_command
 from helpers.images import write_image
 from helpers.saved_runs import lively_generator, save_run
 from runs.weight_files import read_weights
+
+safetensors = pytest.importorskip("safetensors.torch")
 
 ANY = [("resnet_6blocks", "instance", False), ("resnet_6blocks", "batch", True), ("unet_128", "batch", True),
        ("unet_128", "instance", True)]
@@ -75,11 +75,11 @@ def test_a_way_back_a_mode_and_ranges_go_along(exported, tmp_path, kind):
 def test_what_stands_in_a_safetensors_file(exported):
     run = save_run(Path("checkpoints/run"), nets=("G_A", "G_B"))
     place, _ = exported("safetensors")
-    with safe_open(place, "pt") as file:
+    with safetensors.safe_open(place, "pt") as file:
         about = json.loads(file.metadata()["bothways"])
     assert about["network"] == "G_A" and about["options"]["netG"] == "resnet_6blocks"
     kept = read_weights(run / "latest_net_G_A.pth")
-    found = load_file(place)
+    found = safetensors.load_file(place)
     assert found.keys() == kept.keys() and all(torch.equal(found[key], kept[key]) for key in kept)
     before = place.read_bytes()
     assert exported("safetensors")[0].read_bytes() == before  # the same weights, the same file
@@ -150,7 +150,7 @@ def test_a_training_begins_with_the_network_that_was_exported(exported, dataroot
 
 def test_safetensors_of_another_program_begin_a_training(photo, dataroot, capsys):
     wanted = lively_generator("resnet_6blocks", "instance", False).state_dict()
-    save_file(wanted, "theirs_net_G_B.safetensors")
+    safetensors.save_file(wanted, "theirs_net_G_B.safetensors")
     line = f"--dataroot {dataroot} --name next --model cycle_gan --lr 0 {TINY} --init_from theirs_net_G_B.safetensors"
     train.main(line.split())
     begun = read_weights(Path("checkpoints/next/latest_net_G_B.pth"))
@@ -200,7 +200,8 @@ def test_weights_without_the_checksum_may_be_changed_on_purpose(exported, photo)
     save_run(Path("checkpoints/run"))
     place, _ = exported("hub")
     before = np.asarray(bothways.load(place)(photo))
-    save_file(lively_generator("resnet_6blocks", "instance", False, seed=9).state_dict(), place / "model.safetensors")
+    other = lively_generator("resnet_6blocks", "instance", False, seed=9).state_dict()
+    safetensors.save_file(other, place / "model.safetensors")
     change_config(place, sha256=None)
     assert (np.asarray(bothways.load(place)(photo)) != before).any()
 
