@@ -1,4 +1,5 @@
-"""The commands that `pip install` brings: bothways-train, bothways-test, bothways-evaluate, bothways-export, bothways-app.
+"""The commands that `pip install` brings: bothways-train, bothways-test, bothways-evaluate,
+bothways-export, bothways-app.
 
 Each runs the file beside this one. It is found by its path: `import test` finds the tests of Python itself.
 """
