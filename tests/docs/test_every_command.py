@@ -115,7 +115,7 @@ python = 1
     assert blocks(page) == [
         Block(4, ("python train.py --name a --lr 1    # why",), ""),
         Block(15, ("torchrun train.py",), "needs a GPU"),
-        Block(27, ("A=1 python test.py", "B"), "hours")]
+        Block(26, ("A=1 python test.py", "B"), "hours")]
 
 
 @pytest.mark.parametrize("mark", ["<!-- not run: hours -->\ntext\n", "<!-- not run -->\n```bash\nmake\n```\n"])
