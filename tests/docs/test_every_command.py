@@ -56,15 +56,17 @@ def _write_images(folder: Path) -> None:
 
 
 def _train(folder: Path) -> None:
-    """The runs and their results; those of maps also under the names by which two models are compared."""
+    """The runs and their results, some of them under the names by which models are compared, or of the demo too."""
     for name, dataset, model in (("facades", "facades", "pix2pix"), ("maps", "maps", "pix2pix"),
                                  ("monet", "monet2photo", "cycle_gan")):
         run(f"python train.py --dataroot datasets/{dataset} --name {name} --model {model} {LIVELY}")
         run(f"python test.py --dataroot datasets/{dataset} --name {name}")
     shutil.copytree(folder / "results/maps/test_latest", folder / "results/maps/test_best")
-    for name, run_of in (("maps_pix2pix", "maps"), ("maps_cyclegan", "monet")):
-        shutil.copytree(folder / "checkpoints" / run_of, folder / "checkpoints" / name)
-        run(f"python test.py --dataroot datasets/maps --name {name} --dataset_mode aligned")
+    for name, trained, dataset in (("maps_pix2pix", "maps", "maps"), ("maps_cyclegan", "monet", "maps"),
+                                   ("toy_pix2pix_AtoB", "maps", "toy_maps"), ("toy_pix2pix_BtoA", "maps", "toy_maps"),
+                                   ("toy_cyclegan", "monet", "toy_maps")):
+        shutil.copytree(folder / "checkpoints" / trained, folder / "checkpoints" / name)
+        run(f"python test.py --dataroot datasets/{dataset} --name {name} --dataset_mode aligned")
 
 
 @pytest.mark.slow
