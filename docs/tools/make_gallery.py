@@ -37,7 +37,8 @@ def figures() -> None:
     compare = ["evaluate.py", "compare", TESTS["toy_cyclegan"], "--titles", "pix2pix,CycleGAN", "--names",
                "0001,0002,0003,0004"]
     python(*compare[:2], TESTS["toy_pix2pix_AtoB"], *compare[2:], "--output", WORK / "maps")
-    python(*compare[:2], TESTS["toy_pix2pix_BtoA"], *compare[2:], "--fake", "fake_B,fake_A", "--output", WORK / "photos")
+    python(*compare[:2], TESTS["toy_pix2pix_BtoA"], *compare[2:], "--fake", "fake_B,fake_A",
+           "--output", WORK / "photos")
     for name in ("maps", "photos"):
         save(Image.open(WORK / name / "comparison.png"), name, width=640)
     python("test.py", "--dataroot", TOY, "--name", "toy_pix2pix_BtoA", "--samples", "4", "--num_test", "2",

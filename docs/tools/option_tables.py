@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
@@ -27,8 +28,8 @@ from options.command_line import Command, Owner
 from options.schema import Option, Sides, assemble
 
 MARK = re.compile(r"^<!-- options of (.+) -->$", re.MULTILINE)
-TYPES = {bool: "flag", int: "whole number", float: "number", str: "text", int | float: "whole number or `inf`",
-         Sides: "pixels, or `H,W`"}
+TYPES: dict[Any, str] = {bool: "flag", int: "whole number", float: "number", int | float: "whole number or `inf`",
+                         Sides: "pixels, or `H,W`", Path: "path", str: "text"}
 HEAD = ["| option | value | default | what it does |", "|---|---|---|---|"]
 
 
@@ -55,7 +56,7 @@ def of_owner(owner: type[Owner], name: str, command: Command, shared: Mapping[st
         return
     yield from ["", f"#### {name} " + "{ #" + f"{command.phase}-{name}" + " }", ""]
     if changed:
-        yield from ["Defaults of its own: " + ", ".join(f"`--{one} {value}`" for one, value in changed.items()) + ".", ""]
+        yield from ["Its own defaults: " + ", ".join(f"`--{one} {value}`" for one, value in changed.items()) + ".", ""]
     if own:
         yield from [*HEAD, *(row(option, f"{command.phase}-{name}") for option in own.values())]
 
@@ -95,16 +96,21 @@ def of_parser(parser: ArgumentParser, prefix: str) -> Iterator[str]:
     yield from HEAD
     for action in parser._actions:
         if action.option_strings and action.help != SUPPRESS and action.dest != "help":
-            given = "flag" if action.nargs == 0 else "<br>".join(map(code, action.choices)) if action.choices else metavar(action)
-            default = "required" if action.required else "" if action.default in (None, False, []) else code(
-                ",".join(action.default) if isinstance(action.default, list) else action.default)
-            yield cells(action.dest, prefix, given, default, (action.help or "") % {"default": action.default})
+            yield cells(action.dest, prefix, taken(action), default_of(action), (action.help or "") % vars(action))
 
 
-def metavar(action: Action) -> str:
-    """What stands for the value of an argparse option."""
-    return code(action.metavar if isinstance(action.metavar, str) else {int: "N", float: "X", Path: "PATH"}.get(
-        action.type, "X"))  # type: ignore[call-overload]
+def taken(action: Action) -> str:
+    """What an argparse option takes."""
+    if action.choices:
+        return "<br>".join(map(code, action.choices))
+    return "flag" if action.nargs == 0 else code(action.metavar or TYPES.get(action.type, "text"))
+
+
+def default_of(action: Action) -> str:
+    """What holds where an argparse option is left out."""
+    if action.required or action.default in (None, False):
+        return "required" if action.required else "–"
+    return code(",".join(action.default) if isinstance(action.default, list) else action.default)
 
 
 def cells(name: str, prefix: str, value: str, default: str, help: str) -> str:
