@@ -6,7 +6,7 @@ model and dataset with options, or defaults, of its own.
 import re
 import sys
 from argparse import SUPPRESS, Action, ArgumentParser
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -18,11 +18,13 @@ from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import app
 import data
 import models
 import train
 from evaluation import compare_command, fcn_command, study_command
 from evaluation.options import MeasureOptions
+from exporting.command_line import ExportOptions
 from opening import TESTING
 from options.command_line import Command, Owner
 from options.schema import Option, Sides, assemble
@@ -131,16 +133,13 @@ def slug(title: str) -> str:
     return re.sub(r"\W+", "-", title.lower()).strip("-")
 
 
-def of_measuring() -> Iterable[str]:
-    """The tables of evaluate.py."""
-    return tables(assemble([MeasureOptions]), "evaluate")
-
-
 TABLES = {
     "train.py": lambda: of_command(train.COMMAND),
     "test.py": lambda: of_command(TESTING),
-    "evaluate.py": of_measuring,
+    "evaluate.py": lambda: tables(assemble([MeasureOptions]), "evaluate"),
     "evaluate.py compare": lambda: of_parser(compare_command.parser(), "compare"),
     "evaluate.py fcn": lambda: of_parser(fcn_command.parser(), "fcn"),
     "evaluate.py study": lambda: of_parser(study_command.parser(), "study"),
+    "export.py": lambda: tables(assemble([ExportOptions]), "export"),
+    "app.py": lambda: of_parser(app.parser(), "app"),
 }
