@@ -12,16 +12,17 @@ import re
 import runpy
 import shlex
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
-from helpers.commands import ROOT, TINY
+from helpers.commands import ROOT, TINY, load_command
 
 CPU = "--num_threads 0 --gpu_ids -1".split()
 TOWNS = "--size 64 --n_train 4 --n_test 4".split()
-MODULES = ("venv", "pip", "pytest", "ipykernel")  # python -m MODULE: of the installation, and of those who work on this
+MODULES = ("venv", "pip", "pytest", "ipykernel", "http.server")  # python -m MODULE: of the installation, and of those who work on this
 
 
 class Failed(AssertionError):
@@ -100,6 +101,9 @@ def _python(words: list[str], given: bytes, line: str) -> bytes:
         words = [f"{words[1]}.py", *words[2:]]
     script = ROOT / words[0]
     _require(script.is_file(), line, f"there is no {words[0]}")
+    if words[0] == "app.py":  # which serves until it is ended: its words are read, and its own tests open it
+        _read_by(load_command("app").parser(), words[1:], line)
+        return b""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in "oe")
     with ExitStack() as stack:
         for context in (patch.object(sys, "argv", [words[0], *_tiny(words[0], words[1:])]),
@@ -140,11 +144,16 @@ def _under_torchrun(words: list[str], line: str) -> list[str]:
     """The script and its words; torchrun's own flags are read by torchrun's parser, which refuses wrong ones."""
     from torch.distributed.run import get_args_parser
 
-    try:
-        read = get_args_parser().parse_args(words)
-    except SystemExit:
-        raise Failed(f"{line}\ntorchrun does not understand it") from None
+    read = _read_by(get_args_parser(), words, line)
     return [*(["-m"] if read.module else []), read.training_script, *read.training_script_args]
+
+
+def _read_by(parser: ArgumentParser, words: list[str], line: str) -> Namespace:
+    """What the parser of a program makes of the words."""
+    try:
+        return parser.parse_args(words)
+    except SystemExit:
+        raise Failed(f"{line}\nis not understood by {parser.prog}") from None
 
 
 def _look_at_installation(words: list[str], line: str) -> None:
