@@ -22,7 +22,7 @@ from helpers.commands import ROOT, TINY, load_command
 
 CPU = "--num_threads 0 --gpu_ids -1".split()
 TOWNS = "--size 64 --n_train 4 --n_test 4".split()
-MODULES = ("venv", "pip", "pytest", "ipykernel", "http.server")  # python -m MODULE: of the installation, and of those who work on this
+MODULES = ("venv", "pip", "pytest", "ipykernel", "http.server")  # python -m MODULE: no command of this project
 
 
 class Failed(AssertionError):
