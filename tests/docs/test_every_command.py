@@ -115,7 +115,7 @@ python = 1
     B
 """
     assert blocks(page) == [
-        Block(4, ("python train.py --name a --lr 1    # why",), ""),
+        Block(4, ("python train.py --name a --lr 1",), ""),
         Block(15, ("torchrun train.py",), "needs a GPU"),
         Block(26, ("A=1 python test.py", "B"), "hours")]
 

@@ -64,5 +64,6 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str], bool]]:
 
 def _commands(lines: list[str]) -> Iterator[str]:
     for line in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
-        if line.strip() and not line.strip().startswith("#"):
-            yield line.strip()
+        command = re.sub(r"(^|\s+)#.*", "", line.strip())
+        if command:
+            yield command

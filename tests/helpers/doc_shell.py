@@ -130,6 +130,8 @@ def _tiny(script: str, words: list[str]) -> list[str]:
             return [*words, *TINY.split(), *([] if names & {"--continue_train", "--resume"} else ["--overwrite"])]
         case "test.py":
             return [*words, *CPU, *([] if "--output" in names else ["--overwrite"])]
+        case "export.py":
+            return [*words, "--overwrite"]
         case "evaluate.py" if words[0] == "fcn":
             return [*words, "--steps", "2", "--overwrite"]
         case "evaluate.py" if "--name" in names or any(word.startswith("checkpoints/") for word in words):
