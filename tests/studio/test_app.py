@@ -68,10 +68,14 @@ def test_no_route_gives_a_file_of_the_machine(address: str, home: Path):
 
 def test_pages_from_elsewhere_and_other_names_of_this_machine_are_refused(address: str):
     netloc = urlsplit(address).netloc
+    connection = http.client.HTTPConnection(netloc, timeout=30)
+    connection.request("GET", "/")
+    assert connection.getresponse().headers["Content-Security-Policy"] == "frame-ancestors 'self'"
     assert ask(address, "/config")[0] == 200
     assert ask(address, "/config", Host=netloc.replace("127.0.0.1", "localhost"), Origin="http://" + netloc.replace(
         "127.0.0.1", "localhost"))[0] == 200  # as behind ssh -L
-    for headers in ({"Host": "rebound.example"}, {"Origin": "http://elsewhere.example"}, {"Origin": "null"}):
+    for headers in ({"Host": "rebound.example"}, {"Origin": "http://elsewhere.example"}, {"Origin": "null"},
+                    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}):
         assert ask(address, "/config", **headers) == (403, "refused"), headers
 
 
