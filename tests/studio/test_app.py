@@ -198,7 +198,7 @@ def look_around(person: Person, folder: Path, room: str) -> None:
 
 
 def test_other_machines_only_come_in_with_a_password(tmp_path: Path):
-    with running(tmp_path, "--host", "0.0.0.0", BOTHWAYS_PASSWORD="tulips & co") as address:
+    with running(tmp_path, "--host", "0.0.0.0", bare=True, BOTHWAYS_PASSWORD="tulips & co") as address:
         here = re.sub("0.0.0.0", "127.0.0.1", address)
         assert ask(here, "/config")[0] == ask(here, "/gradio_api/file=/etc/passwd")[0] == 401
         connection = http.client.HTTPConnection(urlsplit(here).netloc, timeout=30)

@@ -1,6 +1,7 @@
 """How long a training will take, and how that is known."""
 import json
 import platform
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from helpers.commands import TINY
 from options.groups import TrainCommandOptions
 from studio.estimates import Estimate, Pace, Rate, in_words
 from studio.home import Home
+from studio.lines import Line
 from studio.training_words import Asked, Wish, asked
 from studio.trainings import STARTED, Trainings
 from util.errors import UserError
@@ -88,9 +90,8 @@ def test_some_real_steps_are_timed_once(home, monkeypatch):
     assert wanted.options.view(TrainCommandOptions).max_dataset_size == float("inf")
 
 
-@pytest.mark.slow
-def test_steps_that_fail_say_why(home):
-    for path in (home.datasets[0] / "train").iterdir():
-        path.write_bytes(b"no picture")
+def test_steps_that_fail_say_why(home, monkeypatch):
+    says = "import sys; print('note: x'); sys.exit('error: 4 of 4 images are bad')"
+    monkeypatch.setattr(Line, "argv", property(lambda line: [sys.executable, "-c", says]))
     with pytest.raises(UserError, match="the steps that were to be timed failed: 4 of 4 images are bad"):
         Pace(Trainings(home.checkpoints)).timed(asked(home, Wish("dataset", "maps", more=FLAGS)))
