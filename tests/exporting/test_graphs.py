@@ -175,7 +175,8 @@ def test_onnx_in_int8_takes_values_of_two_bands_of_12_bits(run, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("netG, norm", [("unet_128", "batch"), ("resnet_6blocks", "instance")])
+@pytest.mark.parametrize("netG", ["unet_128", "resnet_6blocks"])
+@pytest.mark.parametrize("norm", ["batch", "instance"])
 def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, netG, norm):
     run(netG, norm, True)
     translator, extra = opened("--to torchscript --seed 5").translator, {"metadata.json": ""}
@@ -193,7 +194,8 @@ def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, netG, norm):
                 assert largest(made, translator(x)) < 1e-4
             assert made.shape == x.shape and not torch.equal(made, program(x))
         assert json.loads(extra["metadata.json"])["norm"] == norm
-    run_example(1)
+    if (netG, norm) == ("unet_128", "batch"):
+        run_example(1)
 
 
 @pytest.mark.slow
