@@ -183,6 +183,7 @@ def test_the_command_says_what_it_wrote_and_how_it_is_opened(site):
         "LICENSE.onnxruntime-web.txt", "README.md", "camera.mjs", "engine.mjs", "index.html", "model.json",
         "model.onnx", "page.css", "page.mjs", "pictures.mjs", "telling.mjs", "worker.mjs", *web_kind.RUNTIME}
     assert f"open it: python -m http.server 8000 --bind 127.0.0.1 --directory {site.folder}" in site.told
+    assert "\npython -m http.server 8000 --bind 127.0.0.1 --directory page\n" in (site.folder / "README.md").read_text()
     facts = json.loads((site.folder / "model.json").read_text())["facts"]
     assert facts == {"Model": "pix2pix, resnet_6blocks, AtoB, epoch latest"}
     assert "onnxruntime-web 1.30.0 26.9 MB" in site.told and "web       fp32" in site.told
