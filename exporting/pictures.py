@@ -34,8 +34,8 @@ def find_pictures(opt: ExportOptions, taken: Options) -> list[Given]:
     found = list(_given(loader, opt.num_test, lab=test.dataset_mode == "colorization"))
     pictures = [given for given in found if not is_flat(given.units)]
     if not pictures:
-        raise UserError(f"{test.dataroot}: {counted(len(found))} looked at, each of one colour, on which nothing can be "
-                        "compared; give --dataroot with others, or a larger --num_test")
+        raise UserError(f"{test.dataroot}: {counted(len(found))} looked at, each of one colour, on which nothing can "
+                        "be compared; give --dataroot with others, or a larger --num_test")
     return pictures
 
 

@@ -163,7 +163,7 @@ def run_example(number: int) -> None:
 
 @pytest.mark.slow
 def test_onnx_of_bytes_gives_the_bytes_of_test_py(run):
-    run("resnet_6blocks", "instance")
+    run("unet_128", "none")
     main("--to onnx --output maps.onnx --io uint8")
     given = np.stack([np.asarray(Image.open("photos/0.png"))] * 2)
     (made,) = session("maps.onnx").run(None, {"input": given})
@@ -220,7 +220,7 @@ def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, netG, norm):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnx", "torchscript"])
 def test_colours_are_exported_from_rgb_to_rgb(run, kind):
-    run("unet_128", "batch", True, model="colorization", dataset_mode="colorization", input_nc=1, output_nc=2)
+    run("unet_128", "none", model="colorization", dataset_mode="colorization", input_nc=1, output_nc=2)
     main(f"--to {kind} --output colours --io uint8 --eval")
     given = np.asarray(Image.open("photos/0.png"))[None]
     if kind == "onnx":
