@@ -16,6 +16,7 @@ from runs.weight_files import save_nets, weights_file
 from util.errors import UserError
 
 NAME, ENDING, EXTRA, SEEDED = "classic", "", "", True
+PARTS = {"README.md", "latest_net_G.pth"}
 NETS = ("resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128")
 NORMS = {"batch": "batch", "syncbatch": "batch", "instance": "instance", "none": "none"}  # what they are called there
 

@@ -1,11 +1,13 @@
 """How an export is used: a few lines for its card."""
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from exporting import classic_kind, samples, web_kind
 from exporting.contract import Export, Kind
 from exporting.metadata import LAYOUTS
+from exporting.pictures import counted
 
 
 def usage(export: Export, kind: Kind, place: Path) -> str:
@@ -32,7 +34,7 @@ def usage(export: Export, kind: Kind, place: Path) -> str:
         return _python("import torch", f'G = torch.export.load("{name}").module()', f"output = G(x)  # {layout}")
     if kind.NAME == "torchscript":
         return _python("import torch", f'G = torch.jit.load("{name}")', f"output = G(x)  # {layout}")
-    serve = _code("bash", f"python -m http.server 8000 --bind 127.0.0.1 --directory {name}")
+    serve = _code("bash", f"python -m http.server 8000 --bind 127.0.0.1 --directory {shlex.quote(name)}")
     return f"{serve}\n\nand open http://localhost:8000."
 
 
@@ -46,11 +48,6 @@ def advice(export: Export, kind: Kind, place: Path) -> list[str]:
     shown = len(samples.names(export)) if kind.NAME == "hub" else 0
     return [f"note: {place / samples.FOLDER} shows {counted(shown)} to whoever gets the folder; --samples 0 leaves "
             "them out"] if shown else []
-
-
-def counted(pictures: int) -> str:
-    """So many, in words."""
-    return "1 picture" if pictures == 1 else f"{pictures} pictures"
 
 
 def _python(*lines: str) -> str:
