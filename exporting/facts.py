@@ -146,7 +146,8 @@ def _given(run: TrainedRun) -> dict[str, Any]:
         found = [(name, row["value"], row["source"]) for name, row in rows.items()]
         usual = _usual(run)
         given = {name: value for name, value, source in found if source == "command line" or source.startswith("@")
-                 or (source.startswith("trained run") and name in usual and usual[name] != value)}
+                 or (source.startswith("trained run") and name in usual
+                     and str(usual[name]) != str(value))}
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return {}
     declared = _declared(run)
