@@ -71,7 +71,8 @@ def read_line(argv: Sequence[str], description: str) -> Options:
         given["output"] = words[0]
     missing = [f"--{name}" for name, option in declared.items() if option.required and name not in given]
     if missing:
-        raise OptionError(f"{', '.join(missing)} is missing. For example: export.py --name maps --to onnx. "
+        raise OptionError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. "
+                          "For example: export.py --name maps --to onnx. "
                           f"Kinds: {', '.join(kinds.names())}")
     kinds.require(given["to"])
     values = {name: option.default for name, option in declared.items()} | given

@@ -67,8 +67,8 @@ def _options_of_pictures(opt: ExportOptions, taken: Options, run: TrainedRun) ->
     for options in candidates:
         if finds_images(data.find(options.view(TestCommandOptions).dataset_mode), options):
             return options
-    raise UserError(f"{meant} {root} has no pictures to compare the export on; give --dataroot, an image or a folder "
-                    "of images")
+    found = "has no pictures" if Path(root).exists() else "does not exist: no pictures"
+    raise UserError(f"{meant} {root} {found} to compare the export on; give --dataroot, an image or a folder of images")
 
 
 def _of_mode(taken: Options, mode: str, phase: str, run: TrainedRun) -> Options:

@@ -11,10 +11,11 @@ from exporting.pictures import counted
 
 
 def usage(export: Export, kind: Kind, place: Path) -> str:
-    """Markdown. place: where the export lies; only its name is told, but for the classic code."""
+    """Markdown. place: where the export lies; only its name is told."""
     name = place.name
     if kind.NAME == "classic":
-        return "\n\n".join(["In the folder of the classic code:", _code("bash", classic_kind.command(export, place)),
+        return "\n\n".join(["In the folder of the classic code, where `CHECKPOINTS` is the folder of this one:",
+                            _code("bash", classic_kind.command(export, place, "CHECKPOINTS")),
                             *classic_kind.differences(export)])
     if kind.NAME == "hub":
         where = f"hf://{export.opt.push}" if export.opt.push else name
@@ -41,7 +42,8 @@ def usage(export: Export, kind: Kind, place: Path) -> str:
 def advice(export: Export, kind: Kind, place: Path) -> list[str]:
     """What the user should be told at once, in lines."""
     if kind.NAME == "classic":
-        return [f"in the folder of the classic code: {classic_kind.command(export, place)}",
+        return ["in the folder of the classic code: "
+                + classic_kind.command(export, place, str(place.resolve().parent)),
                 *(f"note: {said}" for said in classic_kind.differences(export))]
     if kind.NAME == "web":
         return web_kind.advice(place)

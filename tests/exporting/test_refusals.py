@@ -41,6 +41,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure):
 @pytest.mark.parametrize("line, said", [
     ("--to onnx", "--name is missing. For example: export.py --name maps --to onnx"),
     ("--name run", "--to is missing"),
+    ("", "--name and --to are missing"),
     ("--name run --to onxx", "--to 'onxx' is not known (did you mean onnx?). Known: onnx, torch_export, torchscript, "
      "safetensors, classic, hub, web"),
     ("--name run --to onnx --epok 3", "--epok is not an option here (did you mean --epoch?)"),
@@ -93,12 +94,14 @@ def test_an_export_is_compared_on_real_pictures(refused):
     run = save_run(Path("checkpoints/run"))
     line = "--name run --to torchscript"
     assert f"{run} does not say which pictures it was trained on" in refused(line)
-    assert "--dataroot nowhere has no pictures to compare the export on" in refused(f"{line} --dataroot nowhere")
+    assert "--dataroot nowhere does not exist: no pictures to compare" in refused(f"{line} --dataroot nowhere")
     rows = json.loads((run / "train_opt.json").read_text())
     rows |= {"dataroot": {"value": "gone", "source": "command line"},
              "dataset_mode": {"value": "aligned", "source": "model default"}}
     (run / "train_opt.json").write_text(json.dumps(rows))
-    assert "the run's --dataroot gone has no pictures to compare the export on" in refused(line)
+    assert "the run's --dataroot gone does not exist" in refused(line)
+    Path("bare").mkdir()
+    assert "--dataroot bare has no pictures to compare the export on" in refused(f"{line} --dataroot bare")
 
 
 def test_above_the_tolerance_what_lay_there_stays(refused, capsys):
@@ -253,3 +256,12 @@ def test_every_kind_is_in_the_help_which_needs_no_torch():
         assert f"\n  {name} " in done.stdout
         assert name == kinds.find(name).NAME
     assert {path.stem.removesuffix("_kind") for path in (ROOT / "exporting").glob("*_kind.py")} == set(kinds.names())
+
+
+def test_a_save_that_lost_its_generator_names_the_saves_that_have_it(refused):
+    run = save_run(Path("checkpoints/run"))
+    (weights,) = run.glob("latest_net_G*.pth")
+    weights.with_name("latest_net_D.pth").write_bytes(weights.read_bytes())
+    weights.rename(run / "3_net_G.pth")
+    said = refused("--name run --to safetensors --dataroot photos")
+    assert "It holds no latest, only 3: give another --epoch" in said and "leave out --model" not in said
