@@ -17,6 +17,7 @@ from util.errors import UserError
 
 WELCOME = """## A new training
 Choose pictures; the app suggests the rest. The *toy* recipes have small networks, for a computer without a GPU."""
+TIMING = "Timing some real steps in a process of its own, which takes up to a minute and a half ..."
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -105,8 +106,8 @@ class Handlers:
     def _asked(self, *values: Any, overwrite: bool = False) -> Asked:
         data, name, model, recipe, direction, size, batch_size, epochs, minutes, more = values
         return asked(self.home, Wish(
-            (data or "").strip(), (name or "").strip(), model or "", recipe, direction, size or "", batch_size or 0,
-            epochs or 0, minutes or 0, more or "", overwrite))
+            (data or "").strip(), (name or "").strip(), model or "", recipe, direction, size or "", batch_size,
+            epochs, minutes or 0, more or "", overwrite))
 
     def _free_name(self, name: str) -> str:
         taken = self.trainings.names()
@@ -140,7 +141,7 @@ def build_form(home: Home, trainings: Trainings, tab: gradio.Tab, chosen: gradio
     gradio.on([data.input, model.input, recipe.input], do.choose, chosen_here, followers, **QUIET)
     gradio.on([field.change for field in wish], do.change, wish, [command, said, takes, question],
               trigger_mode="always_last", **QUIET)
-    time.click(lambda: "Timing some real steps in a process of its own ...", None, takes, **QUIET).then(
+    time.click(lambda: TIMING, None, takes, **QUIET).then(
         told(do.time), wish, takes, api_visibility="private", show_progress_on=takes)
     leave.click(lambda: gradio.Column(visible=False), None, question, **QUIET)
     return Form(started, [

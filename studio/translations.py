@@ -3,29 +3,33 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
-import time
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
+
+import psutil
 
 from data.folders import list_images
 from runs.run_folder import WEIGHTS
 from runs.trained_run import saved_prefixes
 from studio.home import Home
 from studio.lines import line
+from studio.processes import alive, began
 from studio.unpacking import unpack
 from util.errors import UserError
 from util.files import write_atomically
 
 FOLDER = "from_the_app"  # in the folder of a run's results
 ASKED = "asked.json"  # written last: without it a folder is none of these
-QUIET = 90  # seconds without a word after which a process that an earlier app started counts as ended
+PROCESS = "process.json"  # which one it is, for an app that is started later
 State = Literal["running", "done", "failed"]
 
 
@@ -107,7 +111,9 @@ class Translations:
             asked = {"run": run.name, "when": now.strftime("%d %b %Y, %H:%M:%S"), "command": str(command),
                      "count": len(list_images(folder / "input")), "notices": notices}
             write_atomically(folder / ASKED, json.dumps(asked, indent=1) + "\n")
-            self.started[folder] = command.start(folder / "log.txt")
+            child = self.started[folder] = command.start(folder / "log.txt")
+            known = {"pid": child.pid, "began": began(child.pid), "machine": platform.node()}
+            write_atomically(folder / PROCESS, json.dumps(known) + "\n")
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -119,17 +125,26 @@ class Translations:
         if process is not None:
             code = process.poll()
             return "running" if code is None else "done" if code == 0 else "failed"
-        if re.search(r"^output: ", translation.words(), re.MULTILINE):
-            return "done"
-        quiet = time.time() - translation.log.stat().st_mtime if translation.log.exists() else QUIET
-        return "running" if quiet < QUIET else "failed"
+        if _process(translation.folder):
+            return "running"
+        return "done" if re.search(r"^output: ", translation.words(), re.MULTILINE) else "failed"
 
     def stop(self, translation: Translation) -> None:
-        """End a translation that this app started; what is translated stays."""
-        process = self.started.get(translation.folder)
-        if process is not None and process.poll() is None:
-            process.terminate()
-            process.wait(30)
+        """End a translation, whichever app started it on this machine; what is translated stays."""
+        process = self.started.get(translation.folder) or _process(translation.folder)
+        if process:
+            with suppress(psutil.Error):
+                process.terminate()
+                process.wait(30)
+
+
+def _process(folder: Path) -> psutil.Process | None:
+    """The process that translates there; None when it has ended, or works on another machine."""
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        known = json.loads((folder / PROCESS).read_text(encoding="utf-8"))
+        if known["machine"] == platform.node():
+            return alive(int(known["pid"]), float(known["began"]))
+    return None
 
 
 def _read(folder: Path) -> Translation | None:
@@ -156,9 +171,10 @@ def pack(translation: Translation, folder: Path) -> Path:
 
 
 def errors_in(words: str) -> str:
-    """What a command said in the end, if it failed: from its error on, else its last lines."""
-    at = words.rfind("error: ")
-    return words[at:] if at >= 0 else "\n".join(words.strip().splitlines()[-5:])
+    """Why a command failed: from its error on, else the last line of a traceback; '' when it does not say so."""
+    if (at := words.rfind("error: ")) >= 0:
+        return words[at:]
+    return words.strip().splitlines()[-1] if "Traceback " in words else ""
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,9 @@ def test_another_folder_of_runs_is_said(home):
     ({"more": "--ngf '3"}, "other flags: No closing quotation"),
     ({"recipe": "../../x"}, "there is no recipe"),
     ({"batch_size": -1}, "too small"),
+    ({"batch_size": 0}, "too small"),
+    ({"epochs": 0}, "0 would learn nothing"),
+    ({"name": " "}, "the run has no name yet"),
 ])
 def test_what_makes_no_sense_is_refused_in_words(home, wish, message):
     with pytest.raises((UserError, OptionError), match=message):

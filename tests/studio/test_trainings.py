@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("psutil", reason="NOT TESTED: the extra app is not installed")
+psutil = pytest.importorskip("psutil", reason="NOT TESTED: the extra app is not installed")
 
 from helpers.commands import TINY
 from runs.state_file import load_state
 from studio.home import Home
 from studio.processes import kill_with_children
+from studio.standing_view import progress
 from studio.training_words import Wish, asked, going_on
 from studio.trainings import LOG, STARTED, AlreadyThere, Standing, Trainings
 from util.errors import UserError
@@ -115,6 +116,21 @@ def test_a_process_of_the_same_number_is_not_the_training(tmp_path):
     (tmp_path / "maps" / ".lock_holder").write_text(f"process {os.getpid()}")
     assert Trainings(tmp_path).process("maps") is None  # it began at another time, and holds no lock
     assert Trainings(tmp_path).standing("maps").state == "finished"
+
+
+def test_the_time_left_is_that_of_its_minutes_where_they_are_fewer(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainings, "process", lambda *_: psutil.Process())
+    record(tmp_path / "maps", "\n$ python train.py\n", pid=os.getpid(), at=time.time() - 60)
+    (tmp_path / "maps" / ".lock_holder").write_text(f"process {os.getpid()}")
+    (tmp_path / "maps" / "metrics.jsonl").write_text('{"epoch": 1, "losses": {}, "eta_s": 10000, "total": 8}\n')
+    for minutes, low, high in ((0, 10000, 10000), (3, 100, 120)):
+        (tmp_path / "maps" / "train_opt.json").write_text(json.dumps({"max_minutes": {"value": minutes}}))
+        trainings = Trainings(tmp_path)
+        standing = trainings.standing("maps")
+        assert low <= standing.seconds_left <= high, minutes
+    assert progress(standing).startswith("running, epoch 1, ") and progress(standing).endswith(" left")
+    trainings._stopping.add(os.getpid())
+    assert progress(trainings.standing("maps")) == "stopping, epoch 1"
 
 
 @pytest.mark.parametrize(("log", "state", "said"), [
