@@ -153,9 +153,10 @@ def pack(translation: Translation, folder: Path) -> Path:
 
 
 def errors_in(words: str) -> str:
-    """What a command said in the end, if it failed: from its error on, else its last lines."""
-    at = words.rfind("error: ")
-    return words[at:] if at >= 0 else "\n".join(words.strip().splitlines()[-5:])
+    """Why a command failed: from its error on, else the last line of a traceback; '' when it does not say so."""
+    if (at := words.rfind("error: ")) >= 0:
+        return words[at:]
+    return words.strip().splitlines()[-1] if "Traceback " in words else ""
 
 
 @dataclass(frozen=True)
