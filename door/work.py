@@ -89,7 +89,7 @@ def settings(translator: Translator) -> dict[str, Any]:
     deciding = {name for name, option in opt.declared.items() if option.structure or option.sampling} | {*DECIDING}
     if draws_noise([net]) or not translator.engine.model.samples_alone:
         deciding.add("batch_size")  # where pictures that are translated at once are not independent
-    return {"weights": weights_checksum(net)} | {
+    return {"weights": weights_checksum(net)[:16]} | {
         f"--{name}": value for name, value in opt.as_dict().items() if name in deciding}
 
 
