@@ -2,6 +2,8 @@
 # make test   install, run all tests
 # make quick  the same without the slow ones, for while one works
 # make lint   install, check style and types
+# make docs   install, build the site of the docs: site/index.html; a warning ends it
+# make gallery   the demo, then the pictures of docs/gallery.md from it (needs chromium)
 # All install into .venv once; PYTHON=python3.12 make demo chooses the interpreter (3.11 or newer).
 
 PYTHON ?= python3
@@ -17,7 +19,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-lo
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: demo test quick lint install clean
+.PHONY: demo test quick lint docs gallery install clean
 
 install: $(BIN)/.installed
 
@@ -50,5 +52,11 @@ lint: install
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+gallery: demo
+	$(BIN)/python docs/tools/make_gallery.py
+
 clean:
-	rm -rf .venv *.egg-info
+	rm -rf .venv site *.egg-info

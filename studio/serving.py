@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from util.errors import UserError
+from util.extra import library
 
 if TYPE_CHECKING:
     from studio.home import Home
@@ -115,12 +116,8 @@ def import_gradio(own: Path) -> Any:
                    "GRADIO_TEMP_DIR": str(own)}
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(  # it asks itself whether it listens
         filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "localhost,127.0.0.1,::1"]))
-    try:
-        import gradio
-    except ImportError as error:
-        raise UserError(f"app.py needs gradio, which cannot be imported ({error}); install it with: "
-                        "pip install .[app]") from None
-    return gradio
+    library("psutil", "app", "app.py")  # the Train room looks for its processes with it
+    return library("gradio", "app", "app.py")
 
 
 @contextmanager

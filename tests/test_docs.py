@@ -14,7 +14,7 @@ from options.classic import RENAMED
 from options.command_line import parse
 from options.schema import assemble
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")} | {"evaluate": MEASURING}
 PARSERS = [compare_command.parser(), fcn_command.parser(), study_command.parser()]  # of what evaluate.py does
 PARSERS.append(load_command("app").parser())

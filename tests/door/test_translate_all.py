@@ -153,7 +153,8 @@ def test_killed_twice_each_image_comes_out_once(trained, tmp_path):
     write_images(tmp_path / "in", 200)
     words = ["--dataroot", "in", "--output", "out", "--name", "run", "--gpu_ids", "-1"]
     for kill in (1, 2):
-        killed = forked_ranks(2, ROOT / "test.py", words, tmp_path, lambda least=60 * kill: len(noted(tmp_path / "out")) >= least)
+        killed = forked_ranks(2, ROOT / "test.py", words, tmp_path,
+                              lambda least=60 * kill: len(noted(tmp_path / "out")) >= least)
         assert [code for code, _ in killed] == [-signal.SIGKILL] * 2, killed
     (code, said), _ = forked_ranks(2, ROOT / "test.py", words, tmp_path)
     made, before, unreadable = counted(said.splitlines())

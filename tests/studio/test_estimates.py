@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("psutil", reason="NOT TESTED: the extra app is not installed")
+
 from helpers.commands import TINY
 from options.groups import TrainCommandOptions
 from studio.estimates import Estimate, Pace, Rate, in_words

@@ -2,7 +2,10 @@
 import json
 from pathlib import Path
 
+import pytest
 from PIL import Image
+
+pytest.importorskip("psutil", reason="NOT TESTED: the extra app is not installed")
 
 from pages.training_page import TrainingPage
 from studio.new_lines import NewLines, ending

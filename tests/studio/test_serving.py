@@ -8,7 +8,7 @@ import pytest
 
 from helpers.commands import ROOT
 from studio.guard import Guard
-from studio.serving import PASSWORD, Place, chosen_password, is_loopback
+from studio.serving import PASSWORD, Place, chosen_password, import_gradio, is_loopback
 from util.errors import UserError
 
 
@@ -77,3 +77,11 @@ def test_without_gradio_the_extra_is_named(tmp_path: Path):
             f"sys.path.insert(0, {str(ROOT)!r}); runpy.run_path({str(ROOT / 'app.py')!r}, run_name='__main__')")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2 and "pip install .[app]" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["gradio", "psutil"])
+def test_a_missing_library_is_told_with_its_extra(missing, monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(UserError, match=rf"app.py needs {missing}, .* pip install \.\[app\]"):
+        import_gradio(tmp_path)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("psutil", reason="NOT TESTED: the extra app is not installed")
+
 from helpers.commands import TINY
 from runs.state_file import load_state
 from studio.home import Home
