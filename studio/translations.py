@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data.folders import list_images
+from door.journal import FOLDER as JOURNAL
 from runs.run_folder import WEIGHTS
 from runs.trained_run import saved_prefixes
 from studio.home import Home
@@ -149,7 +150,7 @@ def pack(translation: Translation, folder: Path) -> Path:
         temporary = path.with_suffix(".part")
         with zipfile.ZipFile(temporary, "w") as archive:
             for made in sorted((translation.folder / "output").rglob("*")):
-                if made.is_file():
+                if made.is_file() and made.parent.name != JOURNAL:
                     archive.write(made, made.relative_to(translation.folder / "output"))
         os.replace(temporary, path)
     return path
