@@ -147,8 +147,9 @@ def pack(translation: Translation, folder: Path) -> Path:
     if not path.exists():
         with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
             for made in sorted((translation.folder / "output").rglob("*")):
-                if made.is_file() and not made.name.startswith("."):  # such as half a file of one that was stopped
-                    archive.write(made, made.relative_to(translation.folder / "output"))
+                own = made.relative_to(translation.folder / "output")
+                if made.is_file() and not any(part.startswith(".") for part in own.parts):  # half a file, the journal
+                    archive.write(made, own)
     return path
 
 

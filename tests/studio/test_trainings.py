@@ -17,7 +17,7 @@ from runs.lock import run_lock
 from runs.state_file import load_state
 from studio.home import Home
 from studio.news import News, new_to
-from studio.processes import kill_with_children
+from studio.processes import began, kill_with_children
 from studio.standing_view import progress
 from studio.training_words import Wish, asked, going_on
 from studio.trainings import LOG, STARTED, AlreadyThere, Standing, Trainings
@@ -179,7 +179,7 @@ def test_the_time_left_is_that_of_its_minutes_where_they_are_fewer(tmp_path, mon
         standing = trainings.standing("maps")
         assert low <= standing.seconds_left <= high, minutes
     assert progress(standing).startswith("running, epoch 1, ") and progress(standing).endswith(" left")
-    (tmp_path / "maps" / ".stopping").write_text(json.dumps([os.getpid(), psutil.Process().create_time()]))
+    (tmp_path / "maps" / ".stopping").write_text(f"{os.getpid()} {began(os.getpid())}")
     assert progress(trainings.standing("maps")) == "stopping, epoch 1"
 
 

@@ -15,6 +15,7 @@ from studio.home import Home
 from studio.lines import Line
 from studio.translations import ASKED, FOLDER, Translations, errors_in, generators, pack, saves
 from util.errors import UserError
+from util.files import write_atomically
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ def test_it_is_found_again_with_what_it_made(translations: Translations, tmp_pat
     (found,) = later.all()
     assert found == made == later.of(str(folder)) and later.state(found) == "done"
     assert [(source.name, path.name) for source, path in found.made()] == [("a.png", "a.tif"), ("b.png", "b.png")]
+    write_atomically(found.folder / "output" / ".translated" / "0.jsonl", "the journal of test.py")
     with zipfile.ZipFile(pack(found, tmp_path)) as archive:
         assert sorted(archive.namelist()) == ["a.tif", "b.png"]
         assert archive.read("a.tif") == pictures[0].read_bytes()
