@@ -56,10 +56,9 @@ class Pairs(Sequence[Pair]):
     def without(self, bad: Collection[Path]) -> Pairs:
         """Those of which no file is bad."""
         gone = Paths.of(bad)
-        keep = np.ones(len(self), bool)
-        for side in (self.A, self.B):
-            places = side.find(gone) if side else np.empty(0, int)
-            keep[places[places >= 0]] = False
+        keep = gone.find(self.A) < 0
+        if self.B is not None:
+            keep &= gone.find(self.B) < 0
         return Pairs(self.A.only(keep), self.B and self.B.only(keep))
 
 

@@ -36,14 +36,15 @@ def look_through(folder: Path, limit: float = float("inf")) -> tuple[Paths, list
     found: list[str] = []  # as they are called in the folder
     others: list[str] = []
     for name in _walk(folder):
-        (found if _is_image(name) else others).append(name)
+        (found if _has_ending(name) else others).append(name)
     found.sort(key=_natural)
     count = len(found) + len(others)
     notices = [f"note: {len(others)} of {count} files in {folder} were passed over: {_endings(others)}; read are "
                f"{' '.join(IMAGE_ENDINGS)}"] if others and found else []
     before = "" if folder == Path() else os.path.join(folder, "")
     chosen = found if limit == float("inf") else found[:int(limit)]
-    return Paths.of(before + name.replace("/", os.sep) for name in chosen), notices
+    return Paths.of([before + name for name in chosen] if os.sep == "/" else
+                    [before + name.replace("/", os.sep) for name in chosen]), notices
 
 
 def _endings(names: Iterable[str]) -> str:
@@ -75,12 +76,11 @@ def tops(paths: Paths, folder: Path) -> set[str]:
 
 def is_image(path: Path) -> bool:
     """Whether the file's name is that of an image."""
-    return _is_image(path.name)
+    return _has_ending(path.name) and not path.name.startswith(".")
 
 
-def _is_image(name: str) -> bool:
-    """Of a name with folders before it."""
-    return split_ending(name)[1].lower() in _ENDINGS and not os.path.basename(name).startswith(".")
+def _has_ending(name: str) -> bool:
+    return name[name.rfind("."):].lower() in _ENDINGS or split_ending(name)[1].lower() in _ENDINGS
 
 
 def natural_key(path: Path, folder: Path) -> str:

@@ -65,7 +65,7 @@ class KnownGood:
 
     def __init__(self, dataroot: Path, max_pixels: float):
         decides = repr((FORMAT, pillow, max_pixels, os.path.abspath(dataroot)))
-        self.path = user_cache() / "good_images" / f"{hashlib.sha256(decides.encode()).hexdigest()[:32]}.npz"
+        self.path = user_cache() / "good_images" / f"{hashlib.sha256(decides.encode()).hexdigest()[:32]}.good"
         self.marks, self.which = np.empty((0, 2), np.uint64), np.empty(0, np.int32)
         self.looks: dict[Look, int] = {}  # by their places
         with suppress(Exception):  # whatever a damaged file makes of the reader

@@ -88,8 +88,7 @@ class Paths(Sequence[Path]):
 
     def without(self, paths: Collection[Path]) -> Paths:
         """Those that are not among `paths`."""
-        places = self.find(Paths.of(paths))
-        return self.only(np.setdiff1d(np.arange(len(self)), places))
+        return self.only(Paths.of(paths).find(self) < 0)
 
     def unique(self) -> Paths:
         """Each once, where it comes first."""

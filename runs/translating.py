@@ -1,6 +1,6 @@
 """A test in its results folder: translate, write the pictures, write their page."""
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
