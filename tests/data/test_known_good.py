@@ -2,6 +2,7 @@
 import os
 import random
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from data.scaled import ImageFile, ImageFiles
 from helpers.images import write_image
 from helpers.loading import open_on
 from raster import reading
+from runs.stop import StopRequest
 from util.errors import UserError
 
 
@@ -247,3 +249,13 @@ def test_a_value_for_each_file():
     assert values.map(lambda value: 0).counts() == {0: 3}
     files = ImageFiles.of([ImageFile(Path("a"), (3,)), ImageFile(Path("b"), (1, 3))])
     assert list(files + files) == [*files, *files] and files[1] == ImageFile(Path("b"), (1, 3))
+
+
+def test_ctrl_c_before_the_first_step_stops_at_once():
+    with StopRequest() as stop:
+        with pytest.raises(KeyboardInterrupt, match="not checked again"), stop.before_the_first_step():
+            signal.raise_signal(signal.SIGINT)
+        assert not stop.signal
+        signal.raise_signal(signal.SIGINT)  # from then on the step is finished
+        stop.check()
+        assert stop.reason == "SIGINT"
