@@ -96,13 +96,13 @@ def _look_at(dataset: BaseDataset) -> tuple[PerFile[Look], list[BadImage]]:
     """
     files, max_pixels = Paths.of(dataset.files()).unique(), dataset.opt.max_pixels
     known, bad = KnownGood(dataset.root, max_pixels), dict[int, BadImage]()
-    saved = time.perf_counter()
     with tqdm(total=len(files), desc="checking", leave=False, unit=" images", delay=2, disable=None) as bar:
         names = files.names()
         own = marks(names)
         which = known.find(own)
         unknown = np.flatnonzero(which < 0)
         bar.update(len(files) - len(unknown))
+        begun = saved = time.perf_counter()
         chunks = [unknown[begin:begin + CHUNK] for begin in range(0, len(unknown), CHUNK)]
         try:
             with _inspecting(len(unknown), max_pixels) as inspect:
@@ -118,7 +118,7 @@ def _look_at(dataset: BaseDataset) -> tuple[PerFile[Look], list[BadImage]]:
                         known.save(own, which)
                         saved = time.perf_counter()
         finally:
-            if len(unknown) > len(bad) and time.perf_counter() - saved > WORTH:
+            if len(unknown) > len(bad) and time.perf_counter() - begun > WORTH:
                 known.save(own, which)
     good = PerFile(files, list(known.looks), which).only(which >= 0)
     return _as_planned(good, dataset), [bad[place] for place in sorted(bad)]

@@ -194,6 +194,19 @@ def test_what_is_gone_is_forgotten_in_time(tmp_path: Path, monkeypatch: pytest.M
     assert (KnownGood(tmp_path, 101).find(marks) == -1).all()
 
 
+def test_what_comes_after_the_last_save_in_between_is_kept_too(folder: Path, opened: list[str], monkeypatch):
+    monkeypatch.setattr(data.check, "CHUNK", 3)
+    monkeypatch.setattr(data.check, "SAVED_EVERY", -1.0)
+    monkeypatch.setattr(data.check, "WORTH", 0.0)
+    save, kept = KnownGood.save, []
+    monkeypatch.setattr(KnownGood, "save", lambda *args: (save(*args), kept.append((args[2] >= 0).sum())))
+    start(folder)
+    assert kept == [3, 6, 8, 8]
+    opened.clear()
+    start(folder)
+    assert opened == []
+
+
 # What stands behind it
 
 def test_the_order_is_that_of_words_and_numbers(tmp_path: Path):
