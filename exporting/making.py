@@ -102,6 +102,8 @@ def _require_free(place: Path, kind: Kind, opt: ExportOptions) -> None:
         require_places({"--output": place})
     elif place.exists() and not (place.is_dir() and (is_export(place) or not any(place.iterdir()))):
         raise UserError(f"--output {place} is no folder of an export, and is not replaced; give another --output")
+    else:
+        require_places({"--output": place / "README.md"})
     if place.exists() and not opt.overwrite and (kind.ENDING or any(place.iterdir())):
         raise UserError(f"{place} is there already; give another --output, or --overwrite to replace it")
 

@@ -32,7 +32,8 @@ def usage(export: Export, kind: Kind, place: Path) -> str:
         return _python("import torch", f'G = torch.export.load("{name}").module()', f"output = G(x)  # {layout}")
     if kind.NAME == "torchscript":
         return _python("import torch", f'G = torch.jit.load("{name}")', f"output = G(x)  # {layout}")
-    return _code("bash", f"python -m http.server --directory {name}") + "\n\nand open http://localhost:8000."
+    serve = _code("bash", f"python -m http.server 8000 --bind 127.0.0.1 --directory {name}")
+    return f"{serve}\n\nand open http://localhost:8000."
 
 
 def advice(export: Export, kind: Kind, place: Path) -> list[str]:

@@ -59,22 +59,10 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 
 def last_holder(folder: Path) -> int | None:
-    """The number of the process that trained in `folder` last, or still does; None when none is known."""
+    """The number of the process that trained in `folder` last, or still does; None when none is known.
+
+    It is at work there if it has `folder`/.lock open: numbers are given again, and other machines have the same ones.
+    """
     with suppress(OSError, ValueError):
         return int((folder / HOLDER).read_text(encoding="utf-8").removeprefix("process "))
     return None
-
-
-def is_held(folder: Path) -> bool:
-    """Whether a training is at work in `folder`.
-
-    Where none is, this takes the lock for a moment: ask only where the last holder may be alive, so that no training
-    that begins meanwhile is refused.
-    """
-    try:
-        FileLock(folder / LOCK).acquire(blocking=False).lock.release()
-    except Timeout:
-        return True
-    except OSError:  # no such folder, or one of somebody else
-        return False
-    return False

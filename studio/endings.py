@@ -18,7 +18,7 @@ def how_it_ended(log: str) -> Ending:
     """How the training ended whose words are `log`, the last ones at least."""
     lines = [line.rstrip() for line in log.splitlines() if line.strip()]
     stopped = any("stopped by " in line and line.endswith(GOES_ON) for line in lines)
-    if stopped or (lines and lines[-1].startswith("interrupted")):
+    if stopped or (lines and lines[-1].startswith(("interrupted", "KeyboardInterrupt"))):
         return Ending("stopped")
     if any(line.startswith(("weights: ", "nothing is left to train")) for line in lines):
         return Ending("finished")

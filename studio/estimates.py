@@ -14,6 +14,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psutil
+
 import data
 from data.transforms import Preprocess
 from models.network_options import image_sizes
@@ -148,8 +150,9 @@ def from_an_earlier_run(asked: Asked, trainings: Trainings) -> Rate | None:
             continue
         with suppress(OptionError):
             before, _ = read_saved(folder, asked.options.declared)
-            rates = _rates(NewLines(folder / LOGS[1]).read())[-20:]
-            if before and rates and _as_fast(asked.options, before):
+            if not before or not _as_fast(asked.options, before):
+                continue
+            if rates := _rates(ending(folder / LOGS[1]).splitlines())[-20:]:
                 return _rate(rates, f"That was the pace of {name}, which had the same settings on this machine: a good "
                                     "guide, when the images are of about the same size.")
     return None
@@ -164,10 +167,11 @@ def measured(asked: Asked, trainings: Trainings) -> Rate:
         folder, log = Path(place, "steps"), Path(place, "log.txt")
         opt = asked.options.view(TrainCommandOptions)
         child = _short(asked.line, place, opt.batch_size * opt.grad_accum).start(log)
+        process = psutil.Process(child.pid)
         try:
             rates = _watch(child, NewLines(folder / LOGS[1]), log)
         finally:
-            kill_with_children(child.pid)
+            kill_with_children(process)
             child.wait()
     counted = rates[1:] or rates
     busy = sum(trainings.standing(name).at_work for name in trainings.names())
@@ -177,9 +181,12 @@ def measured(asked: Asked, trainings: Trainings) -> Rate:
 
 
 def _short(line: Line, place: str, batch: int) -> Line:
-    """The command with the same steps, of which each is logged, on few images, in another folder."""
+    """The command with the same steps, of which each is logged, on few images, in another folder. It ends by itself
+    where the app has no time to end it.
+    """
     return Line(line.command, (
-        *line.words, "--name", "steps", "--checkpoints_dir", place, "--overwrite", "false", "--max_minutes", "0",
+        *line.words, "--name", "steps", "--checkpoints_dir", place, "--overwrite", "false",
+        "--max_minutes", f"{2 * LONGEST / 60:g}",
         "--max_dataset_size", str(max(IMAGES, batch)), "--n_epochs", "1000000", "--print_freq", str(batch),
         "--display_id", "0", "--no_html", "--val_freq", "0", "--save_epoch_freq", "0",
         "--save_latest_freq", "1000000000"))
@@ -209,8 +216,11 @@ def _watch(child: subprocess.Popen[bytes], lines: NewLines, log: Path) -> list[f
 
 def _rates(lines: Sequence[str]) -> list[float]:
     """Images a second of each line of metrics.jsonl that tells them."""
-    rows = [json.loads(line) for line in lines if '"images_per_s"' in line]
-    return [float(row["images_per_s"]) for row in rows]
+    rates: list[float] = []
+    for line in lines:
+        with suppress(ValueError, LookupError, TypeError):  # of validations, or half a line
+            rates.append(float(json.loads(line)["images_per_s"]))
+    return [rate for rate in rates if 0 < rate < float("inf")]
 
 
 def _rate(rates: Sequence[float], found: str) -> Rate:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,16 +84,19 @@ def require_name(name: str, of: str) -> str:
 
 
 def _holds_images(folder: Path) -> bool:
-    """Whether there are images in the folder, or where those of a training or a test lie in it."""
+    """Whether there are images in the folder, or where those of a training or a test lie in it; not if it is closed."""
     places = [folder / f"{phase}{side}" for phase in PHASES for side in ("", "A", "B", "/A", "/B", "/a", "/b")]
-    return any(is_image(path) for place in [folder, *places] if place.is_dir() for path in place.iterdir())
+    with suppress(OSError):
+        return any(is_image(path) for place in [folder, *places] if place.is_dir() for path in place.iterdir())
+    return False
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    """The folders in it that are not hidden."""
+    """The folders in it that are not hidden, and may be read."""
     if not folder.is_dir():
         return []
-    return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return [path for path in folder.iterdir()
+            if path.is_dir() and not path.name.startswith(".") and os.access(path, os.R_OK | os.X_OK)]
 
 
 def _links(folder: Path) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -16,7 +17,7 @@ def alive(pid: int, created: float | None = None) -> psutil.Process | None:
     created: when it began, in seconds since 1970; a process that began at another time is another one, which got the
     same number later.
     """
-    with suppress(psutil.Error, ValueError, OverflowError):
+    with suppress(psutil.Error, ValueError, OverflowError, TypeError):
         process = psutil.Process(pid)
         known = created is None or abs(process.create_time() - created) < 1
         if known and process.status() != psutil.STATUS_ZOMBIE:
@@ -31,10 +32,17 @@ def began(pid: int) -> float:
     return 0.0
 
 
-def kill_with_children(pid: int) -> None:
-    """End the process, and those that it started, at once."""
+def has_open(process: psutil.Process, file: Path) -> bool:
+    """Whether the process has this file open; no other one of its number, here or on another machine, has."""
+    with suppress(psutil.Error, OSError):
+        return any(Path(one.path).samefile(file) for one in process.open_files() if Path(one.path).name == file.name)
+    return False
+
+
+def kill_with_children(process: psutil.Process) -> None:
+    """End the process, and those that it started, at once. When it has ended already, nothing of its number is harmed.
+    """
     with suppress(psutil.Error):
-        process = psutil.Process(pid)
         doomed = [*process.children(recursive=True), process]
         for one in doomed:
             with suppress(psutil.Error):

@@ -47,7 +47,8 @@ class Place(NamedTuple):
             try:
                 family, kind, *_, address = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)[0]
                 with socket.socket(family, kind) as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    if os.name != "nt":  # where it would let two listen at one port
+                        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(address)
                     return port
             except (socket.gaierror, UnicodeError) as error:
@@ -67,6 +68,8 @@ def serve(home: Home, place: Place, ask: bool, open_browser: bool) -> None:
     port = place.free_port()
     with ended_by_signals() as ended, private_folder() as own:
         gradio = import_gradio(own)
+        from starlette.middleware import Middleware
+
         from studio.guard import Guard
         from studio.page import build_page
         page = build_page(home)
@@ -77,10 +80,12 @@ def serve(home: Home, place: Place, ask: bool, open_browser: bool) -> None:
             allowed_paths=[str(own)], max_file_size=LARGEST_UPLOAD, footer_links=[], run_history=False, ssr_mode=False,
             mcp_server=False, enable_monitoring=False, num_workers=0, root_path="", prevent_thread_lock=True,
             theme=gradio.themes.Default(primary_hue="blue", neutral_hue="slate"), css=STYLE.read_text(encoding="utf-8"),
-            app_kwargs={"middleware": [(Guard, (), {"local": place.is_loopback})], "docs_url": None, "redoc_url": None})
+            app_kwargs={"middleware": [Middleware(Guard, local=place.is_loopback)], "docs_url": None,
+                        "redoc_url": None})
         print(f"the app: http://{f'[{place.host}]' if ':' in place.host else place.host}:{port}\n"
               f"it reads: {', '.join(map(str, home.folders))}\nCtrl-C ends it; trainings go on", flush=True)
-        ended.wait()
+        while not ended.wait(0.5):  # Windows hears Ctrl-C between two waits alone
+            pass
         page.close(verbose=False)
     print("the app has ended")
 
@@ -97,8 +102,8 @@ def is_loopback(host: str) -> bool:
 
 
 def chosen_password(place: Place, ask: bool) -> str | None:
-    """The password, None for none. UserError when there should be one."""
-    given = os.environ.get(PASSWORD)
+    """The password, None for none; no process that the app starts is told it. UserError when there should be one."""
+    given = os.environ.pop(PASSWORD, None)
     if ask and not given:
         if not sys.stdin.isatty():
             raise UserError(f"--password asks for it, and nobody can type here; put it into the variable {PASSWORD}")

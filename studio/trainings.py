@@ -1,11 +1,12 @@
 """Trainings as processes of their own, which go on without the app: started, stopped, and found again by their folders.
 
 A training is started with the words that a person would type. What it says goes to train_log.txt in its folder, and
-.started.json remembers which process it was.
+.started.json remembers which process it was, .stopping which one was asked to stop.
 """
 from __future__ import annotations
 
 import json
+import os
 import platform
 import signal
 import subprocess
@@ -14,23 +15,24 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from options.groups import TrainCommandOptions
-from runs.lock import HOLDER, is_held, last_holder
+from runs.lock import HOLDER, LOCK, last_holder
 from runs.run_folder import LOGS, holds_a_run, run_files
 from studio.endings import Ending, how_it_ended
 from studio.new_lines import ending
-from studio.processes import alive, began
+from studio.processes import alive, began, has_open
 from studio.progress_bar import last_bar
 from studio.training_words import Asked
 from util.errors import UserError
 from util.files import write_atomically
 
-LOG, STARTED = "train_log.txt", ".started.json"
+LOG, STARTED, STOPPING = "train_log.txt", ".started.json", ".stopping"
 
 
 class AlreadyThere(UserError):
@@ -83,7 +85,6 @@ class Trainings:
     def __init__(self, checkpoints: Path):
         self.checkpoints = checkpoints
         self._children: dict[str, subprocess.Popen[bytes]] = {}  # by run; of this app, which asks how they ended
-        self._stopping: set[int] = set()
         self._one = threading.Lock()
 
     def names(self) -> list[str]:
@@ -115,7 +116,7 @@ class Trainings:
         if started and started.machine == platform.node() and (process := alive(started.pid, started.began)):
             return process
         process = alive(holder) if holder else None
-        return process if process and is_held(folder) else None
+        return process if process and has_open(process, folder / LOCK) else None
 
     def start(self, asked: Asked) -> None:
         """Start what was asked for. AlreadyThere when its folder holds a run that it says nothing about, UserError when
@@ -132,7 +133,6 @@ class Trainings:
                                    "which removes it")
             _add_to(folder / LOG, f"$ {asked.line}")
             child = self._children[opt.name] = asked.line.start(folder / LOG)
-            self._stopping.discard(child.pid)
             started = Started(child.pid, began(child.pid), time.time(), platform.node(), str(asked.line), opt.model,
                               opt.dataroot)
             write_atomically(folder / STARTED, json.dumps(asdict(started)))
@@ -143,21 +143,38 @@ class Trainings:
             process = self.process(name)
             if not process:
                 raise UserError(f"{name} is not being trained")
-            if process.pid in self._stopping:  # a second signal would end it before it has saved
+            if _is_stopping(self.checkpoints / name, process):  # a second signal would end it before it has saved
                 raise UserError(f"{name} was asked to stop: it ends when the step is done and its state is saved. "
                                 f"If it hangs, end process {process.pid}; it then goes on from the last save")
-            process.send_signal(signal.SIGINT)
-            self._stopping.add(process.pid)
+            write_atomically(self.checkpoints / name / STOPPING, _identity(process))
+            try:
+                process.send_signal(signal.SIGINT)
+            except (psutil.Error, ValueError) as error:  # it has just ended, or belongs to somebody else
+                raise UserError(f"{name} cannot be asked to stop ({error}); look again, or press Ctrl-C where it was "
+                                "started") from None
 
     def _is_inside(self, path: Path) -> bool:
-        """Whether this is a folder, and no link to one elsewhere."""
-        return path.is_dir() and path.resolve().is_relative_to(self.checkpoints.resolve())
+        """Whether this is a folder that may be read, and no link to one elsewhere."""
+        return (path.is_dir() and os.access(path, os.R_OK | os.X_OK)
+                and path.resolve().is_relative_to(self.checkpoints.resolve()))
 
     def _at_work(self, folder: Path, process: psutil.Process) -> str:
         """What a process that is alive does."""
-        if process.pid in self._stopping:
+        if _is_stopping(folder, process):
             return "stopping"
         return "running" if last_holder(folder) == process.pid else "starting"
+
+
+def _identity(process: psutil.Process) -> str:
+    """Its number, and when it began: no other process of this machine has both."""
+    return f"{process.pid} {began(process.pid)}"
+
+
+def _is_stopping(folder: Path, process: psutil.Process) -> bool:
+    """Whether this process was asked to stop, by whatever app."""
+    with suppress(OSError):
+        return (folder / STOPPING).read_text(encoding="utf-8") == _identity(process)
+    return False
 
 
 def _ended(folder: Path, started: Started | None, row: Mapping[str, Any]) -> Ending:
@@ -174,10 +191,16 @@ def _pace(folder: Path, row: Mapping[str, Any], options: Mapping[str, Any], ours
     that is at work, by its bar when that is newer.
     """
     bar = last_bar(_since_start(folder)) if ours else None
-    if bar and bar.done > row.get("total", 0):
+    if bar and bar.done > _number(row, "total"):
         return bar.epoch, bar.last_epoch, bar.images_per_s, bar.seconds_left
-    last = int(options.get("n_epochs", 0)) + int(options.get("n_epochs_decay", 0))
-    return int(row.get("epoch", 0)), last, float(row.get("images_per_s", 0)), float(row.get("eta_s", 0))
+    last = _number(options, "n_epochs") + _number(options, "n_epochs_decay")
+    return int(_number(row, "epoch")), int(last), _number(row, "images_per_s"), _number(row, "eta_s")
+
+
+def _number(row: Mapping[str, Any], name: str) -> float:
+    """A number in a file that others may have written; 0 for what is none."""
+    value = row.get(name)
+    return value if isinstance(value, int | float) and isfinite(value) else 0
 
 
 def _since_start(folder: Path) -> str:
@@ -187,8 +210,10 @@ def _since_start(folder: Path) -> str:
 
 def started_in(folder: Path) -> Started | None:
     """What the app remembers of the last training in the folder; None when it was started elsewhere."""
-    with suppress(OSError, ValueError, TypeError):
-        started = Started(**json.loads((folder / STARTED).read_text(encoding="utf-8")))
+    with suppress(OSError, ValueError, TypeError, LookupError, OverflowError):
+        row = json.loads((folder / STARTED).read_text(encoding="utf-8"))
+        started = Started(int(row["pid"]), float(row["began"]), float(row["at"]), str(row["machine"]), str(row["line"]),
+                          str(row["model"]), str(row["data"]))
         if last_holder(folder) == started.pid or _changed(folder / HOLDER) <= started.at:
             return started
     return None

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,19 +18,19 @@ from runs.run_folder import WEIGHTS
 from runs.trained_run import saved_prefixes
 from studio.home import Home
 from studio.lines import line
+from studio.processes import alive, began, kill_with_children
 from studio.unpacking import unpack
 from util.errors import UserError
-from util.files import write_atomically
+from util.files import replacing, write_atomically
 
 FOLDER = "from_the_app"  # in the folder of a run's results
 ASKED = "asked.json"  # written last: without it a folder is none of these
-QUIET = 90  # seconds without a word after which a process that an earlier app started counts as ended
 State = Literal["running", "done", "failed"]
 
 
 @dataclass(frozen=True)
 class Translation:
-    """One that was asked for. asked: what stands in its file ASKED."""
+    """One that was asked for. asked: what stands in its file ASKED; its `process`: the number, and when it began."""
 
     folder: Path
     asked: dict[str, Any]
@@ -98,6 +97,7 @@ class Translations:
         now = datetime.now()
         run = self.home.run(flags["name"])
         folder = self.home.inside(self.home.results / run.name / FOLDER / now.strftime("%Y-%m-%d_%H-%M-%S-%f")[:-3])
+        folder.mkdir(parents=True)
         try:
             notices = unpack(dropped, folder / "input")
             elsewhere = {} if self.home.checkpoints == Path("checkpoints") else {
@@ -106,37 +106,36 @@ class Translations:
                                     "output": self.home.shown(folder / "output") + os.sep})
             asked = {"run": run.name, "when": now.strftime("%d %b %Y, %H:%M:%S"), "command": str(command),
                      "count": len(list_images(folder / "input")), "notices": notices}
+            child = self.started[folder] = command.start(folder / "log.txt")
+            asked["process"] = [child.pid, began(child.pid)]
             write_atomically(folder / ASKED, json.dumps(asked, indent=1) + "\n")
-            self.started[folder] = command.start(folder / "log.txt")
         except BaseException:
+            if folder in self.started:
+                self.started.pop(folder).kill()
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return Translation(folder, asked)
 
     def state(self, translation: Translation) -> State:
         """Whether it is under way, or has ended, and how."""
-        process = self.started.get(translation.folder)
-        if process is not None:
-            code = process.poll()
-            return "running" if code is None else "done" if code == 0 else "failed"
-        if re.search(r"^output: ", translation.words(), re.MULTILINE):
-            return "done"
-        quiet = time.time() - translation.log.stat().st_mtime if translation.log.exists() else QUIET
-        return "running" if quiet < QUIET else "failed"
+        if translation.folder in self.started:
+            self.started[translation.folder].poll()  # so that it is gone when it has ended
+        if alive(*translation.asked["process"]):
+            return "running"
+        return "done" if re.search(r"^output: ", translation.words(), re.MULTILINE) else "failed"
 
     def stop(self, translation: Translation) -> None:
-        """End a translation that this app started; what is translated stays."""
-        process = self.started.get(translation.folder)
-        if process is not None and process.poll() is None:
-            process.terminate()
-            process.wait(30)
+        """End a translation, whichever app started it; what is translated stays."""
+        if process := alive(*translation.asked["process"]):
+            kill_with_children(process)
 
 
 def _read(folder: Path) -> Translation | None:
     try:
         asked = json.loads((folder / ASKED).read_text(encoding="utf-8"))
         return Translation(folder, {"run": str(asked["run"]), "when": str(asked["when"]), "count": int(asked["count"]),
-                                    "command": str(asked["command"]), "notices": list(map(str, asked["notices"]))})
+                                    "command": str(asked["command"]), "notices": list(map(str, asked["notices"])),
+                                    "process": [int(asked["process"][0]), float(asked["process"][1])]})
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
@@ -146,12 +145,10 @@ def pack(translation: Translation, folder: Path) -> Path:
     """
     path = folder / f"{translation.folder.parent.parent.name}_{translation.folder.name}.zip"
     if not path.exists():
-        temporary = path.with_suffix(".part")
-        with zipfile.ZipFile(temporary, "w") as archive:
+        with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
             for made in sorted((translation.folder / "output").rglob("*")):
-                if made.is_file():
+                if made.is_file() and not made.name.startswith("."):  # such as half a file of one that was stopped
                     archive.write(made, made.relative_to(translation.folder / "output"))
-        os.replace(temporary, path)
     return path
 
 

@@ -18,9 +18,10 @@ from data.folders import IMAGE_ENDINGS, is_image
 from util.errors import UserError
 from util.names import split_ending
 
-LONGEST = 120  # characters of a name
+LONGEST = 120  # bytes of a name
 BLOCK = 1 << 20
 HARMFUL = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # to Windows, whatever their ending
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,14 @@ def _sane(name: str) -> PurePosixPath:
     """A relative path whose parts are plain names: nothing leads up, and nothing has a meaning to a system."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     plain = [HARMFUL.sub("_", part.encode(errors="replace").decode()).strip(" .") or "_" for part in parts] or ["_"]
-    *above, last = plain
+    *above, last = [f"_{part}" if DEVICES.fullmatch(part) else part for part in plain]
     stem, ending = split_ending(last)
-    return PurePosixPath(*(part[:LONGEST] for part in above), stem[:LONGEST - len(ending)] + ending)
+    return PurePosixPath(*(_cut(part, LONGEST) for part in above), _cut(stem, LONGEST - len(ending)) + ending)
+
+
+def _cut(name: str, size: int) -> str:
+    """The beginning of a name, at most so many bytes, of whole characters."""
+    return name.encode()[:max(size, 1)].decode(errors="ignore")
 
 
 def _free(path: PurePosixPath, taken: set[str]) -> PurePosixPath:

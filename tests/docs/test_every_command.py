@@ -4,12 +4,15 @@ All run in one folder, the README's first, with the datasets and runs of `worksp
 pages runs once.
 """
 import os
+import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import models
 from helpers.answers import row, write_answers
 from helpers.clips import write_clip
 from helpers.commands import ROOT
@@ -30,7 +33,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[str]]:
         patch.chdir(folder)
         _write_images(folder)
         _train(folder)
+        patch.setattr(models, "__path__", [*models.__path__, str(folder / "models")])
+        own = _write_models(folder / "models")
         yield set()
+    for module in own:
+        sys.modules.pop(f"models.{module}", None)
     os.environ.clear()
     os.environ.update(before)
 
@@ -55,6 +62,19 @@ def _write_images(folder: Path) -> None:
     (folder / "recipes").symlink_to(ROOT / "recipes")
 
 
+def _write_models(folder: Path) -> list[str]:
+    """The models that pages show as files, the last one of each name; returns the modules."""
+    found = {}
+    for page in PAGES:
+        for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+            for name in re.findall(r"^class (\w+)Model\(", code, re.MULTILINE):
+                found[f"{name.lower()}_model"] = code
+    folder.mkdir()
+    for module, code in found.items():
+        (folder / f"{module}.py").write_text(code)
+    return list(found)
+
+
 def _train(folder: Path) -> None:
     """The runs and their results, some of them under the names by which models are compared, or of the demo too."""
     for name, dataset, model in (("facades", "facades", "pix2pix"), ("maps", "maps", "pix2pix"),
@@ -62,6 +82,8 @@ def _train(folder: Path) -> None:
         run(f"python train.py --dataroot datasets/{dataset} --name {name} --model {model} {LIVELY}")
         run(f"python test.py --dataroot datasets/{dataset} --name {name}")
     shutil.copytree(folder / "results/maps/test_latest", folder / "results/maps/test_best")
+    (folder / "checkpoints/old").mkdir()  # as the classic code leaves it: weights alone
+    shutil.copy(folder / "checkpoints/facades/latest_net_G.pth", folder / "checkpoints/old")
     for name, trained, dataset in (("maps_pix2pix", "maps", "maps"), ("maps_cyclegan", "monet", "maps"),
                                    ("toy_pix2pix_AtoB", "maps", "toy_maps"), ("toy_pix2pix_BtoA", "maps", "toy_maps"),
                                    ("toy_cyclegan", "monet", "toy_maps")):

@@ -102,6 +102,8 @@ def test_what_the_readme_and_the_docstrings_say_is_on_the_site(site: Path):
     assert "Stop and go on" in text("project/index.html") and "Redistribution" in text("project/LICENSE.html")
     assert "A generator of the run in a folder, ready to translate" in text("reference/python.html")
     assert "Translates pictures with the generator of a run" in text("reference/python.html")
+    for page, arguments in (("networks", r"UnetGenerator\(\s*input_nc: int"), ("models", r"Update\(\s*name: str")):
+        assert re.search(arguments, text(f"reference/{page}.html"))
     assert "one of the named nets" not in text("reference/models.html")
     assert "the named nets learn from" in text("reference/models.html").replace("named nets`", "named nets")
 

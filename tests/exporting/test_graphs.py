@@ -175,11 +175,14 @@ def test_onnx_in_int8_takes_values_of_two_bands_of_12_bits(run, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("netG, norm", [("unet_128", "batch"), ("resnet_6blocks", "instance")])
-def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, netG, norm):
+@pytest.mark.parametrize("netG, norm, kinds", [  # ONNX is made of the graph of torch_export: see the others above
+    ("unet_128", "batch", ("torch_export", "torchscript")), ("resnet_6blocks", "batch", ("torchscript",)),
+    ("resnet_6blocks", "instance", ("torch_export", "torchscript")), ("unet_128", "instance", ("torchscript",))])
+def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, netG, norm, kinds):
     run(netG, norm, True)
     translator, extra = opened("--to torchscript --seed 5").translator, {"metadata.json": ""}
-    for kind, file in (("torch_export", "maps.pt2"), ("torchscript", "maps.pt")):
+    for kind in kinds:
+        file = "maps.pt2" if kind == "torch_export" else "maps.pt"
         main(f"--to {kind} --output {file} --seed 5")
         row = capsys.readouterr().out.split(f"{kind} ")[1].split()
         assert row[0] == "fp32" and float(row[1]) < 1e-4
@@ -193,7 +196,8 @@ def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, netG, norm):
                 assert largest(made, translator(x)) < 1e-4
             assert made.shape == x.shape and not torch.equal(made, program(x))
         assert json.loads(extra["metadata.json"])["norm"] == norm
-    run_example(1)
+    if (netG, norm) == ("unet_128", "batch"):
+        run_example(1)
 
 
 @pytest.mark.slow

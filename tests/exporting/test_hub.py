@@ -116,10 +116,12 @@ def test_a_revision_is_read_and_without_network_the_cache(hub, push, tmp_path, m
     ("hf://ann/transformers", "hf://ann/transformers does not describe a generator of this toolkit"),
     ("hf://ann/tomorrow", "hf://ann/tomorrow has version 2 of bothways_config, and this toolkit reads version 1"),
     ("hf://ann/torn", "hf://ann/torn holds no config.json with model.safetensors"),
+    ("hf://ann/gated", "hf://ann/gated asks for consent before it is read: give it on https://huggingface.co"),
 ])
 def test_what_cannot_be_read_is_said(hub, address, said):
     harmful = pickle.dumps({"a": 1})
     hub.add("ann/maps", {})
+    hub.add("ann/gated", {"config.json": b"{}"}).gated = True
     hub.add("ann/pickles", {"latest_net_G.pth": harmful, "pytorch_model.bin": harmful})
     hub.add("ann/transformers", {"config.json": b'{"model_type": "vit"}', "model.safetensors": bytes(99)})
     hub.add("ann/tomorrow", {"config.json": b'{"bothways_config": 2}', "model.safetensors": bytes(99)})

@@ -11,12 +11,13 @@ import torch
 
 import export
 import models
-from exporting import kinds
+from exporting import kinds, onnx_kind
 from helpers.commands import ROOT
 from helpers.images import write_image
 from helpers.saved_runs import save_run
 
-for library in ("onnx", "onnxscript", "onnxruntime", "safetensors.torch"):
+onnx = pytest.importorskip("onnx")
+for library in ("onnxscript", "onnxruntime", "safetensors.torch"):
     pytest.importorskip(library)
 
 
@@ -55,11 +56,14 @@ def test_wrong_lines(refused, line, said):
     assert not Path("exports").exists()
 
 
-@pytest.mark.parametrize("module", ["onnx", "onnxscript", "onnxruntime"])
-def test_a_missing_library_is_named_with_its_extra(refused, monkeypatch, module):
+@pytest.mark.parametrize("kind, module, extra", [
+    ("onnx", "onnx", "export"), ("onnx", "onnxscript", "export"), ("onnx", "onnxruntime", "export"),
+    ("web", "onnx", "export"), ("safetensors", "safetensors", "export"), ("hub", "safetensors", "hub")])
+def test_a_missing_library_is_named_with_its_extra(refused, monkeypatch, kind, module, extra):
     monkeypatch.setitem(sys.modules, module, None)
-    said = refused("--name run --to onnx")
-    assert f"--to onnx needs {module}, which cannot be imported" in said and "pip install .[export]" in said
+    monkeypatch.delitem(sys.modules, f"{module}.torch", raising=False)
+    said = refused(f"--name run --to {kind}")
+    assert f"--to {kind} needs {module}, which cannot be imported" in said and f"pip install .[{extra}]" in said
 
 
 @pytest.mark.parametrize("model", [name for name in models.names() if not models.find(name).in_one_pass])
@@ -74,6 +78,8 @@ def test_bytes_are_for_runs_of_8_bits(refused):
     line = "--name run --to torchscript --dataroot photos"
     assert ("--io uint8 is for pictures of 8 bits, and this run has --input_range uint16:0,4095; give --io values"
             in refused(f"{line} --io uint8"))
+    said = refused(f"{line} --io uint8 --input_range 0,255")
+    assert "this run has --output_range uint16:0,4095; give --io values" in said
     said = refused(f"{line} --io values --value_range percentile:1,99")
     assert "found in each picture anew (percentile); give --value_range LOW,HIGH, or --io unit" in said
 
@@ -116,10 +122,41 @@ def test_an_export_that_answers_otherwise_is_refused(refused, monkeypatch):
     assert sorted(os.listdir()) == ["checkpoints", "photos"]
 
 
+def test_a_generator_larger_than_an_onnx_file_can_be(refused, monkeypatch):
+    save_run(Path("checkpoints/run"))
+    monkeypatch.setattr(onnx_kind, "MOST", 1000)
+    said = refused("--name run --to onnx --dataroot photos")
+    assert "GiB of weights, and an ONNX file holds 2; give --to torch_export" in said and not os.listdir("exports")
+
+
+def test_noise_that_onnxruntime_leaves_out(refused, monkeypatch):
+    """As of a graph that still has the operator Dropout, or another that it takes for nothing."""
+    save_run(Path("checkpoints/run"), "resnet_6blocks", "batch", True)
+    ends = [onnx.helper.make_tensor_value_info(name, 1, [1, 3, "height", "width"]) for name in ("input", "output")]
+    nodes = [onnx.helper.make_node("Identity", ["input"], ["output"])]
+    silent = onnx.helper.make_model(onnx.helper.make_graph(nodes, "silent", ends[:1], ends[1:]),
+                                    opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    monkeypatch.setattr(onnx_kind, "_graph", lambda export: silent)
+    said = refused("--name run --to onnx --dataroot photos")
+    assert "onnxruntime leaves out the dropout of this generator, which is its noise; give --eval" in said
+    assert not os.listdir("exports")
+
+
 def test_a_folder_of_others_is_never_replaced(refused):
     save_run(Path("checkpoints/run"))
     said = refused("--name run --to hub --dataroot photos --output photos --overwrite")
     assert "--output photos is no folder of an export, and is not replaced" in said and Path("photos/1.png").exists()
+
+
+@pytest.mark.parametrize("kind, output, said", [
+    ("torchscript", "photos/1.png/a.pt", "photos/1.png is a file, where a folder is expected; give another place"),
+    ("classic", "photos/1.png", "--output photos/1.png is no folder of an export, and is not replaced"),
+    ("classic", "photos/1.png/a", "photos/1.png is a file, where a folder is expected; give another place"),
+])
+def test_places_that_cannot_be(refused, kind, output, said):
+    save_run(Path("checkpoints/run"))
+    assert said in refused(f"--name run --to {kind} --dataroot photos --output {output} --overwrite")
+    assert os.listdir("photos") == ["1.png"]
 
 
 def test_pictures_are_those_the_run_was_trained_on(trained, capsys):

@@ -183,6 +183,7 @@ def test_the_command_says_what_it_wrote_and_how_it_is_opened(site):
         "LICENSE.onnxruntime-web.txt", "README.md", "camera.mjs", "engine.mjs", "index.html", "model.json",
         "model.onnx", "page.css", "page.mjs", "pictures.mjs", "telling.mjs", "worker.mjs", *web_kind.RUNTIME}
     assert f"open it: python -m http.server 8000 --bind 127.0.0.1 --directory {site.folder}" in site.told
+    assert "\npython -m http.server 8000 --bind 127.0.0.1 --directory page\n" in (site.folder / "README.md").read_text()
     facts = json.loads((site.folder / "model.json").read_text())["facts"]
     assert facts == {"Model": "pix2pix, resnet_6blocks, AtoB, epoch latest"}
     assert "onnxruntime-web 1.30.0 26.9 MB" in site.told and "web       fp32" in site.told
@@ -229,6 +230,19 @@ def test_paste_slider_and_save(site, page):
     name, content = page.js("return window.saved")
     assert name == "photo_maps.png"
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB")), pixels(page))
+
+
+def test_a_picture_is_chosen(site, page, tmp_path):
+    page.js("document.querySelector('[name=file]').addEventListener('click', event => { window.asked = true; "
+            "event.preventDefault(); })")
+    for button in page.driver.find_elements("css selector", "[name=choose]"):
+        page.js("window.asked = false; arguments[0].click()", button)
+        assert page.js("return window.asked")
+    chosen = write_image(tmp_path / "chosen.png", 40, 36)
+    for _ in range(2):  # the same file again, too
+        page.js("document.getElementById('status').textContent = ''")
+        page.driver.find_element("css selector", "[name=file]").send_keys(str(chosen))
+        assert "chosen.png: 40 × 36 px, translated in" in wait(page, "translated in")
 
 
 def test_sizes(site, page, tmp_path):
@@ -350,7 +364,10 @@ def test_where_webgpu_fails_wasm_takes_over(site, browser):
         assert browser.js("return [...document.querySelector('[name=device]').options].map(one => one.value)") == [
             "webgpu", "wasm"]
         said = give(browser, site.photo)
-    assert "with WASM, 1 thread." in said and "WebGPU does not work here" in said
+        assert "with WASM, 1 thread." in said and "WebGPU does not work here" in said
+        choose(browser, "device", "wasm")  # the picture is translated anew, and nothing is wrong
+        said = wait(browser, "photo.png: 45 × 37 px, translated in")
+    assert "with WASM, 1 thread." in said and "WebGPU" not in said
 
 
 @pytest.mark.parametrize(("damage", "said"), [

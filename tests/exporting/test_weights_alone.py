@@ -11,6 +11,7 @@ from PIL import Image
 import bothways
 import export
 import train
+from exporting import classic_kind
 from helpers.commands import TINY, load_command
 from helpers.images import write_image
 from helpers.saved_runs import lively_generator, save_run
@@ -127,8 +128,10 @@ def test_what_differs_in_the_classic_code_is_said(exported, tmp_path, options, s
 
 @pytest.mark.parametrize("options, said", [
     ({"netG": "encoder_decoder_128"}, "the classic code has no --netG encoder_decoder_128, only resnet_9blocks, "),
+    ({"norm": "none"}, "the classic code has no --norm none, only batch, instance; --to safetensors, or another"),
 ])
-def test_what_the_classic_code_has_not_is_refused_by_name(exported, failure, photo, options, said):
+def test_what_the_classic_code_has_not_is_refused_by_name(exported, failure, photo, monkeypatch, options, said):
+    monkeypatch.setattr(classic_kind, "NORMS", {"batch": "batch", "instance": "instance"})
     save_run(Path("checkpoints/run"), **options)
     code, found = failure(export.main, f"--name run --to classic --dataroot {photo} --output out".split())
     assert code == 2 and said in found and not Path("out").exists()

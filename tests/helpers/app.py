@@ -14,7 +14,18 @@ import pytest
 from helpers.browser import Browser
 from helpers.commands import ROOT
 
-STARTS = 120  # seconds that it may take: gradio and torch are imported
+BARE = f"""
+import sys, types
+sys.path.insert(0, {str(ROOT)!r})
+def build_page(home):
+    import gradio
+    with gradio.Blocks() as page:
+        return page
+sys.modules["studio.page"] = types.ModuleType("studio.page")
+sys.modules["studio.page"].build_page = build_page
+import app
+app.main()
+"""
 
 
 def free_port() -> int:
@@ -24,12 +35,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, *words: str, **environment: str) -> Iterator[str]:
-    """`python app.py` in a folder, without what it would be told by the environment; gives its address."""
+def running(folder: Path, *words: str, bare: bool = False, **environment: str) -> Iterator[str]:
+    """`python app.py` in a folder, without what it would be told by the environment; gives its address.
+
+    bare: with an empty page, for which torch is not imported.
+    """
     pytest.importorskip("gradio", reason="NOT TESTED: gradio is not installed")
     port = free_port()
     own = {name: value for name, value in os.environ.items() if not name.startswith("GRADIO_")}
-    with subprocess.Popen([sys.executable, ROOT / "app.py", "--port", str(port), *words], cwd=folder, text=True,
+    program = ["-c", BARE] if bare else [ROOT / "app.py"]
+    with subprocess.Popen([sys.executable, *program, "--port", str(port), *words], cwd=folder, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**own, **environment}) as process:
         try:
             line = process.stdout.readline()

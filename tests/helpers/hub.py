@@ -18,9 +18,10 @@ LARGE = ".safetensors"  # goes by LFS
 
 @dataclass
 class Repo:
-    """commits: by their hash, the newest last."""
+    """gated: whoever reads it has to consent first; commits: by their hash, the newest last."""
 
     private: bool = False
+    gated: bool = False
     commits: dict[str, Files] = field(default_factory=dict)
 
     def commit(self, files: Files) -> str:
@@ -143,6 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
         sha = repo.newest if revision == "main" else revision
         if sha not in repo.commits:
             raise _Refused(404, "RevisionNotFound")
+        if repo.gated:
+            raise _Refused(403, "GatedRepo")
         return sha, repo.commits[sha]
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers.trainings import exit_code, in_child
-from runs.lock import is_held, last_holder, run_lock
+from runs.lock import last_holder, run_lock
 from util.errors import UserError
 
 
@@ -44,10 +44,5 @@ def test_other_processes_of_a_training_leave_it_to_the_first(tmp_path, monkeypat
 
 def test_it_can_be_asked_who_trains(tmp_path):
     assert last_holder(tmp_path) is None
-    assert not is_held(tmp_path / "nothing")
     with run_lock(tmp_path):
         assert last_holder(tmp_path) == os.getpid()
-        assert is_held(tmp_path)
-    assert not is_held(tmp_path)
-    with run_lock(tmp_path):  # asking holds nothing
-        pass

@@ -68,10 +68,14 @@ def test_no_route_gives_a_file_of_the_machine(address: str, home: Path):
 
 def test_pages_from_elsewhere_and_other_names_of_this_machine_are_refused(address: str):
     netloc = urlsplit(address).netloc
+    connection = http.client.HTTPConnection(netloc, timeout=30)
+    connection.request("GET", "/")
+    assert connection.getresponse().headers["Content-Security-Policy"] == "frame-ancestors 'self'"
     assert ask(address, "/config")[0] == 200
     assert ask(address, "/config", Host=netloc.replace("127.0.0.1", "localhost"), Origin="http://" + netloc.replace(
         "127.0.0.1", "localhost"))[0] == 200  # as behind ssh -L
-    for headers in ({"Host": "rebound.example"}, {"Origin": "http://elsewhere.example"}, {"Origin": "null"}):
+    for headers in ({"Host": "rebound.example"}, {"Origin": "http://elsewhere.example"}, {"Origin": "null"},
+                    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}):
         assert ask(address, "/config", **headers) == (403, "refused"), headers
 
 
@@ -194,7 +198,7 @@ def look_around(person: Person, folder: Path, room: str) -> None:
 
 
 def test_other_machines_only_come_in_with_a_password(tmp_path: Path):
-    with running(tmp_path, "--host", "0.0.0.0", BOTHWAYS_PASSWORD="tulips & co") as address:
+    with running(tmp_path, "--host", "0.0.0.0", bare=True, BOTHWAYS_PASSWORD="tulips & co") as address:
         here = re.sub("0.0.0.0", "127.0.0.1", address)
         assert ask(here, "/config")[0] == ask(here, "/gradio_api/file=/etc/passwd")[0] == 401
         connection = http.client.HTTPConnection(urlsplit(here).netloc, timeout=30)

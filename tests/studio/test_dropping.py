@@ -29,13 +29,15 @@ def tree(folder: Path) -> list[str]:
 
 def test_names_in_an_archive_lead_nowhere_else(tmp_path: Path):
     names = ["../../up.png", "/etc/root.png", "a/../../b.png", "..\\..\\back.png", "C:\\disk.png", "a/./c.png",
-             "-rf.png", "tab\tline\n.png", "con|pipe?.png", "ä🎨.png", f"{'long' * 90}.nii.gz"]
+             "-rf.png", "tab\tline\n.png", "con|pipe?.png", "ä🎨.png", f"{'long' * 90}.nii.gz", f"{'長' * 100}.png",
+             "aux/con.png", "comb.png"]
     archive = pack(tmp_path / "x.zip", dict.fromkeys(names, b"x"))
     assert unpack([archive], tmp_path / "deep" / "er" / "out") == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "x.zip"]
     assert tree(tmp_path / "deep") == sorted(f"er/out/{name}" for name in [
         "up.png", "etc/root.png", "a/b.png", "back.png", "C_/disk.png", "a/c.png", "-rf.png", "tab_line_.png",
-        "con_pipe_.png", "ä🎨.png", f"{('long' * 90)[:113]}.nii.gz"])
+        "con_pipe_.png", "ä🎨.png", f"{('long' * 90)[:113]}.nii.gz", f"{'長' * 38}.png",
+        "_aux/_con.png", "comb.png"])
 
 
 def test_equal_names_stay_apart(tmp_path: Path):

@@ -1,6 +1,7 @@
 """How long a training will take, and how that is known."""
 import json
 import platform
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from helpers.commands import TINY
 from options.groups import TrainCommandOptions
 from studio.estimates import Estimate, Pace, Rate, in_words
 from studio.home import Home
+from studio.lines import Line
 from studio.training_words import Asked, Wish, asked
 from studio.trainings import STARTED, Trainings
 from util.errors import UserError
@@ -54,14 +56,14 @@ def earlier_run(home: Home, like: Asked, rates: list[float], **changes: object) 
         rows[name]["value"] = value
     (folder / "train_opt.json").write_text(json.dumps(rows))
     (folder / "metrics.jsonl").write_text("".join(
-        json.dumps({"images_per_s": rate, "losses": {"G": 1.0}}) + "\n" for rate in rates))
+        json.dumps({"images_per_s": rate, "losses": {"G": 1.0}}) + "\n" for rate in rates) + '{"images_per_s": \n')
     (folder / STARTED).write_text(json.dumps({
         "pid": 2 ** 30, "began": 1.0, "at": 5.0, "machine": platform.node(), "line": "", "model": "", "data": ""}))
 
 
 def test_the_pace_of_an_earlier_run_with_the_same_settings(home):
     wanted = asked(home, Wish("dataset", "maps", epochs=10, more=FLAGS))
-    earlier_run(home, wanted, [1.0, 2.0, 4.0, 4.0, 8.0], n_epochs=3, direction="BtoA")
+    earlier_run(home, wanted, [0.0, 1.0, 2.0, 4.0, 4.0, 8.0], n_epochs=3, direction="BtoA")
     known = Pace(Trainings(home.checkpoints)).known(wanted)
     assert known.startswith("**about 10 s** (10 s to 20 s) for 10 epochs of 4 images at 4 images/s. "
                             "That was the pace of earlier")
@@ -88,9 +90,8 @@ def test_some_real_steps_are_timed_once(home, monkeypatch):
     assert wanted.options.view(TrainCommandOptions).max_dataset_size == float("inf")
 
 
-@pytest.mark.slow
-def test_steps_that_fail_say_why(home):
-    for path in (home.datasets[0] / "train").iterdir():
-        path.write_bytes(b"no picture")
+def test_steps_that_fail_say_why(home, monkeypatch):
+    says = "import sys; print('note: x'); sys.exit('error: 4 of 4 images are bad')"
+    monkeypatch.setattr(Line, "argv", property(lambda line: [sys.executable, "-c", says]))
     with pytest.raises(UserError, match="the steps that were to be timed failed: 4 of 4 images are bad"):
         Pace(Trainings(home.checkpoints)).timed(asked(home, Wish("dataset", "maps", more=FLAGS)))

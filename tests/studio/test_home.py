@@ -66,6 +66,32 @@ def test_it_finds_the_folders_that_hold_pictures(home: Home, tmp_path: Path):
     assert home.sets()["pairs9"] == root / "pairs9"
 
 
+def test_folders_of_somebody_else_are_passed_over(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("psutil", reason="NOT TESTED: the extra app is not installed")
+    from studio.trainings import Trainings
+
+    for place in ("pictures/mine/1.png", "pictures/closed/1.png", "pictures/inside/train/1.png"):
+        write_image(tmp_path / place)
+    for place in ("mine", "closed"):
+        (tmp_path / "checkpoints" / place).mkdir()
+        (tmp_path / "checkpoints" / place / "loss_log.txt").touch()
+    closed = {tmp_path / "pictures/closed", tmp_path / "pictures/inside/train", tmp_path / "checkpoints/closed"}
+
+    def refusing(method: str):
+        before = getattr(Path, method)
+
+        def asked(path: Path, *more):  # to root nothing is forbidden
+            if path in closed or (method == "exists" and path.parent in closed):
+                raise PermissionError(path)
+            return before(path, *more)
+        monkeypatch.setattr(Path, method, asked)
+    refusing("iterdir")
+    refusing("exists")
+    monkeypatch.setattr(os, "access", lambda path, _: path not in closed)
+    assert list(home.sets()) == ["mine"]
+    assert home.runs() == Trainings(home.checkpoints).names() == ["mine"]
+
+
 def test_of_several_folders_each_says_where_it_is(tmp_path: Path):
     for name in ("a", "b"):
         write_image(tmp_path / name / "photos" / "1.png")

@@ -39,6 +39,7 @@ def test_only_this_machine(host: str, alone: bool, monkeypatch: pytest.MonkeyPat
             chosen_password(Place(host, 1), False)
     monkeypatch.setenv(PASSWORD, "x")
     assert chosen_password(Place(host, 1), False) == "x"
+    assert PASSWORD not in os.environ  # which trainings get
 
 
 def test_a_port_that_is_taken_is_told():
@@ -60,6 +61,7 @@ def test_a_port_that_is_taken_is_told():
     ("/", "127.0.0.1:7860", None, True, False), ("/", "localhost:8080", "http://localhost:8080", True, False),
     ("/", "[::1]:7860", None, True, False), ("/", "evil.example:7860", None, True, True),
     ("/", "", None, True, True), ("/", "127.0.0.1:7860", "http://127.0.0.1:80", True, True),
+    ("/", "[::1", None, True, True), ("/", "localhost", "http://[", True, True),
     ("/", "127.0.0.1:7860", "http://evil.example", True, True), ("/", "127.0.0.1:7860", "null", True, True),
     ("/", "lab.example:7860", None, False, False), ("/", "lab.example", "http://evil.example", False, True),
     ("/gradio_api/file=/tmp/x.png", "localhost", None, True, False),
@@ -70,6 +72,18 @@ def test_what_is_refused(path: str, host: str, origin: str | None, local: bool, 
     headers = [(b"host", host.encode())] + ([(b"Origin", origin.encode())] if origin else [])
     guard = Guard(lambda *_: pytest.fail("nothing is passed on"), local)
     assert guard.refuses({"type": "http", "path": path, "headers": headers}) == refused
+
+
+@pytest.mark.parametrize(("site", "dest", "refused"), [
+    (None, None, False), ("none", "document", False), ("same-origin", "empty", False), ("same-origin", "iframe", False),
+    ("cross-site", "document", False), ("cross-site", "iframe", True), ("same-site", "script", True),
+    ("cross-site", "image", True), ("cross-site", None, True)])
+def test_what_pages_from_elsewhere_ask_for_is_refused_but_for_a_link(site: str | None, dest: str | None, refused: bool):
+    headers = [(b"host", b"localhost"), (b"sec-fetch-site", site and site.encode()),
+               (b"sec-fetch-dest", dest and dest.encode())]
+    guard = Guard(lambda *_: pytest.fail("nothing is passed on"), True)
+    scope = {"type": "http", "path": "/", "headers": [(name, value) for name, value in headers if value]}
+    assert guard.refuses(scope) == refused
 
 
 def test_without_gradio_the_extra_is_named(tmp_path: Path):

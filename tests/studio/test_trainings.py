@@ -2,17 +2,21 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("psutil", reason="NOT TESTED: the extra app is not installed")
+psutil = pytest.importorskip("psutil", reason="NOT TESTED: the extra app is not installed")
 
 from helpers.commands import TINY
+from runs.lock import run_lock
 from runs.state_file import load_state
 from studio.home import Home
+from studio.news import News, new_to
 from studio.processes import kill_with_children
 from studio.training_words import Wish, asked, going_on
 from studio.trainings import LOG, STARTED, AlreadyThere, Standing, Trainings
@@ -61,9 +65,10 @@ def test_a_training_stops_and_goes_on_and_dies_and_is_found_again(home: Home):
         with pytest.raises(UserError, match="maps is being trained"):
             again.start(line)
         again.stop("maps")
-        assert again.standing("maps").state == "stopping"
-        with pytest.raises(UserError, match="was asked to stop"):  # a second signal would end it at once
-            again.stop("maps")
+        for app in (again, trainings, Trainings(home.checkpoints)):
+            assert app.standing("maps").state == "stopping"
+            with pytest.raises(UserError, match="was asked to stop"):  # a second signal would end it at once
+                app.stop("maps")
         assert wait(trainings, lambda one: not one.at_work).state == "stopped"
         first = saved_images(home)
         assert first > 0
@@ -83,7 +88,7 @@ def test_a_training_stops_and_goes_on_and_dies_and_is_found_again(home: Home):
         assert saved_images(home) == first
     finally:
         if process := trainings.process("maps"):
-            kill_with_children(process.pid)
+            kill_with_children(process)
 
 
 @pytest.mark.slow
@@ -117,6 +122,51 @@ def test_a_process_of_the_same_number_is_not_the_training(tmp_path):
     assert Trainings(tmp_path).standing("maps").state == "finished"
 
 
+def test_no_stranger_is_stopped(tmp_path, monkeypatch):
+    """The lock is held, but by another process than that of the number: one in a container, or on another machine."""
+    (tmp_path / "maps").mkdir()
+    with run_lock(tmp_path / "maps"):
+        (tmp_path / "maps" / "loss_log.txt").touch()
+        me = Trainings(tmp_path).process("maps")
+        assert me.pid == os.getpid()
+        (tmp_path / "maps" / ".lock_holder").write_text(f"process {os.getppid()}")
+        assert Trainings(tmp_path).process("maps") is None
+        with pytest.raises(UserError, match="maps is not being trained"):
+            Trainings(tmp_path).stop("maps")
+        (tmp_path / "maps" / ".lock_holder").write_text(f"process {os.getpid()}")
+        monkeypatch.setattr(psutil.Process, "send_signal", lambda *_: (_ for _ in ()).throw(psutil.NoSuchProcess(1)))
+        with pytest.raises(UserError, match="maps cannot be asked to stop .*Ctrl-C"):
+            Trainings(tmp_path).stop("maps")
+    assert Trainings(tmp_path).process("maps") is None
+
+
+def test_a_process_that_has_ended_is_not_killed_in_the_body_of_another(monkeypatch):
+    killed = []
+    monkeypatch.setattr("os.kill", lambda *given: killed.append(given))
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    process = psutil.Process(child.pid)
+    child.wait()
+    kill_with_children(process)
+    assert killed == []
+
+
+@pytest.mark.parametrize("content", [
+    '{"pid": "x", "began": 1, "at": 5, "machine": "", "line": {}, "model": 3, "data": null}', "[]", "7", "null",
+    '{"pid": 1e400, "began": 1, "at": 1e400, "machine": "", "line": "", "model": "", "data": ""}'])
+def test_a_run_from_elsewhere_with_odd_files_is_listed_with_the_others(tmp_path, content):
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / STARTED).write_text(content)
+    (tmp_path / "odd" / "loss_log.txt").touch()
+    (tmp_path / "odd" / "metrics.jsonl").write_text(
+        '{"losses": {"G": "x"}, "total": "x", "epoch": [], "eta_s": null, "images_per_s": NaN}\n')
+    (tmp_path / "odd" / "train_opt.json").write_text(
+        '{"n_epochs": {"value": "x"}, "n_epochs_decay": {"value": null}, "model": {"value": 3}}')
+    parts, _ = News(Trainings(tmp_path)).parts("odd")
+    new = new_to({}, parts)
+    assert [name for _, name in new["list"].choices] == ["odd"]
+    assert new["losses"] == []
+
+
 @pytest.mark.parametrize(("log", "state", "said"), [
     ("stopped by SIGINT; --continue_train goes on from here\nweights: x\npage: x", "stopped", ""),
     ("epoch 2/4:  50%|##  | 4/8 [00:01<00:01,  4.0 images/s]stopped by --max_minutes 2; --continue_train goes on from "
@@ -126,6 +176,7 @@ def test_a_process_of_the_same_number_is_not_the_training(tmp_path):
     ("note: x\nerror: no images in x.\nfound:\n  nothing", "died", "no images in x.\nfound:\n  nothing"),
     ("Traceback (most recent call last):\n  File\nRuntimeError: power cut", "died", "RuntimeError: power cut"),
     ("interrupted", "stopped", ""),
+    ("Traceback (most recent call last):\n  File\nKeyboardInterrupt", "stopped", ""),  # while it was imported
     ("(epoch: 1, iters: 100) G: 1.0", "died", ""),
 ])
 def test_the_log_tells_how_a_training_ended(tmp_path, log, state, said):

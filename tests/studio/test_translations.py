@@ -3,9 +3,12 @@ import os
 import sys
 import time
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("psutil", reason="NOT TESTED: the extra app is not installed")
 
 from helpers.images import write_image
 from studio.home import Home
@@ -55,7 +58,8 @@ def test_it_is_found_again_with_what_it_made(translations: Translations, tmp_pat
 
 
 def test_names_that_differ_in_their_ending_keep_it(translations: Translations, tmp_path: Path, script):
-    script("out.mkdir()\nfor path in given.iterdir(): shutil.copy(path, out / (path.name + '.png'))")
+    script("out.mkdir()\nfor path in given.iterdir(): shutil.copy(path, out / (path.name + '.png'))\n"
+           "print('output: ' + str(out))")
     pictures = [write_image(tmp_path / "mine" / name) for name in ("a.bmp", "a.webp")]
     made = translations.start({"name": "maps"}, pictures)
     assert ended(translations, made) == "done"
@@ -82,15 +86,48 @@ def test_it_can_be_stopped_and_keeps_what_is_made(translations: Translations, tm
     assert translations.state(made) == "failed" and len(made.made()) == 1
 
 
-def test_one_that_an_earlier_app_started_is_running_while_it_speaks(translations: Translations, tmp_path: Path, script):
-    script("print('output: never', end='')")
+def test_one_that_an_earlier_app_started_runs_on_and_can_be_stopped(translations: Translations, tmp_path: Path, script):
+    script("time.sleep(600)")
     made = translations.start({"name": "maps"}, [write_image(tmp_path / "1.png")])
-    ended(translations, made)
+    os.utime(made.log, (1, 1))  # it has said nothing for long
     later = Translations(translations.home)
-    made.log.write_text("device: cpu\n")
-    assert later.state(made) == "running"
-    os.utime(made.log, (1, 1))
-    assert later.state(made) == "failed"
+    (found,) = later.all()
+    assert later.state(found) == "running"
+    later.stop(found)
+    assert ended(translations, made) == later.state(found) == "failed"
+    made.log.write_text("output: somewhere\n")
+    assert later.state(found) == "done"
+    found.asked["process"][0] = os.getpid()  # another process has its number now
+    later.stop(found)
+    assert later.state(found) == "done"
+
+
+def test_what_was_half_written_is_not_packed_and_two_may_pack_at_once(translations: Translations, tmp_path: Path,
+                                                                      script, monkeypatch: pytest.MonkeyPatch):
+    script("out.mkdir(); shutil.copy(given / '1.png', out); (out / '.0123456789abcdef.tmp').touch()\n"
+           "print('output: ' + str(out))")
+    made = translations.start({"name": "maps"}, [write_image(tmp_path / "1.png")])
+    assert ended(translations, made) == "done"
+    write, others = zipfile.ZipFile.write, [made]
+
+    def write_slowly(archive: zipfile.ZipFile, *of) -> None:
+        if others:
+            pack(others.pop(), tmp_path)
+        write(archive, *of)
+    monkeypatch.setattr(zipfile.ZipFile, "write", write_slowly)
+    with zipfile.ZipFile(pack(made, tmp_path)) as archive:
+        assert archive.namelist() == ["1.png"]
+        assert archive.testzip() is None
+
+
+def test_two_of_one_moment_do_not_harm_each_other(translations: Translations, tmp_path: Path, script,
+                                                  monkeypatch: pytest.MonkeyPatch):
+    script("print('output: ' + str(out))")
+    monkeypatch.setattr("studio.translations.datetime", type("Still", (), {"now": lambda: datetime(2026, 1, 1)}))
+    made = translations.start({"name": "maps"}, [write_image(tmp_path / "1.png")])
+    with pytest.raises(FileExistsError):
+        translations.start({"name": "maps"}, [tmp_path / "1.png"])
+    assert (made.folder / "input" / "1.png").exists() and ended(translations, made) == "done"
 
 
 def test_nothing_is_left_of_what_could_not_begin(translations: Translations, tmp_path: Path):
