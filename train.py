@@ -86,9 +86,10 @@ def train(options: Options, stop: StopRequest) -> None:
     options = with_commit(options, begins_anew=not (how.continue_train or how.resume))
     chosen = choose_metrics(options, models.find(opt.model).translations, data.find(opt.dataset_mode).paired, device)
     needs, sizes = models.find(opt.model).needs, image_sizes(options, training=True)
-    loader = open_loader(options, needs, *sizes, augment=True, device=device)
-    options = options.replace(**loader.dataset.ranges_used)  # validating and testing read values alike
-    held_out = open_validation(options, needs, *image_sizes(options, training=False), device=device)
+    with stop.before_the_first_step():
+        loader = open_loader(options, needs, *sizes, augment=True, device=device)
+        options = options.replace(**loader.dataset.ranges_used)  # validating and testing read values alike
+        held_out = open_validation(options, needs, *image_sizes(options, training=False), device=device)
     say(loader.notices + (held_out.notices if held_out else []))
 
     folder, last_epoch = Path(opt.checkpoints_dir, opt.name), opt.n_epochs + opt.n_epochs_decay

@@ -1,13 +1,21 @@
 """Pairs: A|B side by side in one file, or two folders matched by name."""
+from __future__ import annotations
+
+import operator
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn, overload
+
+import numpy as np
 
 from data.base_dataset import BaseDataset, Sample
-from data.folders import list_images, require_images, sides_inside
+from data.folders import folders_in, list_images, require_images, sides_inside
 from data.matching import by_name, match_by_name
+from data.paths import Paths
+from data.per_file import PerFile
 from data.pixels import size_of
-from data.scaled import ImageFile, side_size
+from data.scaled import ImageFile, ImageFiles, side_size
 from data.transforms import Preprocess
 from options.schema import Options
 from raster.picture import Size
@@ -23,13 +31,44 @@ Pair = tuple[Path, Path | None]
 """The files of A and of B; None where one file holds both."""
 
 
+class Pairs(Sequence[Pair]):
+    """Many of them in little memory. B: None where one file holds both."""
+
+    def __init__(self, A: Paths, B: Paths | None):
+        self.A, self.B = A, B
+
+    def __len__(self) -> int:
+        return len(self.A)
+
+    @overload
+    def __getitem__(self, place: int) -> Pair: ...
+    @overload
+    def __getitem__(self, place: slice) -> Pairs: ...
+    def __getitem__(self, place: int | slice) -> Pair | Pairs:
+        if isinstance(place, slice):
+            return Pairs(self.A[place], self.B and self.B[place])
+        return self.A[place], self.B[place] if self.B else None
+
+    @property
+    def files(self) -> Paths:
+        return self.A.zipped(self.B) if self.B else self.A
+
+    def without(self, bad: Collection[Path]) -> Pairs:
+        """Those of which no file is bad."""
+        gone = Paths.of(bad)
+        keep = gone.find(self.A) < 0
+        if self.B is not None:
+            keep &= gone.find(self.B) < 0
+        return Pairs(self.A.only(keep), self.B and self.B.only(keep))
+
+
 class AlignedDataset(BaseDataset):
     """Each sample is a pair; both sides always get the same crop and flip."""
 
     def __init__(self, options: Options, preprocess: Preprocess):
         super().__init__(options, preprocess)
         opt = self.opt
-        self.pairs: list[Pair] = self._two_folders() or [(path, None) for path in self.images_in(self.root / opt.phase)]
+        self.pairs = self._two_folders() or Pairs(self.images_in(self.root / opt.phase), None)
         if opt.max_dataset_size < len(self.pairs):
             self.pairs = self.pairs[:int(opt.max_dataset_size)]
         hint = ""
@@ -48,75 +87,89 @@ class AlignedDataset(BaseDataset):
             image_A, image_B = self.read(path_A, *self.nc)
         else:
             (image_A,), (image_B,) = self.read(path_A, self.nc[0]), self.read(path_B, self.nc[1])
-            _refuse_two_sizes({path_A: size_of(image_A), path_B: size_of(image_B)}, [(path_A, path_B)])
+            if size_of(image_A) != size_of(image_B):
+                _refuse_two_sizes({path_A: size_of(image_A), path_B: size_of(image_B)}, path_A, path_B)
         A, B = self.load_pair(path_A, image_A, image_B, rng, path_B)
         paths = str(path_A), str(path_B or path_A)
         if self.swap:
             A, B, paths = B, A, paths[::-1]
         return {"A": A, "B": B, "A_paths": paths[0], "B_paths": paths[1]}
 
-    def sources(self) -> list[Path]:
-        return [pair[1] if self.swap and pair[1] else pair[0] for pair in self.pairs]
+    def sources(self) -> Paths:
+        return self.pairs.A if self.pairs.B is None or not self.swap else self.pairs.B
 
-    def files(self) -> Iterable[Path]:
-        return [path for pair in self.pairs for path in pair if path is not None]
+    def files(self) -> Paths:
+        return self.pairs.files
 
     def image_files(self) -> Iterable[ImageFile]:
-        if self.pairs[0][1] is None:
-            return [ImageFile(path, self.nc) for path in self.files()]
-        return [ImageFile(path, (nc,)) for pair in self.pairs for path, nc in zip(pair, self.nc, strict=True) if path]
+        return ImageFiles.alike(self.files(), *([(nc,) for nc in self.nc] if self.pairs.B is not None else [self.nc]))
 
     def planned_size(self, path: Path, size: Size) -> Size:
-        return side_size(path, size, sides=1 if self.pairs[0][1] else 2)
+        return side_size(path, size, sides=2 if self.pairs.B is None else 1)
 
     def doubts(self, found: Mapping[Path, Size]) -> list[str]:
-        if self.pairs[0][1]:
-            pairs = [(path_A, path_B) for path_A, path_B in self.pairs if path_B]
-            _refuse_two_sizes({path: self.preprocess.scaled(size) for path, size in found.items()}, pairs)
-            return self._other_proportions(found, pairs) if self.preprocess.way.scale == "width" else []
-        narrow = [path for path, (width, height) in found.items() if 1.5 * width < height]
+        sizes = PerFile.of(found)
+        if self.pairs.B is not None:
+            self._refuse_two_sizes(sizes.map(self.preprocess.scaled))
+            return self._other_proportions(sizes) if self.preprocess.way.scale == "width" else []
+        narrow = sizes.where(lambda size: 1.5 * size[0] < size[1]).files
         if 2 * len(narrow) <= len(found):
             return []
         return [f"warning: each file is read as a pair A|B side by side, but {len(narrow)} of {len(found)} are not "
                 f"about twice as wide as high, such as {narrow[0]}. Single images are for --model cycle_gan or "
                 "colorization"]
 
-    def _other_proportions(self, found: Mapping[Path, Size], pairs: list[tuple[Path, Path]]) -> list[str]:
+    def _unlike(self, found: PerFile[Size], unlike: Callable[[Size, Size], bool]) -> Pairs:
+        """The pairs in two folders whose sizes are unlike."""
+        pairs = self.pairs
+        assert pairs.B is not None, "one file has one size"
+        both, which = np.unique(np.stack([found.whose(pairs.A), found.whose(pairs.B)]), axis=1, return_inverse=True)
+        flags = np.array([unlike(found.distinct[one], found.distinct[other]) for one, other in both.T], bool)
+        places = np.flatnonzero(flags[which.ravel()])
+        return Pairs(pairs.A.only(places), pairs.B.only(places))
+
+    def _refuse_two_sizes(self, scaled: PerFile[Size]) -> None:
+        """UserError unless both sides of each pair are scaled to one size."""
+        unequal = self._unlike(scaled, operator.ne)
+        if unequal:
+            _refuse_two_sizes(scaled, unequal.files[0], unequal.files[1], len(unequal))
+
+    def _other_proportions(self, found: PerFile[Size]) -> list[str]:
         """A doubt about pairs of which a side loses its proportions, if there are any."""
-        unlike = [pair for pair in pairs if _unlike(*(found[path] for path in pair))]
+        unlike = self._unlike(found, _unlike)
         if not unlike:
             return []
-        path_A, path_B = unlike[0]
-        return [f"warning: the two sides of {len(unlike)} of {len(pairs)} pairs have unlike proportions, such as "
+        path_A, path_B = unlike.files[:2]
+        return [f"warning: the two sides of {len(unlike)} of {len(self.pairs)} pairs have unlike proportions, such as "
                 f"{path_A} with {_by(found[path_A])} and {path_B} with {_by(found[path_B])}; --preprocess "
                 f"{self.opt.preprocess} stretches both to {_by(self.preprocess.scaled(found[path_A]))}"]
 
     def leave_out(self, bad: set[Path]) -> None:
-        self.pairs = [pair for pair in self.pairs if not bad.intersection(pair)]
+        self.pairs = self.pairs.without(bad)
 
-    def _two_folders(self) -> list[Pair]:
+    def _two_folders(self) -> Pairs | None:
         """Pairs of phase/A + phase/B or of phaseA + phaseB, in any case, if there are such folders."""
         phase = self.root / self.opt.phase
         if not phase.is_dir():
             folders = [Path(f"{phase}{side}") for side in "AB"]
-            return self._matched(*folders) if all(folder.is_dir() for folder in folders) else []
+            return self._matched(*folders) if all(folder.is_dir() for folder in folders) else None
         sides = sides_inside(phase)
         if sides[0] and sides[1]:
             return self._matched(sides[0], sides[1])
         if any(sides):
             raise UserError(f"{phase} has only one of the two folders A and B. expected:\n"
                             f"{EXPECTED.format(root=self.opt.dataroot, phase=self.opt.phase)}")
-        inside = sorted(path for path in phase.iterdir() if path.is_dir())
+        inside = folders_in(phase)
         if len(inside) == 2 and _same_names(*inside):
             self.notices.append(
                 f"note: {' and '.join(map(str, inside))} hold images of the same names, each read as a pair A|B side "
                 "by side. If they are the two sides of pairs, rename these folders to A and B")
-        return []
+        return None
 
-    def _matched(self, folder_A: Path, folder_B: Path) -> list[Pair]:
+    def _matched(self, folder_A: Path, folder_B: Path) -> Pairs:
         pairs, notices = match(folder_A, folder_B, self.opt.page)
         self.notices += notices
-        return [*pairs]
+        return Pairs(Paths.of(A for A, _ in pairs), Paths.of(B for _, B in pairs))
 
 
 def match(folder_A: Path, folder_B: Path, page: str = "1") -> tuple[list[tuple[Path, Path]], list[str]]:
@@ -140,14 +193,11 @@ def _same_names(one: Path, other: Path) -> bool:
     return names[0] == names[1] != set()
 
 
-def _refuse_two_sizes(scaled: Mapping[Path, Size], pairs: Iterable[tuple[Path, Path]]) -> None:
-    """UserError unless both sides of each pair are scaled to one size. scaled: the size of each file after scaling."""
-    unequal = [(path_A, path_B) for path_A, path_B in pairs if scaled[path_A] != scaled[path_B]]
-    if unequal:
-        path_A, path_B = unequal[0]
-        more = f", and {len(unequal) - 1} more such pairs" if len(unequal) > 1 else ""
-        raise UserError(f"a pair must have one size, found {path_A} with {_by(scaled[path_A])} and {path_B} with "
-                        f"{_by(scaled[path_B])}{more}; use --preprocess resize_and_crop or bring them to one size")
+def _refuse_two_sizes(scaled: Mapping[Path, Size], path_A: Path, path_B: Path, count: int = 1) -> NoReturn:
+    """UserError: the sides of a pair are not scaled to one size. count: of such pairs."""
+    more = f", and {count - 1} more such pairs" if count > 1 else ""
+    raise UserError(f"a pair must have one size, found {path_A} with {_by(scaled[path_A])} and {path_B} with "
+                    f"{_by(scaled[path_B])}{more}; use --preprocess resize_and_crop or bring them to one size")
 
 
 def _unlike(one: Size, other: Size) -> bool:

@@ -15,8 +15,9 @@ from torch import Tensor
 from data.cache import ImageCache
 from data.folders import look_through
 from data.pages import chosen_pages
+from data.paths import Paths
 from data.pixels import Pixels, size_of, to_tensor
-from data.scaled import ImageFile, read_by_pillow, read_scaled
+from data.scaled import ImageFile, ImageFiles, read_by_pillow, read_scaled
 from data.transforms import Plan, Preprocess
 from options.groups import DataOptions
 from options.schema import Group, Options
@@ -44,7 +45,7 @@ class BaseDataset(ABC):
     paired: bool = True  # whether B is the truth of A: what its translation should be
     channels: tuple[int, ...] = ()  # what --input_nc and --output_nc may be; (): any number
     cache: ImageCache | None = None  # what --cache keeps of the files; the loader sets it
-    kept: Mapping[str, Size] = {}  # the images' own sizes by file, where results are cropped back to them; likewise
+    kept: Mapping[Path, Size] = {}  # the images' own sizes by file, where results are cropped back to them; likewise
     # What data/value_ranges.py finds out of the files:
     ranges: Mapping[Path, ValueRange] = {}  # which values of each are black and white, and their type
     ranges_used: Mapping[str, str] = {}  # the same by the flag that says so; {} if all are 0 to 255 of 8 bits
@@ -92,7 +93,7 @@ class BaseDataset(ABC):
         return sample
 
     @abstractmethod
-    def sources(self) -> list[Path]:
+    def sources(self) -> Sequence[Path]:
         """The files of A, in order; results are named after them."""
 
     def files(self) -> Iterable[Path]:
@@ -108,10 +109,13 @@ class BaseDataset(ABC):
         sides = self.opt.input_nc, self.opt.output_nc
         if sides[0] != sides[1] and not read_by_pillow(sides):
             return []
-        return [ImageFile(path, (max(sides),)) for path in self.files()]
+        return ImageFiles.alike(Paths.of(self.files()), (max(sides),))
 
     def planned_size(self, path: Path, size: Size) -> Size:
-        """What the plan will see of a file whose image has `size`: (width, height) in pixels."""
+        """What the plan will see of a file whose image has `size`: (width, height) in pixels.
+
+        Asked once for all files of that size. path: one of them, for errors.
+        """
         return size
 
     def doubts(self, found: Mapping[Path, Size]) -> list[str]:
@@ -126,7 +130,7 @@ class BaseDataset(ABC):
         raise UserError(f"--dataset_mode {self.opt.dataset_mode} cannot leave out images (its class has no method "
                         "leave_out): repair or remove them")
 
-    def images_in(self, folder: Path, limit: float = float("inf")) -> list[Path]:
+    def images_in(self, folder: Path, limit: float = float("inf")) -> Paths:
         """The images in `folder` and below it, as `list_images` finds them; tells of files that are passed over.
 
         Of files with several pages, those that --page chooses, each as a path of its own.
@@ -135,11 +139,11 @@ class BaseDataset(ABC):
         self.notices += notices
         return self.pages_of(images)[:None if limit == float("inf") else int(limit)]
 
-    def pages_of(self, images: list[Path]) -> list[Path]:
+    def pages_of(self, images: Sequence[Path]) -> Paths:
         """The pages of these files that --page chooses; tells how many."""
         pages, notices = chosen_pages(images, self.opt.page)
         self.notices += notices
-        return pages
+        return Paths.of(pages)
 
     def range_of(self, path: Path) -> ValueRange:
         """Which values of the file are black and white, and their type."""

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from data.base_dataset import BaseDataset, Sample
 from data.folders import require_images
-from data.scaled import ImageFile
+from data.paths import Paths
+from data.scaled import ImageFile, ImageFiles
 from data.transforms import Preprocess
 from options.schema import Options
 from util.errors import UserError
@@ -43,14 +44,14 @@ class ColorizationDataset(BaseDataset):
         path = str(self.A[index])
         return {"A": lightness, "B": colours, "A_paths": path, "B_paths": path}
 
-    def sources(self) -> list[Path]:
+    def sources(self) -> Paths:
         return self.A
 
     def image_files(self) -> Iterable[ImageFile]:
-        return [ImageFile(path, (3,)) for path in self.A]
+        return ImageFiles.alike(self.A, (3,))
 
     def leave_out(self, bad: set[Path]) -> None:
-        self.A = [path for path in self.A if path not in bad]
+        self.A = self.A.without(bad)
 
 
 def lightness_and_colours(rgb: Tensor) -> tuple[Tensor, Tensor]:

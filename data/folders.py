@@ -2,9 +2,10 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from data.paths import Paths
 from options.schema import did_you_mean
 from util.errors import UserError
 from util.names import split_ending
@@ -13,6 +14,7 @@ IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".ti
                  ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpf", ".jpx", ".tga", ".pcx", ".qoi", ".npy",
                  ".npz", ".dcm", ".nii", ".nii.gz")
 PHASES = ("val", "test", "train")
+_ENDINGS, _NUMBER = frozenset(IMAGE_ENDINGS), re.compile(r"\d+")
 Tree = tuple[Path, str]
 """A --dataroot and a --phase."""
 
@@ -26,17 +28,23 @@ def list_images(folder: Path, limit: float = float("inf")) -> list[Path]:
 
     Endings count in any case, symbolic links are followed, hidden files are left out. A missing folder is empty.
     """
-    return look_through(folder, limit)[0]
+    return list(look_through(folder, limit)[0])
 
 
-def look_through(folder: Path, limit: float = float("inf")) -> tuple[list[Path], list[str]]:
+def look_through(folder: Path, limit: float = float("inf")) -> tuple[Paths, list[str]]:
     """What `list_images` finds, and a notice about the files with other endings, if there are any."""
-    files = [path for path in _walk(folder) if not path.name.startswith(".")]
-    found = sorted(filter(is_image, files), key=lambda path: natural_key(path, folder))
-    others = _endings(path.name for path in files if not is_image(path))
-    notices = [f"note: {len(files) - len(found)} of {len(files)} files in {folder} were passed over: {others}; read "
-               f"are {' '.join(IMAGE_ENDINGS)}"] if others and found else []
-    return (found if limit == float("inf") else found[:int(limit)]), notices
+    found: list[str] = []  # as they are called in the folder
+    others: list[str] = []
+    for name in _walk(folder):
+        (found if _has_ending(name) else others).append(name)
+    found.sort(key=_natural)
+    count = len(found) + len(others)
+    notices = [f"note: {len(others)} of {count} files in {folder} were passed over: {_endings(others)}; read are "
+               f"{' '.join(IMAGE_ENDINGS)}"] if others and found else []
+    before = "" if folder == Path() else os.path.join(folder, "")
+    chosen = found if limit == float("inf") else found[:int(limit)]
+    return Paths.of([before + name for name in chosen] if os.sep == "/" else
+                    [before + name.replace("/", os.sep) for name in chosen]), notices
 
 
 def _endings(names: Iterable[str]) -> str:
@@ -47,36 +55,72 @@ def _endings(names: Iterable[str]) -> str:
 
 def sides_inside(folder: Path) -> list[Path | None]:
     """The folders A and B in `folder`, in any case; None for one that is not there."""
-    inside = {path.name: path for path in sorted(folder.iterdir()) if path.is_dir()} if folder.is_dir() else {}
+    inside = {path.name: path for path in folders_in(folder)}
     return [next((path for name, path in inside.items() if name.upper() == side), None) for side in "AB"]
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders in `folder`, sorted; none where it is missing."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(Path(entry.path) for entry in entries if entry.is_dir())
+
+
+def tops(paths: Paths, folder: Path) -> set[str]:
+    """What of the way to these files lies at the top of the folder: folders, and the files in none."""
+    above = os.path.join(folder, "") if folder != Path() else ""
+    begin, sep = len(os.fsencode(above)), os.fsencode(os.sep)
+    return {os.fsdecode(name) for name in {name[begin:].split(sep, 1)[0] for name in paths.names()}}
 
 
 def is_image(path: Path) -> bool:
     """Whether the file's name is that of an image."""
-    return split_ending(path.name)[1].lower() in IMAGE_ENDINGS and not path.name.startswith(".")
+    return _has_ending(path.name) and not path.name.startswith(".")
 
 
-def natural_key(path: Path, folder: Path) -> list[tuple[int, str]]:
+def _has_ending(name: str) -> bool:
+    return name[name.rfind("."):].lower() in _ENDINGS or split_ending(name)[1].lower() in _ENDINGS
+
+
+def natural_key(path: Path, folder: Path) -> str:
     """Sorts numbers in names by their value."""
-    name = path.relative_to(folder).as_posix()
-    words = re.split(r"(\d+)", name.lower())
-    return [(int(word), word) if word.isdecimal() else (0, word) for word in words] + [(0, name)]
+    return _natural(path.relative_to(folder).as_posix())
 
 
-def _walk(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+def _natural(name: str) -> str:
+    """Sorts as the words in the name do one after the other, numbers by their value and then as they are written; at
+    last as the name with its capitals does. One string, which is compared faster than a list.
+
+    No name has \\0 in it, so that with it behind each word the shorter of two is the smaller one. A number begins with
+    how long it is.
+    """
+    return f"{_NUMBER.sub(_number, name.lower())}\0\1{name}\0"
+
+
+def _number(match: re.Match[str]) -> str:
+    word = match[0]
+    value = (word if word.isascii() else str(int(word))).lstrip("0")
+    return f"\0{chr(1 + len(value))}{value}{word}\0"
+
+
+def _walk(folder: Path | str, below: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
+    """The files that are not hidden, as they are called in the first folder: 'a/1.png'. below: 'a/'."""
     real = os.path.realpath(folder)
     if real in above or not os.path.isdir(real):  # a link that leads back up; a missing folder
         return
     with os.scandir(folder) as entries:
         for entry in entries:
+            if entry.name.startswith("."):
+                continue
             is_folder = os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()  # a link to itself is none
-            if not is_folder:
-                yield Path(entry.path)
-            elif not entry.name.startswith("."):
-                yield from _walk(Path(entry.path), (*above, real))
+            if is_folder:
+                yield from _walk(entry.path, f"{below}{entry.name}/", (*above, real))
+            else:
+                yield below + entry.name
 
 
-def require_images(dataroot: str, images: list[Path], expected: str, hint: str = "") -> None:
+def require_images(dataroot: str, images: Sequence[Path], expected: str, hint: str = "") -> None:
     """NoImages that shows the tree found and the one expected, when there are no `images`."""
     if images:
         return
@@ -113,7 +157,7 @@ def describe_tree(root: Path) -> str:
 
 def other_trees(root: Path, phase: str) -> list[Tree]:
     """Where the images may be when they are not in `phase` of `root`: another phase, a level deeper, a level higher."""
-    inside = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    inside = folders_in(root)
     named = {_phase(path.name) for path in inside} - {phase, ""}
     root = root.absolute()
     trees = [(root, known) for known in PHASES if known in named] + [(path.absolute(), phase) for path in inside[:20]]

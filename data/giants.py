@@ -1,5 +1,5 @@
 """Pictures larger than memory: found as a dataset finds them, and looked at without being read as a whole."""
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from util.errors import UserError
 ONE_EACH = ("single", "unaligned")  # datasets of which a file is a picture of one side
 
 
-def find_giants(options: Options) -> tuple[list[Path], list[str]]:
+def find_giants(options: Options) -> tuple[Sequence[Path], list[str]]:
     """The files of the side that is translated, and notices. UserError where there are none, or where a file holds
     both sides.
     """

@@ -16,6 +16,7 @@ from data.base_dataset import BaseDataset, Batch, Sample
 from data.cache import lay_out, open_cache
 from data.check import check_images, check_sizes
 from data.folders import NoImages, other_trees
+from data.paths import Paths
 from data.sampler import EpochSampler, Key
 from data.transforms import Preprocess
 from data.value_ranges import choose_ranges
@@ -54,10 +55,10 @@ def open_loader(options: Options, needs: tuple[str, ...], size_multiple: int, mi
         raise UserError(f"--worker_timeout watches worker processes, and {found}, or leave out --worker_timeout")
     dataset = open_dataset(kind, options, Preprocess(options, size_multiple, min_size, augment, keep_size), phase_flag)
     looks, notices = check_images(dataset, opt.skip_bad_images)
-    sizes = {path: look.size for path, look in looks.items()}
+    sizes = looks.map(lambda look: look.size)
     notices += choose_ranges(dataset, looks) + dataset.doubts(sizes) + check_sizes(dataset, sizes, opt.batch_size)
     if keep_size:
-        dataset.kept = {str(path): size for path, size in sizes.items()}
+        dataset.kept = sizes
     if opt.cache != "none":
         scaled = {path: dataset.preprocess.scaled(size) for path, size in sizes.items()}
         layout = lay_out(dataset.image_files(), scaled, dataset.kept_as)
@@ -66,7 +67,7 @@ def open_loader(options: Options, needs: tuple[str, ...], size_multiple: int, mi
         notices.append(dataset.cache.describe())
     return Loader(dataset, opt.batch_size, num_threads, run.seed, shuffle=augment and not opt.serial_batches,
                   skip_bad=opt.skip_bad_images, worker_timeout=opt.worker_timeout, pin_memory=opt.cache != "device",
-                  least_side=min(min(dataset.preprocess.fitted(size)) for size in sizes.values()),
+                  least_side=min(min(dataset.preprocess.fitted(size)) for size in sizes.counts()),
                   notices=dataset.notices + notices)
 
 
@@ -129,8 +130,9 @@ class Loader:
     @property
     def fewest(self) -> int:
         """How many different images there are of the side with fewer."""
-        sources = set(self.dataset.sources())
-        return min(len(sources), len(set(self.dataset.files()) - sources) or len(sources))
+        sources = Paths.of(self.dataset.sources()).unique()
+        others = Paths.of(self.dataset.files()).unique().without(sources)
+        return min(len(sources), len(others) or len(sources))
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of that epoch, `skip` samples after its beginning. Of several processes all get equally many.
@@ -223,7 +225,7 @@ class _Seeded(Dataset):
                 sample = self.dataset.complete(self.dataset.sample(index, random.Random(seed)))
         except UserError as error:
             return error
-        kept = {side: self.dataset.kept.get(sample.get(f"{side}_paths", "")) for side in ("A", "B")}
+        kept = {side: self.dataset.kept.get(Path(sample.get(f"{side}_paths", ""))) for side in ("A", "B")}
         return {**sample, **{f"{side}_kept": torch.tensor(size[::-1]) for side, size in kept.items() if size}}
 
 

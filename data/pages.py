@@ -1,4 +1,5 @@
 """Files with several pages, frames or slices: which of them are images of their own."""
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +12,7 @@ THREADS = 8
 MOST = 1_000_000  # pages: their paths alone take 200 MB
 
 
-def chosen_pages(files: list[Path], page: str) -> tuple[list[Path], list[str]]:
+def chosen_pages(files: Sequence[Path], page: str) -> tuple[Sequence[Path], list[str]]:
     """The paths of the pages that --page chooses of each file, in order; a notice where that is said of many.
 
     page: '1', the files themselves; another number, that page of each file with several; 'all'. Raises UserError for

@@ -1,14 +1,13 @@
 """Which samples an epoch has, in which order, and with which random numbers: a function of the seed and the epoch."""
 import random
+from array import array
 from collections.abc import Iterator
-from itertools import cycle, islice
-from typing import TypeVar
 
+import numpy as np
 from torch.utils.data import Sampler
 
 from util.torchrun import rank, world_size
 
-T = TypeVar("T")
 Key = tuple[int, int]
 """(index of a sample, seed of its random source)."""
 
@@ -29,21 +28,21 @@ class EpochSampler(Sampler[Key]):
         self.epoch, self.length, self.skip, self.shared = epoch, length, skip, shared
 
     def __len__(self) -> int:
-        return len(self._own(list(range(self.length))))
+        return len(self._own())
 
     def __iter__(self) -> Iterator[Key]:
         source = random.Random(f"{self.seed} {self.epoch}")
-        order = list(range(self.length))
+        order = array("q", range(self.length))
         if self.shuffle:
-            source.shuffle(order)
-        return iter(self._own([(index, source.getrandbits(63)) for index in order]))
+            source.shuffle(order)  # as it would a list
+        seeds = array("q", (source.getrandbits(63) for _ in order))
+        return ((order[place], seeds[place]) for place in self._own())
 
-    def _own(self, keys: list[T]) -> list[T]:
-        """This process's part of a whole epoch."""
-        left = keys[self.skip:]
+    def _own(self) -> np.ndarray:
+        """This process's places in a whole epoch."""
+        left = np.arange(self.skip, self.length)
         if world_size() == 1 or self.shared:
             return left[rank()::world_size()]
         size = self.batch_size * world_size()
-        left += islice(cycle(keys), -len(left) % size)
-        return [key for start in range(rank() * self.batch_size, len(left), size)
-                for key in left[start:start + self.batch_size]]
+        filled = np.append(left, np.arange(-len(left) % size) % max(1, self.length))
+        return filled.reshape(-1, world_size(), self.batch_size)[:, rank()].ravel()

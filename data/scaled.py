@@ -1,11 +1,17 @@
 """From an image file to what samples are cropped from: upright images with the wanted channels, scaled."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from data.paths import Paths
+from data.per_file import distinct
 from data.pixels import Pixels, as_pixels, resize
 from data.transforms import Preprocess
 from raster.bad_image import MAX_PIXELS
@@ -23,6 +29,42 @@ class ImageFile(NamedTuple):
 
     path: Path
     channels: tuple[int, ...]  # of each image, from the left: 1 gray, 3 RGB, or as many as the file has
+
+
+class ImageFiles(Sequence[ImageFile]):
+    """Many of them in little memory. channels: all different; which: int (files,), places in `channels`."""
+
+    def __init__(self, paths: Paths, channels: Sequence[tuple[int, ...]], which: np.ndarray):
+        self.paths, self.channels, self.which = paths, channels, which
+
+    @classmethod
+    def of(cls, files: Iterable[ImageFile]) -> ImageFiles:
+        """The same in little memory."""
+        if isinstance(files, ImageFiles):
+            return files
+        listed = list(files)
+        return cls(Paths.of(file.path for file in listed), *distinct(file.channels for file in listed))
+
+    @classmethod
+    def alike(cls, paths: Paths, *channels: tuple[int, ...]) -> ImageFiles:
+        """Files that have these channels in turn."""
+        return cls(paths, channels, np.arange(len(paths)) % len(channels))
+
+    def __add__(self, other: ImageFiles) -> ImageFiles:
+        return ImageFiles(self.paths + other.paths, [*self.channels, *other.channels],
+                          np.concatenate([self.which, other.which + len(self.channels)]))
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, place: int) -> ImageFile: ...
+    @overload
+    def __getitem__(self, place: slice) -> ImageFiles: ...
+    def __getitem__(self, place: int | slice) -> ImageFile | ImageFiles:
+        if isinstance(place, slice):
+            return ImageFiles(self.paths[place], self.channels, self.which[place])
+        return ImageFile(self.paths[place], self.channels[self.which[place]])
 
 
 def read_scaled(file: ImageFile, preprocess: Preprocess, fast: bool, value_range: ValueRange | None = None,

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from data.base_dataset import BaseDataset, Sample
-from data.folders import PHASES, is_image, require_images
-from data.scaled import ImageFile
+from data.folders import PHASES, is_image, require_images, tops
+from data.paths import Paths
+from data.per_file import PerFile
+from data.scaled import ImageFile, ImageFiles
 from data.transforms import Preprocess
 from options.schema import Options
 from raster.picture import Size
@@ -33,25 +35,24 @@ class SingleDataset(BaseDataset):
     def sample(self, index: int, rng: random.Random) -> Sample:
         return {"A": self.load(self.A[index], self.opt.input_nc, rng), "A_paths": str(self.A[index])}
 
-    def sources(self) -> list[Path]:
+    def sources(self) -> Paths:
         return self.A
 
     def image_files(self) -> Iterable[ImageFile]:
-        return [ImageFile(path, (self.opt.input_nc,)) for path in self.A]
+        return ImageFiles.alike(self.A, (self.opt.input_nc,))
 
     def doubts(self, found: Mapping[Path, Size]) -> list[str]:
         doubts = []
-        wide = [path for path, (width, height) in found.items() if 1.9 < width / height < 2.1]
+        wide = PerFile.of(found).where(lambda size: 1.9 < size[0] / size[1] < 2.1).files
         if 2 * len(wide) > len(found):
             doubts.append(f"warning: {len(wide)} of {len(found)} images are twice as wide as high, such as {wide[0]}, "
                           "and each is read as one picture. If they are pairs A|B side by side, give --dataset_mode "
                           "aligned and the --model that was trained")
-        below = [] if self.root.is_file() else [path.relative_to(self.root) for path in self.A]
-        piles = sorted({path.parts[0] for path in below} & PILES)
+        piles = [] if self.root.is_file() else sorted(tops(self.A, self.root) & PILES)
         if len(piles) > 1:
             doubts.append(f"warning: the images in {', '.join(piles)} of {self.root} are all read alike; for one of "
                           f"these folders give --dataroot {self.root / piles[0]}")
         return doubts
 
     def leave_out(self, bad: set[Path]) -> None:
-        self.A = [path for path in self.A if path not in bad]
+        self.A = self.A.without(bad)

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from data.base_dataset import BaseDataset, Sample
 from data.folders import require_images
+from data.paths import Paths
 from data.transforms import Preprocess
 from options.schema import Group, Options, option
 from util.errors import UserError
@@ -50,9 +51,9 @@ class TemplateDataset(BaseDataset):
             A, B = B, A
         return {"A": A, "B": B, "A_paths": str(path), "B_paths": str(path)}
 
-    def sources(self) -> list[Path]:
+    def sources(self) -> Paths:
         return self.images
 
     def leave_out(self, bad: set[Path]) -> None:
         """For --skip_bad_images: drop the samples of which a file cannot be read."""
-        self.images = [path for path in self.images if path not in bad]
+        self.images = self.images.without(bad)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from data.base_dataset import BaseDataset, Sample
 from data.folders import list_images, require_images, sides_inside
-from data.scaled import ImageFile
+from data.paths import Paths
+from data.scaled import ImageFile, ImageFiles
 from data.transforms import Preprocess
 from options.schema import Options
 
@@ -51,15 +52,14 @@ class UnalignedDataset(BaseDataset):
             "B_paths": str(path_B),
         }
 
-    def sources(self) -> list[Path]:
+    def sources(self) -> Paths:
         return self.A
 
-    def files(self) -> Iterable[Path]:
-        return [*self.A, *self.B]
+    def files(self) -> Paths:
+        return self.A + self.B
 
     def image_files(self) -> Iterable[ImageFile]:
-        return [ImageFile(path, (nc,)) for paths, nc in ((self.A, self.opt.input_nc), (self.B, self.opt.output_nc))
-                for path in paths]
+        return ImageFiles.alike(self.A, (self.opt.input_nc,)) + ImageFiles.alike(self.B, (self.opt.output_nc,))
 
     def leave_out(self, bad: set[Path]) -> None:
-        self.A, self.B = ([path for path in images if path not in bad] for images in (self.A, self.B))
+        self.A, self.B = self.A.without(bad), self.B.without(bad)

@@ -15,6 +15,9 @@ from tqdm import tqdm
 
 from data.base_dataset import BaseDataset
 from data.integrity import Look
+from data.paths import Paths
+from data.per_file import PerFile
+from data.scaled import ImageFiles
 from options.groups import DataOptions
 from raster.picture import Picture
 from raster.reading import read_picture
@@ -26,7 +29,7 @@ SAMPLED = 1 << 24  # values of a side that percentiles are counted of
 FEWEST = 1 << 10  # of a file
 THREADS = 8  # each may decode an image
 
-Looks = Mapping[Path, Look]
+Looks = PerFile[Look]
 
 
 class Percentiles(NamedTuple):
@@ -36,28 +39,28 @@ class Percentiles(NamedTuple):
     high: float
 
 
-def choose_ranges(dataset: BaseDataset, looks: Looks) -> list[str]:
+def choose_ranges(dataset: BaseDataset, found: Mapping[Path, Look]) -> list[str]:
     """Tell the dataset the range of values of each file: of the source side, and of the others.
 
     That is what --input_range, --output_range or --value_range say, or else what the type of the values and the values
     themselves suggest. Returns notices. Raises UserError for a range that is none, and for files whose channels cannot
     become those that are wanted.
     """
+    looks, opt = PerFile.of(found), dataset.opt
     _refuse_channels(dataset, looks)
-    dataset.arrays = {path for path, look in looks.items() if _as_array(look)}
-    dataset.voids = {path for path, look in looks.items() if look.void}
-    sources, opt = set(dataset.sources()), dataset.opt
-    ranges: dict[Path, ValueRange] = {}
+    dataset.arrays = looks.where(_as_array).files
+    dataset.voids = looks.where(lambda look: look.void).files
+    of_sources = looks.among(dataset.sources())
+    ranges: dict[tuple[bool, str], ValueRange] = {}  # by side and type
     used: dict[str, ValueRange] = {}
     notices: list[str] = []
-    for flag, asked, side in (("input_range", opt.input_range, looks.keys() & sources),
-                              ("output_range", opt.output_range, looks.keys() - sources)):
-        own = {path: looks[path] for path in sorted(side)}
+    for flag, asked, is_source in (("input_range", opt.input_range, True), ("output_range", opt.output_range, False)):
+        own = looks.only(of_sources == is_source)
         name, text = (flag, asked) if asked else ("value_range", opt.value_range)
-        found = _ranges_of_a_side(own, name, text, opt.max_pixels)
-        ranges |= {path: found[look.dtype.name] for path, look in own.items()}
-        used |= {flag: found[_main_type(own)]} if own else {}
-        notices += [line for dtype in found for line in _said(own, found[dtype], flag)]
+        of_types = _ranges_of_a_side(own, name, text, opt.max_pixels)
+        ranges |= {(is_source, dtype): value_range for dtype, value_range in of_types.items()}
+        used |= {flag: of_types[_main_type(own)]} if own else {}
+        notices += [line for value_range in of_types.values() for line in _said(own, value_range, flag)]
         if dataset.preprocess.augment:  # in a test the run has decided
             nc = "input_nc" if flag == "input_range" else "output_nc"
             notices += _gray(own, nc, getattr(opt, nc))
@@ -66,7 +69,7 @@ def choose_ranges(dataset: BaseDataset, looks: Looks) -> list[str]:
             raise UserError(f"--output_range {opt.output_range}: both sides lie in the same files, whose values have "
                             f"one range, here {used['input_range']}; give --value_range for both")
         used["output_range"] = used["input_range"]
-    dataset.ranges = ranges
+    dataset.ranges = looks.beside(of_sources).map(lambda look: ranges[look[1], look[0].dtype.name])
     dataset.ranges_used = {} if all(map(_is_plain, used.values())) else {flag: str(one) for flag, one in used.items()}
     return notices
 
@@ -97,15 +100,17 @@ def _is_plain(value_range: ValueRange) -> bool:
 
 def _main_type(looks: Looks) -> str:
     """The type of most files, of those that are not of 8 bits if there are any."""
-    counts = Counter(look.dtype.name for look in looks.values() if look.dtype != np.uint8)
-    return counts.most_common(1)[0][0] if counts else "uint8"
+    counts = Counter[str]()
+    for look, count in looks.counts().items():
+        counts[look.dtype.name] += count if look.dtype != np.uint8 else 0
+    return (+counts).most_common(1)[0][0] if +counts else "uint8"
 
 
 def _ranges_of_a_side(looks: Looks, flag: str, text: str, max_pixels: float) -> dict[str, ValueRange]:
     """The range of each type that these files have, by the type. text: what `flag` says."""
     asked, ranges = _read(flag, text), {}
-    for dtype in dict.fromkeys(look.dtype.name for look in looks.values()):
-        own = {path: look for path, look in looks.items() if look.dtype.name == dtype}
+    for dtype in dict.fromkeys(look.dtype.name for look in looks.firsts()):
+        own = _of_type(looks, dtype)
         if isinstance(asked, Percentiles):
             ranges[dtype] = _between(asked, _values_of_all(own, max_pixels), dtype)
         elif asked and not _of_other_depth(asked.dtype, dtype):
@@ -138,9 +143,18 @@ def _of_other_depth(said: str, dtype: str) -> bool:
 
 def _suggested(looks: Looks, dtype: str) -> ValueRange:
     """The range of files of a type: the usual one of that type which holds all values, or that of the values."""
-    low = min((look.least for look in looks.values() if look.least is not None), default=None)
-    high = max((look.largest for look in looks.values() if look.largest is not None), default=None)
-    return suggested(np.dtype(dtype), low, high)
+    return suggested(np.dtype(dtype), *_bounds(looks))
+
+
+def _bounds(looks: Looks) -> tuple[float | None, float | None]:
+    """The least and the largest value of the files; None where there is none."""
+    found = looks.counts()
+    return (min((look.least for look in found if look.least is not None), default=None),
+            max((look.largest for look in found if look.largest is not None), default=None))
+
+
+def _of_type(looks: Looks, dtype: str) -> Looks:
+    return looks.where(lambda look: look.dtype.name == dtype)
 
 
 def _between(percentiles: Percentiles, values: np.ndarray, dtype: str) -> ValueRange:
@@ -169,47 +183,57 @@ def _some_values(picture: Picture, most: int) -> np.ndarray:
 
 def _said(looks: Looks, value_range: ValueRange, flag: str) -> list[str]:
     """What is to be said of the files of this range's type: how it was chosen, and which do not lie in it."""
-    own = {path: look for path, look in looks.items() if look.dtype.name == value_range.dtype}
     if _is_plain(value_range):
         return []
-    low = min((look.least for look in own.values() if look.least is not None), default=None)
-    high = max((look.largest for look in own.values() if look.largest is not None), default=None)
+    own = _of_type(looks, value_range.dtype)
+    low, high = _bounds(own)
     lie = "" if low is None or high is None else f". They lie between {low:g} and {high:g}"
     notices = [f"note: {len(own)} of {len(looks)} images have values of type {value_range.dtype}, such as "
                f"{next(iter(own))}: {value_range.low:g} to {value_range.high:g} are black to white{lie} (--{flag} "
                f"{value_range})"]
-    beyond = [path for path, look in own.items() if look.least is not None and look.largest is not None
-              and (look.least < value_range.low or look.largest > value_range.high)]
+    beyond = own.where(lambda look: look.least is not None and look.largest is not None
+                       and (look.least < value_range.low or look.largest > value_range.high))
     if beyond:
-        example = own[beyond[0]]
+        path, example = next(iter(beyond.items()))
         notices.append(f"note: {len(beyond)} of {len(looks)} images have values outside of {value_range.low:g} to "
-                       f"{value_range.high:g}, which become its ends, such as {beyond[0]} with {example.least:g} to "
+                       f"{value_range.high:g}, which become its ends, such as {path} with {example.least:g} to "
                        f"{example.largest:g}")
     return notices
 
 
 def _gray(looks: Looks, flag: str, channels: int) -> list[str]:
     """A note where all files of a side are gray, of more than 8 bits, and read as RGB. flag: that says the channels."""
-    all_gray = looks and all(look.channels - look.alpha == 1 and look.dtype != np.uint8 for look in looks.values())
+    all_gray = looks and all(look.channels - look.alpha == 1 and look.dtype != np.uint8 for look in looks.counts())
     return [f"note: all {len(looks)} images are gray, and this side of the translation is RGB; --{flag} 1 makes it gray"
             ] if all_gray and channels == 3 else []
 
 
 def _refuse_channels(dataset: BaseDataset, looks: Looks) -> None:
     """UserError for files whose channels are neither those that are wanted nor gray or RGB, which become each other."""
-    unlike = [(path, looks[path].channels, nc) for path, channels in dataset.image_files() for nc in channels
-              if nc != looks[path].channels and not (_colours(looks[path]) and nc in (1, 3))]
+    files = ImageFiles.of(dataset.image_files())
+    held, asked = looks.whose(files.paths), files.which
+    unlike = {(look, kind): nc for look, kind in np.unique(np.stack([held, asked]), axis=1).T.tolist()
+              for nc in reversed(files.channels[kind]) if _cannot_become(looks.distinct[look], nc)}
     if unlike:
-        path, found, wanted = unlike[0]
-        flag = "input_nc" if (path in set(dataset.sources())) else "output_nc"
-        raise UserError(f"{len({path for path, *_ in unlike})} of {len(looks)} images cannot become pictures of "
+        kinds = zip(held.tolist(), asked.tolist(), strict=True)
+        places = [place for place, kind in enumerate(kinds) if kind in unlike]
+        first, count = places[0], len({files.paths.name(place) for place in places})
+        path, found = files.paths[first], looks.distinct[held[first]].channels
+        wanted = unlike[held[first], asked[first]]
+        flag = "input_nc" if path in Paths.of(dataset.sources()) else "output_nc"
+        raise UserError(f"{count} of {len(looks)} images cannot become pictures of "
                         f"{wanted} channels, such as {path}, which has {found}; give --{flag} {found}, or convert them")
 
 
-def ranges_of_sources(looks: Looks, opt: DataOptions) -> tuple[dict[Path, ValueRange], list[str]]:
+def _cannot_become(look: Look, channels: int) -> bool:
+    return channels != look.channels and not (_colours(look) and channels in (1, 3))
+
+
+def ranges_of_sources(found: Mapping[Path, Look], opt: DataOptions) -> tuple[Mapping[Path, ValueRange], list[str]]:
     """The range of each file of a source side that is read without a dataset, and notices. Raises as `choose_ranges`.
     """
     name, text = ("input_range", opt.input_range) if opt.input_range else ("value_range", opt.value_range)
-    found = _ranges_of_a_side(looks, name, text, opt.max_pixels)
-    return ({path: found[look.dtype.name] for path, look in looks.items()},
-            [line for value_range in found.values() for line in _said(looks, value_range, "input_range")])
+    looks = PerFile.of(found)
+    ranges = _ranges_of_a_side(looks, name, text, opt.max_pixels)
+    return (looks.map(lambda look: ranges[look.dtype.name]),
+            [line for value_range in ranges.values() for line in _said(looks, value_range, "input_range")])

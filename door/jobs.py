@@ -1,6 +1,6 @@
 """Which files become which, and that no input is replaced."""
 import glob
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,8 +38,9 @@ def plan(dataroot: Path, output: str, say: Say) -> list[Job]:
     return jobs
 
 
-def _found(dataroot: Path, say: Say) -> tuple[Path, list[Path]]:
+def _found(dataroot: Path, say: Say) -> tuple[Path, Sequence[Path]]:
     """The files in a folder, or that a glob names, and the folder above them all."""
+    files: Sequence[Path]
     if dataroot.is_dir():
         files, notices = look_through(dataroot)
         say(notices)

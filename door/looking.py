@@ -4,6 +4,7 @@ from pathlib import Path
 
 from data.base_dataset import BaseDataset
 from data.check import check_images
+from data.paths import Paths
 from data.single_dataset import SingleDataset
 from data.transforms import Preprocess
 from data.value_ranges import choose_ranges
@@ -29,4 +30,4 @@ class _Listed(SingleDataset):
 
     def __init__(self, options: Options, preprocess: Preprocess, files: Sequence[Path]):
         BaseDataset.__init__(self, options, preprocess)
-        self.A = list(files)
+        self.A = Paths.of(files)

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from tqdm import tqdm
 
 from util.download import Unreachable, fetch
 from util.errors import MachineError, UserError
+from util.user_cache import user_cache
 
 VERSION = "1.30.0"
 INTEGRITY = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
@@ -34,17 +34,12 @@ def package(given: str) -> Path:
             raise UserError(f"--onnxruntime_web {path} is not {PACKAGE}, or is damaged: its SHA-512 is another one; "
                             f"{_where_to_get()}")
         return path
-    path = cache() / PACKAGE
+    path = user_cache() / PACKAGE
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if not (path.is_file() and _is_whole(path)):
             _bring(path)
     return path
-
-
-def cache() -> Path:
-    """The user's folder for what can be brought again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "bothways")
 
 
 def unpack(path: Path, wanted: Mapping[str, Path]) -> None:

@@ -3,7 +3,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -29,6 +30,7 @@ class StopRequest:
         self.signal = 0
         self.agreed = 0  # number of a signal, or REQUEUE
         self.process = os.getpid()
+        self.nothing_begun = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
@@ -39,6 +41,15 @@ class StopRequest:
     def __exit__(self, *exception: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    @contextmanager
+    def before_the_first_step(self) -> Iterator[None]:
+        """In here Ctrl-C is a KeyboardInterrupt: there is no step to finish, and nothing to save."""
+        self.nothing_begun = True
+        try:
+            yield
+        finally:
+            self.nothing_begun = False
 
     def check(self) -> None:
         """Look whether a signal came or the time is up, in any of the processes."""
@@ -64,6 +75,8 @@ class StopRequest:
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self.process:
             return  # a worker: the main process ends it
+        if self.nothing_begun and number == signal.SIGINT:
+            raise KeyboardInterrupt("before the first step; files that were found good are not checked again")
         if self.signal:
             self.at_once(number)
         self.signal = number

@@ -1,6 +1,6 @@
 """A test in its results folder: translate, write the pictures, write their page."""
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -80,7 +80,7 @@ def translate(loader: Loader, count: int, names: SharedNames, engine: Engine) ->
     progress.close()
 
 
-def translate_all(loader: Loader, count: int, sources: list[Path], engine: Engine, folder: Path, options: Options
+def translate_all(loader: Loader, count: int, sources: Sequence[Path], engine: Engine, folder: Path, options: Options
                   ) -> Made:
     """Translate the first `count` images and write their pictures; of several processes, each its share.
 

@@ -14,6 +14,7 @@ EXPECTED = {
     "scaling": ("axis", {"crop_size"}),
     "exchange": ("exchange", {"no exchange", "DistributedDataParallel"}),
     "save_memory": ("what", {"steps", "steps and saves", "going on, steps"}),
+    "many_files": ("start", {"first", "again, 1", "again, 2"}),
 }
 
 
