@@ -110,6 +110,8 @@ def _require_free(place: Path, kind: Kind, opt: ExportOptions) -> None:
     require_places({"--output": place, "the card of --output": card} if kind.ENDING else {"--output": card})
     if not kind.ENDING and place.exists():
         _require_ours(place, kind)
+    elif place.exists() and place.suffix != kind.ENDING:
+        raise UserError(f"--output {place} is no {kind.ENDING} file, and is not replaced; give another --output")
     there = [path for path in ((place, card) if kind.ENDING else (card,)) if path.exists()]
     if there and not opt.overwrite:
         raise UserError(f"{there[0]} is there already; give another --output, or --overwrite to replace it")

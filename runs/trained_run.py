@@ -104,8 +104,10 @@ def open_run(folder: Path, declared: Mapping[str, Option]) -> TrainedRun:
         _, options, where = read_generator_config(folder)
         return TrainedRun(folder, options, where)
     if not folder.is_dir():
-        raise UserError(f"there is no run {folder}; {runs_beside(folder)}. Give --name and --checkpoints_dir as in "
-                        f"training{where_released(folder)}")
+        twice = folder.parent.parent / folder.name  # --name checkpoints/maps, as a shell completes it
+        meant = f"Did you mean --name {folder.name}? " if folder.parent != twice.parent and twice.is_dir() else ""
+        raise UserError(f"there is no run {folder}; {runs_beside(folder)}. {meant}Give --name and --checkpoints_dir as "
+                        f"in training{where_released(folder)}")
     return TrainedRun(folder, *read_saved(folder, declared))
 
 

@@ -131,7 +131,9 @@ def test_a_missing_run_names_those_there_are(trained, translate, failure):
     assert code == 2
     assert "there is no run checkpoints/rum; runs in checkpoints: other, run. " in said
     code, said = failure(translate, "--model template --checkpoints_dir elsewhere")
-    assert code == 2 and "there is no run elsewhere/run; runs in elsewhere: none. " in said
+    assert code == 2 and "there is no run elsewhere/run; runs in elsewhere: none. Give" in said
+    code, said = failure(translate, "--model template --name checkpoints/run")
+    assert code == 2 and "runs in checkpoints/checkpoints: none. Did you mean --name run? Give" in said
 
 
 def test_a_missing_released_generator_says_where_it_comes_from_and_goes(

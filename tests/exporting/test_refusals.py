@@ -228,6 +228,7 @@ def test_a_folder_for_a_program_of_torch_export_is_no_wrong_name(tmp_path, monke
 @pytest.mark.parametrize("kind, output, said", [
     ("torchscript", "photos/1.png/a.pt", "photos/1.png is a file, where a folder is expected; give another place"),
     ("classic", "photos/1.png", "--output photos/1.png is no folder of an export, and is not replaced"),
+    ("torchscript", "photos/1.png", "--output photos/1.png is no .pt file, and is not replaced"),
     ("classic", "photos/1.png/a", "photos/1.png is a file, where a folder is expected; give another place"),
 ])
 def test_places_that_cannot_be(refused, kind, output, said):
