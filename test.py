@@ -31,6 +31,8 @@ def main(argv: list[str] | None = None) -> None:
         from engine.shortage import explain_shortage  # torch comes only from here on: --help answers at once
         with explain_shortage(MEMORY_ADVICE), words_aside(output) as pictures:
             say(opt.notices)
+            if opt.given("page_samples") and (tiling.tile or not output):
+                raise UserError("--page_samples is about a folder of --output, without --tile; leave it out")
             if tiling.tile:
                 from door.giants import translate_giants
                 translate_giants(opt)

@@ -67,7 +67,7 @@ def train(options: Options, stop: StopRequest) -> None:
     from data.loader import open_loader
     from engine.device import choose_device
     from models.network_options import image_sizes
-    from runs.going_on import find_start
+    from runs.going_on import find_start, how_to_begin
     from runs.lock import run_lock
     from runs.overwriting import run_before_kept
     from runs.state_file import full_disk_told
@@ -82,6 +82,8 @@ def train(options: Options, stop: StopRequest) -> None:
     if opt.use_tensorboard:
         import_tensorboard()
     device = choose_device(opt.gpu_ids, options.given("gpu_ids"))
+    how = how_to_begin(options)  # what it begins with is fetched now, not after the data were checked
+    options = with_commit(options, begins_anew=not (how.continue_train or how.resume))
     chosen = choose_metrics(options, models.find(opt.model).translations, data.find(opt.dataset_mode).paired, device)
     needs, sizes = models.find(opt.model).needs, image_sizes(options, training=True)
     with stop.before_the_first_step():
@@ -114,6 +116,7 @@ def train_in(folder: Path, options: Options, device: torch.device, loader: Loade
     """
     from engine.distributed import gather
     from engine.schedule import Schedule
+    from networks.recognize import describe_weights
     from runs.progress import Progress
     from runs.recorder import open_recorder
     from runs.silent_recorder import SilentRecorder
@@ -128,7 +131,7 @@ def train_in(folder: Path, options: Options, device: torch.device, loader: Loade
     validation, followed, notices = open_validating(engine, held_out, chosen, pairs, options)
     say(notices)
     training = Training(engine, folder, options, schedule, loader.images, followed)
-    say(training.begin(start))
+    say(training.begin(start, describe_weights))
     if ended := followed.exhausted(opt.early_stop):
         print(f"nothing is left to train: {folder} ended early: {ended}. --continue_train goes on with --early_stop 0, "
               "or a larger one")

@@ -5,16 +5,18 @@ import os
 import shutil
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
-from data.pages import chosen_pages
 from door.endings import ending_of
-from door.files import VIDEOS, is_video, moves
-from door.jobs import Job, Say, identities, plan, require_another
+from door.files import is_video
+from door.jobs import Say, plan
+from door.journal import Journal, Notes, Standing
+from door.work import Piece, Work, find_work, left_to_do, settings, with_sample
+from engine.distributed import from_rank_0, gather, shared_count, total
 from options.groups import OutputOptions, TestCommandOptions
 from options.schema import Options
 from raster.bad_image import BadImage
@@ -23,84 +25,144 @@ from raster.writing import ENDINGS, ending_for, write_picture
 from runs.progress import Progress, Told
 from util.errors import MachineError, UserError
 from util.names import split_ending
-from util.torchrun import world_size
+from util.torchrun import rank, world_size
 
 if TYPE_CHECKING:
     from door.translator import Translator
 
 STREAM = "-"
+MOST_SAID = 20  # of the files that could not be read
+
+
+class Made(NamedTuple):
+    """What this process wrote: how many files, and the last; how many could not be read, with the first reasons; notes
+    of what could not be kept."""
+
+    files: int
+    last: Path | None
+    unreadable: int
+    reasons: list[str]
+    notices: list[str]
 
 
 def translate_to_output(options: Options, translator: Translator, say: Say, standard_output: IO[bytes]) -> None:
     """Translate --dataroot (a file, a folder, a glob, or - for standard input) into --output. say: shows the user
     lines.
 
-    UserError when something is not there, cannot be read or written, or would replace an input.
+    A folder keeps a journal: what is in it is not done again. Several processes share the work, each taking the next
+    few files when it is ready, so that a slow one does less; when one dies, the same line does what is missing.
+    UserError when something is not there, cannot be read or written, or would replace an input, or when --output holds
+    results of other weights or options.
     """
     opt, output = options.view(TestCommandOptions), options.view(OutputOptions).output
     _refuse_what_needs_a_page(options)
-    with _from_standard_input(opt.dataroot) as dataroot, _to_standard_output(output, standard_output) as place:
-        jobs = plan(dataroot, place, say)
-        made = _translate(jobs[:opt.num_test] if options.given("num_test") else jobs, translator, opt, say)
+    with (_from_standard_input(opt.dataroot) as dataroot, _to_standard_output(output, standard_output) as place,
+          ExitStack() as held):
+        journal = None if dataroot.is_file() or output == STREAM else Journal(Path(place), settings(translator))
+        if not journal and options.given("page_samples"):
+            raise UserError("--page_samples shows pictures of a folder, and this is one file; leave it out")
+
+        def find() -> Work:
+            return _find(dataroot, place, options, translator, journal, held, say)
+        work = find() if world_size() == 1 else Work.read(from_rank_0(lambda: find().as_text()))
+        if journal and rank() > 0:
+            held.enter_context(journal.held())
+        begin = time.monotonic()
+        with journal.writing() if journal else nullcontext() as note:
+            made = _translate(work, translator, opt, note, say)
+        count, unreadable = (int(number) for number in total(made.files, made.unreadable))
+        seconds = time.monotonic() - begin
+        say([line for own in gather(made.notices) for line in own])
+        say(_told(unreadable, [line for own in gather(made.reasons) for line in own]))
+        if journal:
+            say([f"made: {count} in {seconds:.1f} s ({count / max(seconds, 1e-9):.1f} images/s), done before: "
+                 f"{work.done}, unreadable: {unreadable + work.unreadable}"])
+        if journal and work.sample and rank() == 0:
+            from door.output_page import write_sample
+            say([f"page: {write_sample(work, journal, options)}"])
     if output != STREAM:
-        say([f"output: {made[0] if len(made) == 1 else output}"])
+        say([f"output: {made.last if made.last and count + work.done == 1 else output}"])
 
 
-def _translate(jobs: list[Job], translator: Translator, opt: TestCommandOptions, say: Say) -> list[Path]:
-    """Translate the files; returns those that were written."""
-    found = [job for job in jobs if moves(job.source, job.target, opt.page)
-             and (job.named or is_video(job.source) or opt.format in ("auto", "as_input"))]
-    moving = _as_videos(found)
-    still = {job.source: job for job in jobs if job not in found}
-    written = _translate_still(still, translator, opt, say) if still else []
-    inputs = identities(job.source for job in jobs)
-    for source, target, _ in moving:
-        require_another(target, inputs)
-        with closing(Told(source.name)) as frames:
-            notices = translator.translate_file(source, target, batch_size=opt.batch_size, progress=frames)
-        say(notices)
-        written.append(target)
-    return written
+def _find(dataroot: Path, place: str, options: Options, translator: Translator, journal: Journal | None,
+          held: ExitStack, say: Say) -> Work:
+    """What is left to do. held: keeps other commands out of the folder of the results."""
+    opt, samples = options.view(TestCommandOptions), options.view(OutputOptions).page_samples
+    jobs = plan(dataroot, place, say)
+    if journal:
+        journal.require_same(opt.overwrite)
+    work = find_work(jobs[:opt.num_test] if options.given("num_test") else jobs, Path(place), translator, opt, say)
+    if not journal:
+        return work
+    held.enter_context(journal.held())
+    return left_to_do(with_sample(work, samples), journal)
 
 
-def _as_videos(jobs: list[Job]) -> list[Job]:
-    """With endings that are written: those of videos that are only read become .mp4, or .avi.mp4 where that is taken.
-    """
-    uses = Counter(job.target.with_suffix("") for job in jobs)
-
-    def written(target: Path) -> Path:
-        if not is_video(target) or target.suffix.lower() in VIDEOS:
-            return target
-        return target.with_name(f"{target.stem if uses[target.with_suffix('')] == 1 else target.name}.mp4")
-    return [job._replace(target=written(job.target)) for job in jobs]
-
-
-def _translate_still(jobs: Mapping[Path, Job], translator: Translator, opt: TestCommandOptions, say: Say
-                     ) -> list[Path]:
-    pages = {path: job for job in jobs.values() for path in chosen_pages([job.source], opt.page)[0]}
-    looked, notices = translator.look_at(list(pages))
-    say(notices)
-    if len(jobs) == 1 < len(pages) and next(iter(jobs.values())).named:
-        (job,) = jobs.values()
-        say(translator.translate_file(job.source, job.target, batch_size=opt.batch_size))
-        return [job.target]
-    uses, inputs = Counter(job.target.with_suffix("") for job in jobs.values()), identities(jobs)
+def _translate(work: Work, translator: Translator, opt: TestCommandOptions, note: Notes | None, say: Say) -> Made:
+    """What is this process's part of the work, as it turns out."""
+    shares, take = work.shares(opt.batch_size), shared_count()
     bad: list[BadImage] = []
-    written = []
-    bar = Progress(len(looked), silent=len(looked) == 1)
+    notices: list[str] = []
+    count, last = 0, None
+    bar = Progress(work.size, work.done, silent=work.size == 1 or rank() > 0)
+    with closing(bar), _going_on(note is not None):
+        while (number := take()) < len(shares):
+            share = [work.pieces[place] for place in shares[number]]
+            bar.advance(max(0, work.done + shares[number].start - bar.done))  # what others have done meanwhile
+            made = (_translate_whole(share[0], translator, opt, notices) if share[0].whole else
+                    _translate_still(share, work, translator, opt, bad))
+            for piece, target in made:
+                if note:
+                    note(piece.name, Standing(piece.size, piece.date), target)
+                count, last = count + 1, target
+                bar.advance(1)
+    return Made(count, last, len(bad), list(map(str, bad[:MOST_SAID])), notices)
+
+
+def _translate_whole(piece: Piece, translator: Translator, opt: TestCommandOptions, notices: list[str]
+                     ) -> Iterator[tuple[Piece, Path]]:
+    """From file to file."""
+    source, target = Path(piece.source), Path(piece.target)
+    with closing(Told(source.name)) as frames:
+        notices += translator.translate_file(source, target, batch_size=opt.batch_size,
+                                             progress=frames if rank() == 0 and is_video(source) else None)
+    yield piece, target
+
+
+def _translate_still(share: Sequence[Piece], work: Work, translator: Translator, opt: TestCommandOptions,
+                     bad: list[BadImage]) -> Iterator[tuple[Piece, Path]]:
+    """Pictures, one after the other; those that cannot be read go to `bad`."""
+    pieces = {Path(piece.source): piece for piece in share}
+    looked = {path: work.range_of(piece) for path, piece in pieces.items()}
     for source, picture in translator.pictures(looked, opt.batch_size, bad if opt.skip_bad_images else None):
-        job = pages[source]
-        target = job.target if job.named or source == job.source else job.target.with_name(source.name)
-        if not job.named:
-            target = _with_ending(target, picture, opt.format, alone=uses[job.target.with_suffix("")] == 1)
-            require_another(target, inputs)
+        piece = pieces[source]
+        target = Path(piece.target)
+        if not piece.named:
+            target = _with_ending(target, picture, opt.format, piece.alone)
+            if str(target) in work.inputs_there:
+                raise UserError(f"{target} is an input itself, which is never replaced; give another file")
         write_picture(target, picture)
-        written.append(target)
-        bar.advance(1)
-    bar.close()
-    if bad:
-        say([f"note: {len(bad)} images could not be read and were left out:\n  " + "\n  ".join(map(str, bad))])
-    return written
+        yield piece, target
+
+
+@contextmanager
+def _going_on(journal: bool) -> Iterator[None]:
+    """Says that what was made stays, where that is so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("what is translated stays; the same again goes on" if journal else "") from None
+    except OSError as error:
+        if not journal:
+            raise
+        raise MachineError(f"{error}\nWhat is translated stays: mend that, and the same again goes on") from None
+
+
+def _told(count: int, reasons: Sequence[str]) -> list[str]:
+    """A note about files that could not be read when it was their turn."""
+    more = [f"... and {count - MOST_SAID} more"] if count > MOST_SAID else []
+    return [f"note: {count} images could not be read and were left out:\n  "
+            + "\n  ".join([*reasons[:MOST_SAID], *more])] if count else []
 
 
 def _with_ending(target: Path, picture: Picture, format: str, alone: bool) -> Path:
@@ -115,8 +177,8 @@ def _with_ending(target: Path, picture: Picture, format: str, alone: bool) -> Pa
 
 
 def _refuse_what_needs_a_page(options: Options) -> None:
-    if world_size() > 1:
-        raise UserError("--output translates in one process, and torchrun started several; start it with python")
+    if world_size() > 1 and STREAM in (options.view(TestCommandOptions).dataroot, options.view(OutputOptions).output):
+        raise UserError("- is a stream of one process, and torchrun started several; start it with python")
     for flag in ("samples", "results_dir", "aspect_ratio", "dataset_mode", "save", "show_bands"):
         if options.given(flag):
             raise UserError(f"--{flag} belongs to a results page, and --output writes none; leave out one of the two")

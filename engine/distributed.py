@@ -1,5 +1,6 @@
 """What the processes that torchrun started do together. Alone, each function does nothing: callers need not ask."""
 import io
+import itertools
 import os
 import secrets
 import signal
@@ -168,6 +169,16 @@ def hand_out(values: Sequence[T]) -> T:
     own: list[Any] = [None]
     dist.scatter_object_list(own, [_packed(value) for value in values] if rank() == 0 else None)
     return _unpacked(own[0])
+
+
+def shared_count() -> Callable[[], int]:
+    """Gives 0, 1, 2, ...: each number to one call in one process only, whoever asks first. All must ask for it."""
+    if world_size() == 1:
+        return itertools.count().__next__
+    name = from_rank_0(lambda: secrets.token_hex(8))
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = dist.PrefixStore(name, dist.TCPStore(host, port, is_master=False, timeout=PATIENCE))
+    return lambda: store.add("next", 1) - 1
 
 
 def _packed(value: Any) -> bytes:

@@ -10,7 +10,7 @@ from torch.distributed import PrefixStore, TCPStore
 BEAT = 1.0  # seconds between two signs of life
 SILENT = 30  # beats that a process, or the store, may be silent
 LEAVING = 10  # beats that a process has to end after it failed
-GO_ON = "What was saved last is kept; train.py --resume auto goes on from it"
+GO_ON = "What was saved last is kept: train.py --resume auto goes on from it, test.py --output FOLDER from what is done"
 
 
 class Heartbeat:

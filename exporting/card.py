@@ -11,9 +11,11 @@ from exporting.contract import Export, Kind
 from exporting.facts import Facts
 from exporting.metadata import modes
 from exporting.parity import Parity
-from exporting.usage import counted, usage
+from exporting.pictures import counted
+from exporting.usage import usage
 
 UNKNOWN = "unknown"
+LIBRARY_LINE = 'library_name: "bothways"'  # by which a folder is known as an export
 NO_LICENSE = ("Whoever exported it named no licence (`--license`), so nothing is granted here: ask before you use it "
               "for more than looking at it. The pictures that it learned from may have terms of their own.")
 

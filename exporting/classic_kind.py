@@ -16,6 +16,7 @@ from runs.weight_files import save_nets, weights_file
 from util.errors import UserError
 
 NAME, ENDING, EXTRA, SEEDED = "classic", "", "", True
+PARTS = {"README.md", "latest_net_G.pth"}
 NETS = ("resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128")
 NORMS = {"batch": "batch", "syncbatch": "batch", "instance": "instance", "none": "none"}  # what they are called there
 
@@ -48,11 +49,11 @@ def open(target: Path, export: Export) -> Function:
     return opened
 
 
-def command(export: Export, place: Path) -> str:
-    """What to type in the folder of the classic code."""
+def command(export: Export, place: Path, above: str) -> str:
+    """What to type in the folder of the classic code. above: how the folder that the export lies in is called there."""
     test = export.translator.opt
     words = ["python", "test.py", "--model", "colorization" if test.model == "colorization" else "test",
-             "--dataroot", "PICTURES", "--checkpoints_dir", str(place.resolve().parent), "--name", place.name,
+             "--dataroot", "PICTURES", "--checkpoints_dir", above, "--name", place.name,
              "--netG", test.netG, "--ngf", str(test.ngf), "--norm", NORMS[test.norm]]
     words += ["--no_dropout"] * (not export.facts.dropout) + ["--eval"] * test.eval
     words += ["--input_nc", str(test.input_nc), "--output_nc", str(test.output_nc), "--preprocess", test.preprocess]

@@ -1,9 +1,9 @@
 """What export.py is asked for: a run, a kind, a place."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from exporting import kinds
-from options.parser import HelpAsked, build_parser, read_words, refuse_unknown
-from options.schema import Group, OptionError, Options, assemble, option
+from options.parser import HelpAsked, build_parser, options_used_most, read_words, refuse_unknown
+from options.schema import Group, Option, OptionError, Options, assemble, option
 
 
 class RunToExport(Group):
@@ -56,13 +56,13 @@ class ExportOptions(RunToExport):
 def read_line(argv: Sequence[str], description: str) -> Options:
     """The options of the line; those of ExportOptions. OptionError when it is wrong, HelpAsked with the text of --help.
 
-    One word without a flag is the output: `--to web site`.
+    One word without a flag is the output: `--to web site`. --help by itself is one page, with --to all of them.
     """
     declared = assemble([ExportOptions])
     parser = build_parser("export.py", description, declared, testing=False)
     given, words = read_words(parser, argv, declared)
     if given.pop("help", False):
-        raise HelpAsked(_help(parser.format_help()))
+        raise HelpAsked(parser.format_help() if "to" in given else _short_help(description, declared))
     refuse_unknown([word for word in words if word.startswith("-")], "export.py", declared)
     if len(words) > 1 or (words and "output" in given):
         raise OptionError(f"found {' '.join(words)} beside the flags; expected at most one word, the output, and that "
@@ -71,7 +71,8 @@ def read_line(argv: Sequence[str], description: str) -> Options:
         given["output"] = words[0]
     missing = [f"--{name}" for name, option in declared.items() if option.required and name not in given]
     if missing:
-        raise OptionError(f"{', '.join(missing)} is missing. For example: export.py --name maps --to onnx. "
+        raise OptionError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. "
+                          "For example: export.py --name maps --to onnx. "
                           f"Kinds: {', '.join(kinds.names())}")
     kinds.require(given["to"])
     values = {name: option.default for name, option in declared.items()} | given
@@ -79,6 +80,9 @@ def read_line(argv: Sequence[str], description: str) -> Options:
     return Options(values, sources, declared)
 
 
-def _help(page: str) -> str:
-    lines = [f"  {name:<14}{what}" for name, what in kinds.DESCRIPTIONS.items()]
-    return "\n".join([page.rstrip(), "", "kinds (--to):", *lines])
+def _short_help(description: str, declared: Mapping[str, Option]) -> str:
+    """One page: the kinds, and the options used most."""
+    return "\n".join([
+        description, "", "usage: export.py --name NAME --to KIND [options]", "", "kinds (--to):",
+        *(f"  {name:<14}{what}" for name, what in kinds.DESCRIPTIONS.items()), "", "the options used most:",
+        *options_used_most(declared), "", "export.py --to KIND --help  lists every option with its default."])

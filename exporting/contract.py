@@ -41,13 +41,14 @@ class Kind(Protocol):
 
     NAME: as in --to. ENDING: of its file, with the dot; '' for a folder. EXTRA: the extra of setup.cfg that it needs,
     '' for none. SEEDED: whether `open` gives a function whose noise is PyTorch's for a seed, and so can be compared
-    with it; else `open` gives one without noise.
+    with it; else `open` gives one without noise. PARTS: the names of all that its folder may hold; empty for a file.
     """
 
     NAME: str
     ENDING: str
     EXTRA: str
     SEEDED: bool
+    PARTS: set[str]
 
     def refuse(self, opt: ExportOptions) -> None:
         """UserError for options that make no sense for this kind, or when a library is missing. Before any work."""

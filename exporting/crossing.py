@@ -26,6 +26,11 @@ class Crossing:
             return cls("unit", BYTES, BYTES)
         return cls(export.opt.io, *require_known(ranges_of(export.translator.opt), export.opt.io))
 
+    @property
+    def rounding(self) -> float:
+        """How far a value in [-1, 1] moves at most where what comes out is rounded to bytes."""
+        return 1 / (self.made.high - self.made.low) if self.io == "uint8" else 0.0
+
     def around(self, run: Function) -> Function:
         """A function of [-1, 1], of one that takes and gives what --io says."""
         return lambda unit: self.back(run(self.enter(unit)))

@@ -143,14 +143,29 @@ def _given(run: TrainedRun) -> dict[str, Any]:
     last part."""
     try:
         rows = json.loads((run.folder / "train_opt.json").read_text(encoding="utf-8"))
-        given = {name: row["value"] for name, row in rows.items()
-                 if row["source"] == "command line" or row["source"].startswith("@")}
+        found = [(name, row["value"], row["source"]) for name, row in rows.items()]
+        usual = _usual(run)
+        given = {name: value for name, value, source in found if source == "command line" or source.startswith("@")
+                 or (source.startswith("trained run") and name in usual
+                     and str(usual[name]) != str(value))}
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return {}
     declared = _declared(run)
     hidden = {*assemble([LoggingOptions]), *OF_A_MACHINE}
     return {name: _told(value) for name, value in given.items()
             if name not in hidden and (name == "init_from" or name not in declared or not declared[name].once)}
+
+
+def _usual(run: TrainedRun) -> dict[str, Any]:
+    """The options of the training as they are when none is given, as JSON has them: a training that went on does not
+    know any more which of its options were.
+    """
+    usual = {name: option.default for name, option in _declared(run).items()}
+    if run.options.get("dataset_mode") in data.names():
+        usual |= data.find(run.options["dataset_mode"]).defaults("train")
+    if run.model in models.names():
+        usual |= models.find(str(run.model)).defaults("train")
+    return json.loads(json.dumps(usual))
 
 
 def _declared(run: TrainedRun) -> dict[str, Option]:

@@ -10,18 +10,16 @@ from exporting.weights import LARGEST, about, opened
 from runs.generator_config import as_config_text
 from runs.run_folder import CONFIG, TENSORS
 from runs.safetensors_files import checksum, write_safetensors
-from util.errors import UserError
 from util.extra import library
 from util.files import write_atomically
 
 NAME, ENDING, EXTRA, SEEDED = "hub", "", "hub", True
+PARTS = {"README.md", CONFIG, TENSORS, samples.FOLDER}
 
 
 def refuse(opt: ExportOptions) -> None:
     """UserError when a library is missing, or it could not be pushed. MachineError when the Hub cannot be reached."""
     library("safetensors.torch", EXTRA, f"--to {opt.to}")
-    if opt.private and not opt.push:
-        raise UserError("--private is for --push USER/REPO, which makes the place; give both, or leave out --private")
     if opt.push:
         from exporting.pushing import require_may_push
 

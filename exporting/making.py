@@ -9,8 +9,9 @@ from pathlib import Path
 
 from door.asking import ask_for_run
 from door.translator import open_translator
+from engine.shortage import explain_shortage
 from exporting import kinds
-from exporting.card import card
+from exporting.card import LIBRARY_LINE, card
 from exporting.command_line import ExportOptions
 from exporting.contract import Export, Kind
 from exporting.facts import gather
@@ -19,8 +20,11 @@ from exporting.parity import Parity, compare
 from exporting.pictures import find_pictures
 from exporting.usage import advice
 from options.schema import Options
+from runs.lock import locked
 from util.errors import UserError
 from util.files import remove, require_places, temporary_beside, write_atomically
+
+MEMORY_ADVICE = "these make it need less: fewer and smaller pictures (--num_test, --dataroot)"
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def make(options: Options) -> Made:
     export = open_export(options)
     place = place_of(export, kind)
     _require_free(place, kind, opt)
-    with _aside(place) as target:
+    with explain_shortage(MEMORY_ADVICE), _aside(place) as target:
         kind.write(export, target)
         parity = compare(export, kind, target)
         write_atomically(_card_of(target, kind), card(export, kind, parity, place))
@@ -94,24 +98,40 @@ def _refuse_general(opt: ExportOptions, kind: Kind) -> None:
                          "torchscript")):
         if wrong:
             raise UserError(f"{said}, and this is --to {kind.NAME}; leave out one of the two")
+    if opt.private and not opt.push:
+        raise UserError("--private is for --push USER/REPO, which makes the place; give both, or leave out --private")
 
 
 def _require_free(place: Path, kind: Kind, opt: ExportOptions) -> None:
     """UserError when something lies there that may not be replaced, or nothing can be written there."""
-    if kind.ENDING:
-        require_places({"--output": place})
-    elif place.exists() and not (place.is_dir() and (is_export(place) or not any(place.iterdir()))):
-        raise UserError(f"--output {place} is no folder of an export, and is not replaced; give another --output")
-    else:
-        require_places({"--output": place / "README.md"})
-    if place.exists() and not opt.overwrite and (kind.ENDING or any(place.iterdir())):
-        raise UserError(f"{place} is there already; give another --output, or --overwrite to replace it")
+    if place.name in ("", ".."):
+        raise UserError(f"--output {opt.output} is a folder that is there; give the name of a new one")
+    card = _card_of(place, kind)
+    require_places({"--output": place, "the card of --output": card} if kind.ENDING else {"--output": card})
+    if not kind.ENDING and place.exists():
+        _require_ours(place, kind)
+    there = [path for path in ((place, card) if kind.ENDING else (card,)) if path.exists()]
+    if there and not opt.overwrite:
+        raise UserError(f"{there[0]} is there already; give another --output, or --overwrite to replace it")
+
+
+def _require_ours(folder: Path, kind: Kind) -> None:
+    """UserError unless a folder is empty, or an export of this kind that nothing was added to: it is replaced whole."""
+    found = {path.name for path in folder.iterdir()}
+    if found and not is_export(folder):
+        raise UserError(f"--output {folder} is no folder of an export, and is not replaced; give another --output")
+    if others := sorted(found - kind.PARTS):
+        raise UserError(f"--output {folder} holds {', '.join(others[:4])}{', ...' * (len(others) > 4)}, which --to "
+                        f"{kind.NAME} does not write, and is not replaced; give another --output")
 
 
 def is_export(folder: Path) -> bool:
-    """Whether a folder was written by export.py: its card says so."""
+    """Whether a folder was written by export.py: the front matter of its card says so."""
     card = folder / "README.md"
-    return card.is_file() and "bothways" in card.read_text(encoding="utf-8", errors="replace")
+    if not card.is_file():
+        return False
+    _, _, rest = card.read_text(encoding="utf-8", errors="replace").partition("---\n")
+    return LIBRARY_LINE in rest.partition("\n---\n")[0].splitlines()
 
 
 @contextmanager
@@ -119,15 +139,15 @@ def _aside(place: Path) -> Iterator[Path]:
     """Where to write what goes to `place`. When the context is left without an exception it is moved there, with all
     that lies beside it; else it is gone.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    folder = temporary_beside(place)
-    folder.mkdir()
-    try:
-        yield folder / place.name
-        for made in sorted(folder.iterdir()):
-            _move(made, place.parent / made.name)
-    finally:
-        remove(folder)
+    with locked(place.with_name(f".{place.name}.lock"), f"{place} is being written"):
+        folder = temporary_beside(place)
+        folder.mkdir()
+        try:
+            yield folder / place.name
+            for made in sorted(folder.iterdir()):
+                _move(made, place.parent / made.name)
+        finally:
+            remove(folder)
 
 
 def _move(made: Path, place: Path) -> None:
@@ -136,5 +156,9 @@ def _move(made: Path, place: Path) -> None:
         return
     before = temporary_beside(place)
     os.replace(place, before)
-    os.replace(made, place)
+    try:
+        os.replace(made, place)
+    except BaseException:
+        os.replace(before, place)
+        raise
     remove(before)

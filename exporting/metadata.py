@@ -31,7 +31,8 @@ def metadata(export: Export) -> dict[str, str]:
     """Names and values, all text. Ranges as --input_range takes them: these values are -1 and 1 to the network."""
     opt, ranges = export.translator.opt, ranges_of(export.translator.opt)
     multiple, least = image_sizes(export.translator.options, training=False)
-    return {"made_by": "bothways", "name": opt.name, "model": export.facts.model, "direction": export.facts.direction,
+    return {"made_by": "bothways", "name": export.facts.name, "model": export.facts.model,
+            "direction": export.facts.direction,
             "epoch": f"iter_{opt.load_iter}" if opt.load_iter else opt.epoch, "weights": opt.weights,
             "netG": opt.netG, "norm": opt.norm, "precision": export.opt.precision,
             "io": export.opt.io, "layout": LAYOUTS[export.opt.io],

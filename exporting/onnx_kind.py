@@ -22,8 +22,10 @@ from exporting.onnx_noise import spell_dropout, without_noise
 from exporting.precisions import TOLERANCES, in_precision
 from util.errors import UserError
 from util.extra import library
+from util.files import write_atomically
 
 NAME, ENDING, EXTRA, SEEDED = "onnx", ".onnx", "export", False
+PARTS: set[str] = set()
 MOST = 2**31 - 2**20  # bytes of a protobuf
 
 
@@ -52,7 +54,7 @@ def write(export: Export, target: Path) -> None:
     model = in_precision(_graph(export), export)
     onnx.helper.set_model_props(model, metadata(export))
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, target)
+    write_atomically(target, model.SerializeToString())
 
 
 def open(target: Path, export: Export) -> Function:

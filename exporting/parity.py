@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from exporting.contract import Export, Function, Given, Kind
+from exporting.crossing import Crossing
+from exporting.pictures import counted, is_flat
 from exporting.translation import noise_off
 from util.errors import UserError
 
-ROUNDING = 1 / 255  # half a level of 8 bits, in [-1, 1]: --io uint8 rounds what it gives
+SMALLEST = 3  # pixels of a side that is cut: a picture of one pixel is flat
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,14 @@ class Parity:
         widths = [max(len(name), len(cell)) for name, cell in cells.items()]
         rows = ["  ".join(word.rjust(width) for word, width in zip(row, widths, strict=True))
                 for row in (cells.keys(), cells.values())]
-        return "\n".join([f"against PyTorch on {self.pictures} pictures, values in [-1, 1]:", *rows])
+        return "\n".join([f"against PyTorch on {counted(self.pictures)}, values in [-1, 1]:", *rows])
 
 
 def compare(export: Export, kind: Kind, target: Path) -> Parity:
     """The differences between what was written and PyTorch. UserError when the largest is above the tolerance."""
     found = _differences(_inputs(export.pictures), _truth(export, kind.SEEDED), kind.open(target, export))
     size = sum(path.stat().st_size for path in ([target] if target.is_file() else target.rglob("*")) if path.is_file())
-    tolerance = export.opt.tolerance or kind.tolerance(export.opt) + ROUNDING * (export.opt.io == "uint8")
+    tolerance = export.opt.tolerance or kind.tolerance(export.opt) + Crossing.of(export).rounding
     parity = Parity(kind.NAME, export.opt.precision, len(export.pictures), *found[:2], tolerance, size, found[2])
     if not parity.largest <= tolerance:  # NaN is no answer either
         raise UserError(f"{parity.table()}\nthe export differs from PyTorch by {parity.largest:.3g} at most, above the "
@@ -60,9 +62,13 @@ def compare(export: Export, kind: Kind, target: Path) -> Parity:
 def _inputs(pictures: Sequence[Given]) -> list[Tensor]:
     """The pictures; and the first two cut to sizes that are odd."""
     whole = [given.units for given in pictures]
-    cut = [units[:, :, :max(units.shape[2] - 1 - 2 * place, 1), :max(units.shape[3] - 5 + 2 * place, 1)]
+    cut = [units[:, :, :_less(units.shape[2], 1 + 2 * place), :_less(units.shape[3], 5 - 2 * place)]
            for place, units in enumerate(whole[:2])]
-    return whole + cut
+    return whole + [units for units in cut if not is_flat(units)]
+
+
+def _less(side: int, by: int) -> int:
+    return max(side - by, min(side, SMALLEST))
 
 
 def _truth(export: Export, noise: bool) -> Callable[[Tensor], Tensor]:

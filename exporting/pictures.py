@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from torch import Tensor
+
 import data
 from data.layouts import finds_images
 from data.loader import Loader, open_loader
@@ -23,13 +25,25 @@ def find_pictures(opt: ExportOptions, taken: Options) -> list[Given]:
     """At most --num_test pictures of --dataroot, or of the dataset that the run was trained on, prepared as test.py
     does. taken: the options of its translator.
 
-    UserError when there are none, or they cannot be read.
+    Those of one colour are left out. UserError when there are none, or they cannot be read.
     """
     run = open_run(Path(opt.checkpoints_dir, opt.name), taken.declared)
     options = _options_of_pictures(opt, taken, run)
     test = options.view(TestCommandOptions)
     loader = open_loader(options, ("A",), *image_sizes(taken, training=False), augment=False, keep_size=test.keep_size)
-    return list(_given(loader, opt.num_test, lab=test.dataset_mode == "colorization"))
+    found = list(_given(loader, opt.num_test, lab=test.dataset_mode == "colorization"))
+    pictures = [given for given in found if not is_flat(given.units)]
+    if not pictures:
+        raise UserError(f"{test.dataroot}: {counted(len(found))} looked at, each of one colour, on which nothing can "
+                        "be compared; give --dataroot with others, or a larger --num_test")
+    return pictures
+
+
+def is_flat(units: Tensor) -> bool:
+    """Whether a picture has one colour alone. Norms of each picture then make rounding as large as what they are to
+    tell apart, and two ways to compute the same differ by anything.
+    """
+    return bool((units == units[:, :, :1, :1]).all())
 
 
 def _given(loader: Loader, count: int, lab: bool) -> Iterator[Given]:
@@ -53,8 +67,8 @@ def _options_of_pictures(opt: ExportOptions, taken: Options, run: TrainedRun) ->
     for options in candidates:
         if finds_images(data.find(options.view(TestCommandOptions).dataset_mode), options):
             return options
-    raise UserError(f"{meant} {root} has no pictures to compare the export on; give --dataroot, an image or a folder "
-                    "of images")
+    found = "has no pictures" if Path(root).exists() else "does not exist: no pictures"
+    raise UserError(f"{meant} {root} {found} to compare the export on; give --dataroot, an image or a folder of images")
 
 
 def _of_mode(taken: Options, mode: str, phase: str, run: TrainedRun) -> Options:
@@ -63,3 +77,8 @@ def _of_mode(taken: Options, mode: str, phase: str, run: TrainedRun) -> Options:
     own = {name: run.options.get(name, option.default) for name, option in assemble(kind.option_groups("test")).items()}
     rgb = taken.view(TestCommandOptions).model == "colorization" and mode != "colorization"
     return taken.replace(**own, dataset_mode=mode, phase=phase, **({"input_nc": 3} if rgb else {}))
+
+
+def counted(pictures: int) -> str:
+    """So many, in words."""
+    return "1 picture" if pictures == 1 else f"{pictures} pictures"

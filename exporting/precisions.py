@@ -26,7 +26,6 @@ def _in_int8(model: Any, export: Export) -> Any:
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_static
 
-
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "fp32.onnx"), Path(folder, "int8.onnx")
         onnx.save(model, source)

@@ -10,6 +10,7 @@ from runs.safetensors_files import write_safetensors
 from util.extra import library
 
 NAME, ENDING, EXTRA, SEEDED = "safetensors", ".safetensors", "export", True
+PARTS: set[str] = set()
 
 
 def refuse(opt: ExportOptions) -> None:

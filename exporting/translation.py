@@ -101,23 +101,28 @@ class AnySize(nn.Module):
         self.net, self.multiple, self.fewest = net, multiple, -(-least // multiple)
 
     def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[2], x.shape[3]
-        rows, columns = (reflection(side, self.multiple, self.fewest) for side in (height, width))
+        rows, columns = (reflection(x, axis, self.multiple, self.fewest) for axis in (2, 3))
         made = self.net(x.index_select(2, rows).index_select(3, columns))
         # not a slice, whose strides torch.export would compare with those of a whole, and guard that they differ
-        return made.index_select(2, torch.arange(height)).index_select(3, torch.arange(width))
+        return made.index_select(2, places(x, x.shape[2])).index_select(3, places(x, x.shape[3]))
 
 
-def reflection(length: int, multiple: int, fewest: int) -> Tensor:
-    """Which of `length` pixels stands at each place of a side of the least multiple that holds them, as
+def reflection(x: Tensor, axis: int, multiple: int, fewest: int) -> Tensor:
+    """Which of the pixels along an axis of `x` stands at each place of a side of the least multiple that holds them, as
     data/pixels.py's `mirrored`. fewest: times `multiple`. In tensors alone, so that a graph computes it for any length.
     """
-    blocks: Any = (length + multiple - 1) // multiple
+    length: Any = x.shape[axis]
+    blocks = (length + multiple - 1) // multiple
     # a traced length is a tensor, of torch.export it is a symbol
     blocks = blocks.clamp(min=fewest) if isinstance(blocks, Tensor) else torch.sym_max(blocks, fewest)
-    period = (2 * torch.arange(length)[-1:]).clamp(min=1)
-    places = torch.arange(blocks * multiple) % period
-    return torch.minimum(places, period - places)
+    period = (2 * places(x, length)[-1:]).clamp(min=1)
+    around = places(x, blocks * multiple) % period
+    return torch.minimum(around, period - around)
+
+
+def places(x: Tensor, count: Any) -> Tensor:
+    """0, 1, 2, ... on the device of `x`. In torch.arange a graph would keep the device on which it was captured."""
+    return x.new_ones((count,), dtype=torch.int64).cumsum(0) - 1
 
 
 def translation(export: Export) -> nn.Module:
@@ -155,7 +160,7 @@ def with_plain_norms(net: nn.Module) -> nn.Module:
     layout = (torch.channels_last if any(isinstance(part, nn.Conv2d) and _is_channels_last(part.weight)
                                          for part in net.modules()) else torch.contiguous_format)
     for parent in list(net.modules()):
-        for name, part in list(parent.named_children()):
+        for name, part in list(parent._modules.items()):  # named_children would name a shared layer once
             if isinstance(part, SampleNorm2d) or (isinstance(part, _BatchNorm) and part.training):
                 setattr(parent, name, PictureNorm(part, layout))
             elif isinstance(part, SyncBatchNorm):

@@ -1,18 +1,21 @@
 """How an export is used: a few lines for its card."""
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from exporting import classic_kind, samples, web_kind
 from exporting.contract import Export, Kind
 from exporting.metadata import LAYOUTS
+from exporting.pictures import counted
 
 
 def usage(export: Export, kind: Kind, place: Path) -> str:
-    """Markdown. place: where the export lies; only its name is told, but for the classic code."""
+    """Markdown. place: where the export lies; only its name is told."""
     name = place.name
     if kind.NAME == "classic":
-        return "\n\n".join(["In the folder of the classic code:", _code("bash", classic_kind.command(export, place)),
+        return "\n\n".join(["In the folder of the classic code, where `CHECKPOINTS` is the folder of this one:",
+                            _code("bash", classic_kind.command(export, place, "CHECKPOINTS")),
                             *classic_kind.differences(export)])
     if kind.NAME == "hub":
         where = f"hf://{export.opt.push}" if export.opt.push else name
@@ -32,25 +35,21 @@ def usage(export: Export, kind: Kind, place: Path) -> str:
         return _python("import torch", f'G = torch.export.load("{name}").module()', f"output = G(x)  # {layout}")
     if kind.NAME == "torchscript":
         return _python("import torch", f'G = torch.jit.load("{name}")', f"output = G(x)  # {layout}")
-    serve = _code("bash", f"python -m http.server 8000 --bind 127.0.0.1 --directory {name}")
+    serve = _code("bash", f"python -m http.server 8000 --bind 127.0.0.1 --directory {shlex.quote(name)}")
     return f"{serve}\n\nand open http://localhost:8000."
 
 
 def advice(export: Export, kind: Kind, place: Path) -> list[str]:
     """What the user should be told at once, in lines."""
     if kind.NAME == "classic":
-        return [f"in the folder of the classic code: {classic_kind.command(export, place)}",
+        return ["in the folder of the classic code: "
+                + classic_kind.command(export, place, str(place.resolve().parent)),
                 *(f"note: {said}" for said in classic_kind.differences(export))]
     if kind.NAME == "web":
         return web_kind.advice(place)
     shown = len(samples.names(export)) if kind.NAME == "hub" else 0
     return [f"note: {place / samples.FOLDER} shows {counted(shown)} to whoever gets the folder; --samples 0 leaves "
             "them out"] if shown else []
-
-
-def counted(pictures: int) -> str:
-    """So many, in words."""
-    return "1 picture" if pictures == 1 else f"{pictures} pictures"
 
 
 def _python(*lines: str) -> str:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 from exporting import npm, onnx_kind
@@ -16,8 +17,9 @@ from util.errors import UserError
 NAME, ENDING, EXTRA, SEEDED = "web", "", "export", False
 HERE = Path(__file__).with_name("web")
 LOOK = Path(__file__).parents[1] / "pages" / "page.css"  # that of all pages
-MODEL = "model.onnx"
+MODEL, DESCRIPTION = "model.onnx", "model.json"
 RUNTIME = ("ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm")  # the smallest set for WebGPU and WASM
+PARTS = {"README.md", MODEL, DESCRIPTION, *RUNTIME, *(part.name for part in HERE.iterdir())}
 
 
 def refuse(opt: ExportOptions) -> None:
@@ -45,7 +47,7 @@ def write(export: Export, target: Path) -> None:
     npm.unpack(npm.package(export.opt.onnxruntime_web), {name: target / name for name in RUNTIME})
     onnx_kind.write(export, target / MODEL)
     description = describe(export, (target / MODEL).stat().st_size)
-    (target / "model.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    (target / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
 
 
 def open(target: Path, export: Export) -> Function:
@@ -59,7 +61,7 @@ def advice(place: Path) -> list[str]:
     runtime = sum(sizes[name] for name in RUNTIME)
     return [f"size: {sum(sizes.values()):.1f} MB, of which model {sizes[MODEL]:.1f} MB, onnxruntime-web {npm.VERSION} "
             f"{runtime:.1f} MB",
-            f"open it: python -m http.server 8000 --bind 127.0.0.1 --directory {place}, then http://localhost:8000"]
+            f"open it: python -m http.server 8000 --bind 127.0.0.1 --directory {shlex.quote(str(place))}, then http://localhost:8000"]
 
 
 def require_pictures(export: Export) -> None:

@@ -186,7 +186,8 @@ class TestRunOptions(RunOptions):
                           choices=("raw", "ema"), once=True)
     results_dir: str = option("./results/", "folder of all result pages")
     overwrite: bool = option(False, "replace results of another --dataroot, --model or --direction, which lie where "
-                             "the new ones go", once=True)
+                             "the new ones go; in a folder of --output also those of other weights or options",
+                             once=True)
     num_test: int = option(50, "how many images to translate at most", common=True, least=1)
     eval: bool = option(False, "freeze dropout and use the trained statistics of batch norm", sampling=True)
     aspect_ratio: float = option(1.0, "stretch saved images to this width over height, 0.01 to 100", least=0.01,
@@ -245,7 +246,10 @@ class OutputOptions(Group):
     output: str = option("", "where the translations go instead of a results page: a file for a file, a folder for a "
                          "folder or a glob in quotes, which keeps its tree and names, or - for standard output (and "
                          "--dataroot - for standard input). Videos and animated pictures go frame by frame. Another "
-                         "file of that name is replaced, the input never", once=True, common=True)
+                         "file of that name is replaced, the input never. Of a folder what is done is not done again, "
+                         "and torchrun shares it among processes", once=True, common=True)
+    page_samples: int = option(0, "with --output FOLDER: show so many of the pictures, from all over them, on a page "
+                               "there, index.html", least=0, once=True)
 
 
 def validated_every(opt: TrainCommandOptions) -> int:

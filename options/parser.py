@@ -81,15 +81,19 @@ def refuse_unknown(unknown: Sequence[str], program: str, declared: Mapping[str, 
 def short_help(program: str, description: str, declared: Mapping[str, Option], models: Sequence[str], testing: bool
                ) -> str:
     """One page: the options used most."""
-    rows = [f"  --{option.name:<22}{option.help} ({_default(option, testing)})"
-            for option in declared.values() if option.common]
     return "\n".join([
         description, "",
         f"usage: {program} --dataroot FOLDER --name NAME{'' if testing else ' --model MODEL'} [options]", "",
-        "models:  " + ", ".join(models), "", "the options used most:", *rows, "",
+        "models:  " + ", ".join(models), "", "the options used most:", *options_used_most(declared, testing), "",
         f"{program} --model NAME --help  lists every option of that model with its defaults.",
         "@FILE on the command line reads flags from a text file.",
     ])
+
+
+def options_used_most(declared: Mapping[str, Option], testing: bool = False) -> list[str]:
+    """A line for each of them. testing: as for `build_parser`."""
+    return [f"  --{option.name:<22}{option.help} ({_default(option, testing)})"
+            for option in declared.values() if option.common]
 
 
 def _default(option: Option, testing: bool) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from dominate import document, tags
 from dominate.util import raw
 
-Pictures = list[tuple[str, str]]  # (label, file relative to the folder "images" beside the page)
+Pictures = list[tuple[str, str]]  # (label, file relative to the folder "images" beside the page, or data:...)
 
 
 class Caption(NamedTuple):
@@ -92,7 +92,8 @@ def _of_one_direction(labels: Sequence[str]) -> int:
 
 
 def _figure(label: str, file: str, width: int, caption: Caption | None) -> tags.figure:
-    url = "images/" + quote(os.fsencode(file))  # fsencode: a file name need not be valid Unicode
+    name = quote(os.fsencode(file))  # fsencode: a file name need not be valid Unicode
+    url = file if file.startswith("data:image/") else f"images/{name}"
     image = tags.img(src=url, alt=label, width=width, loading="lazy", decoding="async")
     below = tags.figcaption(label)
     if caption:

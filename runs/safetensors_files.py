@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from runs.run_folder import CONFIG, TENSORS
@@ -20,7 +21,7 @@ MOST_HEADER = 100_000_000  # bytes; the library takes no longer one
 def write_safetensors(path: Path, state: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
     """Write a state_dict, with `about` in the header. Raises OSError; UserError without the library."""
     save = library("safetensors.torch", "export", f"writing {path}").save
-    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    tensors = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in state.items()}
     write_atomically(path, save(tensors, {OURS: json.dumps(about)}))  # of several entries the order would be random
 
 

@@ -69,14 +69,16 @@ class TrainedRun:
 
         saved: how their files begin, as `weight_files.prefix` gives it; model: the one that has these networks.
         """
+        nets = tuple(nets)
         missing = [path for path in (find_weights(self.folder, saved, net) for net in nets) if not path.exists()]
         if not missing:
             return
         saves = saved_prefixes(self.folder)
+        whole = [one for one in saves if all(find_weights(self.folder, one, net).exists() for net in nets)]
         cause = ""
-        if saves and saved not in saves:
-            cause = (f"\nIt holds no {saved}, only {', '.join(saves)}: give another --epoch or --load_iter, or leave "
-                     "them out")
+        if whole or (saves and saved not in saves):
+            cause = (f"\nIt holds no {saved}, only {', '.join(whole or saves)}: give another --epoch or --load_iter, "
+                     "or leave them out")
         elif self.model not in (None, model):
             cause = f"\nIt is a run of --model {self.model}, not {model}: leave out --model, it is taken from the run"
         raise UserError(f"{missing[0]} does not exist. {describe_saves(self.folder)}{cause}"

@@ -24,7 +24,7 @@ from runs.state_file import save_state, state_must_fit
 from runs.stop import StopRequest
 from runs.validation import Validation
 from runs.warm_start import init_from
-from runs.weight_files import load_nets, of_means, prefix, save_nets
+from runs.weight_files import Describe, load_nets, of_means, prefix, save_nets
 from util.files import write_atomically
 from util.torchrun import rank, world_size
 
@@ -62,17 +62,18 @@ class Training:
         self.health = Health(engine.model.translations)
         self.forecast = Forecast(engine.device.type)
 
-    def begin(self, start: Start) -> list[str]:
+    def begin(self, start: Start, describe: Describe = lambda state: "") -> list[str]:
         """Stand where the state was saved, or load the weights to begin with; write the options to the folder.
 
-        Returns notices. UserError when the weights are missing or the state does not fit.
+        describe: says of weights that do not fit what they belong to. Returns notices. UserError when the weights are
+        missing or the state does not fit.
         """
         notices, state = [], start.state
         if world_size() > 1:
             size = self.opt.batch_size
             notices.append(f"batch: {world_size() * size} images ({world_size()} processes x {size})")
         if rank() == 0:
-            notices += self._load_weights(start)
+            notices += self._load_weights(start, describe)
         same_everywhere(dict(self.engine.model.nets.items()))
         self.engine.restart_means()
         if state:
@@ -93,13 +94,13 @@ class Training:
             write_atomically(self.folder / "train_opt.txt", self.options.as_classic_text())
         return notices
 
-    def _load_weights(self, start: Start) -> list[str]:
+    def _load_weights(self, start: Start, describe: Describe) -> list[str]:
         """The weights that the options name, when there is no state."""
         nets = dict(self.engine.model.nets.items())
         if start.from_weights:
-            load_nets(self.folder, prefix(self.opt.epoch, self.opt.load_iter), nets)
+            load_nets(self.folder, prefix(self.opt.epoch, self.opt.load_iter), nets, describe)
         elif not start.state and self.opt.init_from:
-            return init_from(self.opt.init_from, nets)
+            return init_from(self.opt.init_from, nets, describe)
         return []
 
     def _differences(self, state: State) -> list[str]:

@@ -13,7 +13,7 @@ from runs.hub import fetch, local_place, read_address
 from runs.overwriting import place_now
 from runs.run_folder import generator_alone, is_safetensors
 from runs.safetensors_files import read_header
-from runs.weight_files import read_weights, refuse_not_finite, weights_file
+from runs.weight_files import Describe, read_weights, refuse_not_finite, weights_file
 from util.errors import UserError
 
 
@@ -27,13 +27,13 @@ def with_commit(options: Options, begins_anew: bool) -> Options:
     return options.replace(init_from=from_rank_0(lambda: str(fetch(address)[1]))) if address else options
 
 
-def init_from(given: str, nets: Mapping[str, nn.Module]) -> list[str]:
+def init_from(given: str, nets: Mapping[str, nn.Module], describe: Describe) -> list[str]:
     """Copy into `nets` every tensor of the source that has the same key and shape; returns a report, a line a network.
 
     given: a run's folder, whose latest weights are taken; one weight file, which fills the network in its name
     (`*_net_G_A.pth`), else the first; a generator alone, as a file, a folder or a place on the Hub, which fills the
-    network that it was, else the first. It may be the run that this one overwrites. UserError when nothing is there,
-    or nothing fits.
+    network that it was, else the first. It may be the run that this one overwrites. describe: for the report, where not
+    all fits. UserError when nothing is there, or nothing fits.
     """
     named = local_place(given)
     source = place_now(named)
@@ -52,7 +52,7 @@ def init_from(given: str, nets: Mapping[str, nn.Module]) -> list[str]:
         if name not in files:
             report.append(f"network {name}: left at its initial value")
             continue
-        fitting, line = _fitting(net, read_weights(files[name]))
+        fitting, line = _fitting(net, read_weights(files[name]), describe)
         refuse_not_finite(fitting, files[name])
         net.load_state_dict(fitting, strict=False)
         loaded += len(fitting)
@@ -70,7 +70,8 @@ def _network_of(source: Path, nets: Mapping[str, nn.Module]) -> str:
     return name if name in nets else next(iter(nets))
 
 
-def _fitting(net: nn.Module, found: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str]:
+def _fitting(net: nn.Module, found: Mapping[str, torch.Tensor], describe: Describe
+             ) -> tuple[dict[str, torch.Tensor], str]:
     """The tensors that fit, and a line about them, those skipped and those left at their initial value."""
     own = net.state_dict()
     fitting = {key: value for key, value in found.items() if key in own and own[key].shape == value.shape}
@@ -80,4 +81,7 @@ def _fitting(net: nn.Module, found: Mapping[str, torch.Tensor]) -> tuple[dict[st
     for what, keys in (("skipped", skipped), ("left at their initial value", left)):
         if keys:
             line += f", {len(keys)} {what} ({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''})"
+    there, here = describe(found), describe(own)
+    if skipped and there != here:
+        line += f"; the file is of {there}, this network of {here}"
     return fitting, line

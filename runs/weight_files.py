@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from runs.overwriting import where_kept
-from runs.run_folder import WEIGHTS, generator_alone, is_safetensors
+from runs.run_folder import TENSORS, WEIGHTS, generator_alone, is_safetensors
 from runs.safetensors_files import read_safetensors
 from runs.tensor_files import write_tensors
 from util.errors import UserError
@@ -102,7 +102,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     without the statistics that instance norms carried in early versions. Code in a file is never run. UserError when
     it is no state_dict.
     """
-    state = read_safetensors(path) if is_safetensors(path) else _unpickled(path)
+    state = read_safetensors(path) if is_safetensors(path) or path.name == TENSORS else _unpickled(path)
     state = {key.removeprefix("module."): value for key, value in state.items()}
     return {key: value for key, value in state.items() if not _is_stale(key, state)}
 

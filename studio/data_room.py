@@ -78,7 +78,7 @@ def build(home: Home, tab: gradio.Tab, chosen: gradio.State) -> None:
         place, notices = make_set(home, name or "", KINDS[kind], _paths(first),
                                   _paths(second) if KINDS[kind] != JOINED else [], share / 100)
         for notice in notices:
-            gradio.Info(as_text(notice))
+            gradio.Info(as_text(notice), duration=None)
         return [gradio.Dropdown(_choices(home), value=str(place)), *look_at(str(place), progress)]
 
     look.click(on_look, folder, shown, show_progress_on=said, api_visibility="private")

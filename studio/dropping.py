@@ -41,6 +41,9 @@ def make_set(home: Home, name: str, layout: str, first: Sequence[Path], second: 
         if any(folder.name in SPLITS for folder in root.iterdir() if folder.is_dir()):
             os.replace(root, made)
         elif layout == JOINED:
+            if all(sides_inside(root)):
+                raise UserError("there are two folders A and B in it, so A and B are files of their own: say above "
+                                "whether they are pairs with equal names, or two piles")
             _share_out(list_images(root), root, made, "", share)
         else:
             inside = sides_inside(root)

@@ -78,7 +78,9 @@ def require_name(name: str, of: str) -> str:
     """The name, without blanks around it. UserError when it cannot be that of a folder. of: what it is for, in words.
     """
     name = name.strip()
-    if name.startswith(".") or not name.isprintable() or any(mark in name for mark in "/\\") or not 0 < len(name) < 100:
+    if not name:
+        raise UserError(f"the {of} has no name yet; give a word or two, such as maps_1")
+    if name.startswith(".") or not name.isprintable() or any(mark in name for mark in "/\\") or len(name) >= 100:
         raise UserError(f"{name!r} is no name for a {of}; give a word or two, such as maps_1, without / and \\")
     return name
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from util.errors import UserError
 
 WELCOME = """## A new training
 Choose pictures; the app suggests the rest. The *toy* recipes have small networks, for a computer without a GPU."""
+TIMING = "Timing some real steps in a process of its own, which takes up to a minute and a half ..."
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -52,15 +54,16 @@ class Handlers:
             data = self.home.shown(Path(chosen))
         elif not data and len(choices) == 1:
             data = choices[0][1]
-        return [gradio.Dropdown(choices, value=data), chosen, *self.choose(data, *others)]
+        return [gradio.Dropdown(choices, value=data), chosen, *self.choose("data", data, *others)]
 
-    def choose(self, data: str | None, model: str, recipe: str, before: Choice) -> list[Any]:
-        """What follows from another folder, recipe or model; nothing when all are what they were `before`.
+    def choose(self, field: str, data: str | None, model: str, recipe: str, before: Choice) -> list[Any]:
+        """What follows from another folder, recipe or model; nothing when the `field` is what it was `before`.
 
-        A choice of these is told by the page also when somebody only passes by.
+        A choice of these is told by the page also when somebody only passes by, and twice, the second time with what
+        the other fields held before they followed.
         """
         now = Choice(data or "", model, recipe)
-        if now == before:
+        if getattr(now, field) == getattr(before, field):
             return [gradio.skip()] * 8
         try:
             name = gradio.skip()
@@ -105,8 +108,8 @@ class Handlers:
     def _asked(self, *values: Any, overwrite: bool = False) -> Asked:
         data, name, model, recipe, direction, size, batch_size, epochs, minutes, more = values
         return asked(self.home, Wish(
-            (data or "").strip(), (name or "").strip(), model or "", recipe, direction, size or "", batch_size or 0,
-            epochs or 0, minutes or 0, more or "", overwrite))
+            (data or "").strip(), (name or "").strip(), model or "", recipe, direction, size or "", batch_size,
+            epochs, minutes or 0, more or "", overwrite))
 
     def _free_name(self, name: str) -> str:
         taken = self.trainings.names()
@@ -137,10 +140,11 @@ def build_form(home: Home, trainings: Trainings, tab: gradio.Tab, chosen: gradio
     chosen_here = [data, model, recipe, choice]
     followers = [choice, name, model, recipe, *numbers[:4]]
     tab.select(do.enter, [chosen, before, *chosen_here], [data, before, *followers], **QUIET)
-    gradio.on([data.input, model.input, recipe.input], do.choose, chosen_here, followers, **QUIET)
+    for name_of, one in zip(Choice._fields, (data, model, recipe), strict=True):
+        one.input(partial(do.choose, name_of), chosen_here, followers, **QUIET)
     gradio.on([field.change for field in wish], do.change, wish, [command, said, takes, question],
               trigger_mode="always_last", **QUIET)
-    time.click(lambda: "Timing some real steps in a process of its own ...", None, takes, **QUIET).then(
+    time.click(lambda: TIMING, None, takes, **QUIET).then(
         told(do.time), wish, takes, api_visibility="private", show_progress_on=takes)
     leave.click(lambda: gradio.Column(visible=False), None, question, **QUIET)
     return Form(started, [

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 PORTS = range(7860, 7960)  # of which the first free one is taken, where none is asked for
 PASSWORD = "BOTHWAYS_PASSWORD"
+FONT = ("system-ui", "sans-serif")  # the font that comes with gradio has bold letters for a few words only
+MONO = ("ui-monospace", "monospace")
 LARGEST_UPLOAD = 8 << 30  # bytes
 
 
@@ -79,7 +81,8 @@ def serve(home: Home, place: Place, ask: bool, open_browser: bool) -> None:
             auth_message="Any name will do. The password is the one that the app was started with.",
             allowed_paths=[str(own)], max_file_size=LARGEST_UPLOAD, footer_links=[], run_history=False, ssr_mode=False,
             mcp_server=False, enable_monitoring=False, num_workers=0, root_path="", prevent_thread_lock=True,
-            theme=gradio.themes.Default(primary_hue="blue", neutral_hue="slate"), css=STYLE.read_text(encoding="utf-8"),
+            theme=gradio.themes.Default(primary_hue="blue", neutral_hue="slate", font=FONT, font_mono=MONO),
+            css=STYLE.read_text(encoding="utf-8"),
             app_kwargs={"middleware": [Middleware(Guard, local=place.is_loopback)], "docs_url": None,
                         "redoc_url": None})
         print(f"the app: http://{f'[{place.host}]' if ':' in place.host else place.host}:{port}\n"

@@ -26,7 +26,7 @@ def progress(standing: Standing) -> str:
     parts = [standing.state]
     if standing.epoch:
         parts.append(f"epoch {standing.epoch}" + (f" of {standing.last_epoch}" if standing.last_epoch else ""))
-    if standing.at_work and standing.seconds_left:
+    if standing.state == "running" and standing.seconds_left:
         parts.append(f"{in_words(standing.seconds_left)} left")
     return ", ".join(parts)
 

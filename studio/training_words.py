@@ -35,7 +35,7 @@ STRIP = 12  # epochs that the strip of samples shows
 @dataclass(frozen=True)
 class Wish:
     """What a person chooses. recipe: the name of one, or OWN; size: as --crop_size, and epochs
-    (in all) and batch_size 0 or '' for what the recipe says; minutes: 0 for no limit; more: other flags, as typed;
+    (in all) and batch_size None or '' for what the recipe says; minutes: 0 for no limit; more: other flags, as typed;
     overwrite: the run of that name is to be replaced.
     """
 
@@ -45,8 +45,8 @@ class Wish:
     recipe: str = OWN
     direction: str = "AtoB"
     size: str = ""
-    batch_size: int = 0
-    epochs: int = 0
+    batch_size: int | None = None
+    epochs: int | None = None
     minutes: float = 0
     more: str = ""
     overwrite: bool = False
@@ -161,9 +161,11 @@ def _changed(wish: Wish, plain: Options, folder: Path) -> dict[str, Any]:
         flags["direction"] = wish.direction
     if wish.size.strip() and (size := _size(wish.size)) != opt.crop_size:
         flags |= _sizes(size, opt, plain.view(NetworkOptions).netG)
-    if wish.batch_size and wish.batch_size != opt.batch_size:
+    if wish.batch_size is not None and wish.batch_size != opt.batch_size:
         flags["batch_size"] = wish.batch_size
     epochs = opt.n_epochs + opt.n_epochs_decay
+    if wish.epochs == 0:
+        raise OptionError("epochs: 0 would learn nothing, expected at least 1")
     if wish.epochs and wish.epochs != epochs:
         falling = round(wish.epochs * opt.n_epochs_decay / epochs) if epochs else 0
         flags |= {"n_epochs": wish.epochs - falling, "n_epochs_decay": falling}

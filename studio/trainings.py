@@ -101,11 +101,13 @@ class Trainings:
         end = Ending(self._at_work(folder, process)) if process else _ended(folder, started, row)
         if end.state == "starting":  # the folder may still show the run before
             options, row = {}, {}
-        pace = _pace(folder, row, options, bool(process and started))
+        epoch, last_epoch, pace, left = _pace(folder, row, options, bool(process and started))
+        if started and (minutes := options.get("max_minutes")):
+            left = max(0.0, min(left, started.at + 60 * minutes - time.time()))
         return Standing(name, end.state, end.said,
                         str(options.get("model") or (started.model if started else "")),
                         str(options.get("dataroot") or (started.data if started else "")),
-                        started.line if started else "", *pace)
+                        started.line if started else "", epoch, last_epoch, pace, left)
 
     def process(self, name: str) -> psutil.Process | None:
         """The process that trains in this run, or is about to; None when none does."""

@@ -100,8 +100,8 @@ def _chart(title: str, x: str, elem_id: str) -> gradio.LinePlot:
 
 
 def _drawn(rows: list[Row]) -> gradio.LinePlot:
-    """The chart of some curves; no chart while there are none."""
-    if not rows:
+    """The chart of some curves; no chart before they have two points, which a line takes."""
+    if len({at for at, *_ in rows}) < 2:
         return gradio.LinePlot(None, visible=False)
     return gradio.LinePlot(pandas.DataFrame(rows, columns=["at", "curve", "value"]), visible=True)
 

@@ -23,6 +23,8 @@ the values of their files: 16 bits in, 16 bits out."""
 DIRECTIONS = {"A to B": "AtoB", "B to A": "BtoA"}
 WEIGHTS = {"as they are": None, "the mean of the last steps, which is often smoother": "ema"}
 SIZES = {"the size that was trained with": None, "the size of each picture": "none"}
+SILENT = ("It was stopped, or ended without a word: killed, perhaps for too little memory, or the machine went down. "
+          "Smaller pictures, or the size that was trained with, take less memory.")
 RUN = "What was trained, by the name it was given."
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 WIDTH = 280  # pixels of a field at least; narrower windows have them below each other
@@ -210,7 +212,10 @@ def _status(translation: Translation, state: str, made: int) -> str:
             tags.p(f"{made} of {asked['count']} pictures are translated. They are in {translation.folder / 'output'}")
         else:
             tags.p(f"It ended early, after {made} of {asked['count']} pictures.", cls="failed")
-            tags.pre(errors_in(translation.words()))
+            if said := errors_in(translation.words()):
+                tags.pre(said)
+            else:
+                tags.p(SILENT)
         for notice in asked["notices"]:
             tags.p(notice)
     return str(result.render(pretty=False))

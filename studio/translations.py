@@ -147,15 +147,17 @@ def pack(translation: Translation, folder: Path) -> Path:
     if not path.exists():
         with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
             for made in sorted((translation.folder / "output").rglob("*")):
-                if made.is_file() and not made.name.startswith("."):  # such as half a file of one that was stopped
-                    archive.write(made, made.relative_to(translation.folder / "output"))
+                own = made.relative_to(translation.folder / "output")
+                if made.is_file() and not any(part.startswith(".") for part in own.parts):  # half a file, the journal
+                    archive.write(made, own)
     return path
 
 
 def errors_in(words: str) -> str:
-    """What a command said in the end, if it failed: from its error on, else its last lines."""
-    at = words.rfind("error: ")
-    return words[at:] if at >= 0 else "\n".join(words.strip().splitlines()[-5:])
+    """Why a command failed: from its error on, else the last line of a traceback; '' when it does not say so."""
+    if (at := words.rfind("error: ")) >= 0:
+        return words[at:]
+    return words.strip().splitlines()[-1] if "Traceback " in words else ""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def unpack(dropped: Iterable[Path], folder: Path, limits: Limits | None = None) 
 
     A file's real content counts, whatever the archive says of it. Links are passed over; nothing is written outside of
     the folder.
-    Raises UserError for what is no picture and no zip, for a damaged or a locked archive, and above the limits.
+    Raises UserError where there is no picture at all, for a damaged or a locked archive, and above the limits.
     """
     limits = limits or Limits()
     folder.mkdir(parents=True)
@@ -57,22 +57,20 @@ def unpack(dropped: Iterable[Path], folder: Path, limits: Limits | None = None) 
                 with opened() as source, place.open("xb") as target:
                     room -= _copy(source, target, room, path)
     if not taken:
-        raise UserError("there is no picture in it" + (f": only {', '.join(passed[:5])}" if passed else ""))
+        raise UserError("there is no picture that can be read" + (f", only {', '.join(passed[:5])}" if passed else "")
+                        + f"; read are {' '.join(IMAGE_ENDINGS)} and .zip. Save others, such as .heic, as .png first")
     return [f"{len(passed)} of {len(passed) + len(taken)} files were passed over, since they are no pictures that can "
             f"be read: {', '.join(passed[:5])}" + (", ..." if len(passed) > 5 else "")] if passed else []
 
 
 def _pictures_in(path: Path, passed: list[str]) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
-    """The name of each picture in a dropped file, and how it is opened. passed: takes the names of other files.
-
-    UserError for what is neither a picture nor a zip.
-    """
+    """The name of each picture in a dropped file, and how it is opened. passed: takes the names of other files."""
     if is_image(path):  # an .npz, which is a zip too, included
         yield path.name, lambda: path.open("rb")
         return
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path.name} is no picture that can be read, and no zip archive of pictures; read are "
-                        f"{' '.join(IMAGE_ENDINGS)}")
+    if path.suffix.lower() != ".zip":  # a text of an office program is a zip too, with its pictures
+        passed.append(path.name)
+        return
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             parts = entry.filename.replace("\\", "/").split("/")

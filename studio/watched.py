@@ -101,6 +101,7 @@ class Strips:
             with suppress(ValueError, KeyError, TypeError, IndexError):
                 epoch, pictures = state["rows"][-1]
                 title = "What it made last of one picture"
+                lines.append(tags.p("real: from your files; fake: made by the network; rec: made back from it"))
                 lines.append(self._film(f"epoch {epoch}", images, [(label, file) for label, file in pictures]))
         return tags.div(tags.h3(title), lines).render(pretty=False) if lines else ""
 

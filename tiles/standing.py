@@ -99,7 +99,12 @@ def this_boot() -> str:
 def fingerprint(net: nn.Module, *more: object) -> str:
     """Of the weights, the layers and the mode they are in, and whatever else decides a result."""
     modes = [part.training for part in net.modules()]
-    known = hashlib.sha256("\n".join(map(str, (net, modes, *more))).encode())
+    return hashlib.sha256("\n".join(map(str, (net, modes, weights_checksum(net), *more))).encode()).hexdigest()
+
+
+def weights_checksum(net: nn.Module) -> str:
+    """The SHA-256 of the names and values of all parameters and buffers."""
+    known = hashlib.sha256()
     for name, value in net.state_dict().items():
         known.update(name.encode())
         known.update(value.detach().float().cpu().contiguous().numpy().tobytes())

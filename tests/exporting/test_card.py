@@ -66,6 +66,14 @@ def test_what_a_run_knows_of_itself(photo):
     assert not {"dataroot", "num_threads", "display_freq"} & facts.given.keys()
     assert [(number.name, number.value, number.on) for number in facts.results] == [
         ("psnr", 21.5, "7 images of the phase test")]
+    rows = json.loads((run / "train_opt.json").read_text()) | {
+        "lambda_B": {"value": 10.0}, "norm": {"value": "batch"}, "max_dataset_size": {"value": "inf"}}
+    adopted = {name: row | {"source": "trained run (train_opt.json)"} for name, row in rows.items()}
+    (run / "train_opt.json").write_text(json.dumps(adopted))
+    went_on = facts_of(run).given
+    assert went_on["lambda_A"] == 5.0 and went_on["norm"] == "batch"
+    assert not {"lambda_B", "max_dataset_size"} & went_on.keys()
+    assert not {"dataroot", "num_threads", "display_freq"} & went_on.keys()
     back = facts_of(run, direction="BtoA")
     assert (back.network, back.input_range) == ("G_B", "uint8:0,255")
     assert [number.value for number in back.results] == [9.0]

@@ -15,7 +15,7 @@ import export
 from data.pixels import mirrored
 from exporting.command_line import read_line
 from exporting.making import open_export
-from exporting.translation import noise_off, reflection, translation
+from exporting.translation import PictureNorm, noise_off, reflection, translation, with_plain_norms
 from helpers.commands import ROOT
 from helpers.saved_runs import save_run
 
@@ -74,7 +74,7 @@ def largest(one: Tensor | np.ndarray, other: Tensor) -> float:
 @pytest.mark.parametrize("multiple, fewest", [(4, 2), (128, 1)])
 def test_the_reflection_of_a_graph_is_that_of_test_py(multiple, fewest):
     for length in (1, 2, 5, 64, 127, 128, 129):
-        found = reflection(length, multiple, fewest)
+        found = reflection(torch.empty(1, 1, 3, length), 3, multiple, fewest)
         whole = max(-(-length // multiple), fewest) * multiple
         np.testing.assert_array_equal(found, mirrored(length, 0, whole))
 
@@ -136,27 +136,29 @@ def test_noise_in_onnx_of_16_bits(run, capsys):
     assert file.get_inputs()[0].type == "tensor(float)" and Path("noise.onnx").stat().st_size < 300_000
 
 
+def test_gray_of_few_values_goes_through_programs_of_any_device(run):
+    run("resnet_6blocks", "none", input_nc=1, output_nc=1, input_range="uint8:0,100", output_range="uint8:0,60")
+    main("--to torchscript --output gray.pt --io uint8")  # half a level of so few is more than one of 256
+    program, translator = torch.jit.load("gray.pt"), opened("--to torchscript").translator
+    given = np.asarray(Image.open("photos/0.png").convert("L"))[None, :, :, None]
+    made = program(torch.from_numpy(given.copy())).numpy()
+    assert made.dtype == np.uint8 and made.shape == (1, 33, 40, 1) and made.max() <= 60
+    assert np.abs(made[0].astype(int) - np.asarray(translator(given[0])).reshape(33, 40, 1)).max() <= 1
+    assert 'value="cpu"' not in str(program.inlined_graph)  # where it runs is where its weights and pictures are
+
+
+def test_a_norm_that_is_shared_is_replaced_wherever_it_stands():
+    norm = torch.nn.BatchNorm2d(3)
+    net = with_plain_norms(torch.nn.Sequential(norm, norm))
+    assert [type(part) for part in net._modules.values()] == [PictureNorm, PictureNorm]
+
+
 def run_example(number: int) -> None:
     """Runs a Python example of docs/export.md in a process that knows nothing of the toolkit."""
     examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "export.md").read_text(), re.DOTALL)
     (example,) = [text for text in examples if ("onnxruntime" in text, "torch.jit" in text)[number]]
     alone = f"{example}\nimport sys\nassert 'exporting' not in sys.modules"
     subprocess.run([sys.executable, "-I", "-c", alone], check=True)
-
-
-@pytest.mark.slow
-def test_onnx_of_bytes_gives_the_bytes_of_test_py(run):
-    run("resnet_6blocks", "instance")
-    main("--to onnx --output maps.onnx --io uint8")
-    given = np.stack([np.asarray(Image.open("photos/0.png"))] * 2)
-    (made,) = session("maps.onnx").run(None, {"input": given})
-    wanted = opened("--to onnx").translator(given[0])
-    assert made.dtype == np.uint8 and made.shape == (2, 33, 40, 3)
-    assert np.abs(made[0].astype(int) - wanted).max() <= 1 and (made[0] == wanted).mean() > 0.99
-    np.testing.assert_array_equal(made[0], made[1])
-    Image.fromarray(given[0]).save("photo.jpg", format="png")
-    run_example(0)
-    np.testing.assert_array_equal(np.asarray(Image.open("map.png")), made[0])
 
 
 @pytest.mark.slow
@@ -186,8 +188,11 @@ def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, netG, norm, kin
         main(f"--to {kind} --output {file} --seed 5")
         row = capsys.readouterr().out.split(f"{kind} ")[1].split()
         assert row[0] == "fp32" and float(row[1]) < 1e-4
-        program = (torch.jit.load(file, _extra_files=extra) if kind == "torchscript" else
-                   torch.export.load(file, extra_files=extra).module())
+        if kind == "torchscript":
+            program = torch.jit.load(file, _extra_files=extra)
+        else:
+            program = torch.export.load(file, extra_files=extra).module()
+            assert not any("device" in node.kwargs for node in program.graph.nodes)
         for size in SIZES:
             x = picture(*size)
             torch.manual_seed(5)
@@ -202,13 +207,19 @@ def test_programs_of_torch_have_the_noise_of_a_seed(run, capsys, netG, norm, kin
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnx", "torchscript"])
-def test_colours_are_exported_from_rgb_to_rgb(run, kind):
-    run("unet_128", "batch", True, model="colorization", dataset_mode="colorization", input_nc=1, output_nc=2)
-    main(f"--to {kind} --output colours --io uint8 --eval")
-    given = np.asarray(Image.open("photos/0.png"))[None]
+def test_pictures_of_bytes_and_colours_give_the_bytes_of_test_py(run, kind):
+    run("unet_128", "none", model="colorization", dataset_mode="colorization", input_nc=1, output_nc=2)
+    main(f"--to {kind} --output maps.onnx --io uint8")
+    given = np.stack([np.asarray(Image.open("photos/0.png"))] * 2)
     if kind == "onnx":
-        (made,) = session("colours").run(None, {"input": given})
+        (made,) = session("maps.onnx").run(None, {"input": given})
     else:
-        made = torch.jit.load("colours")(torch.from_numpy(given)).numpy()
-    wanted = np.asarray(opened("--to onnx --eval").translator(given[0]))
-    assert made.shape == (1, 33, 40, 3) and np.abs(made[0].astype(int) - wanted).max() <= 1
+        made = torch.jit.load("maps.onnx")(torch.from_numpy(given)).numpy()
+    wanted = np.asarray(opened("--to onnx").translator(given[0]))
+    assert made.dtype == np.uint8 and made.shape == (2, 33, 40, 3)
+    assert np.abs(made[0].astype(int) - wanted).max() <= 1 and (made[0] == wanted).mean() > 0.99
+    np.testing.assert_array_equal(made[0], made[1])
+    if kind == "onnx":
+        Image.fromarray(given[0]).save("photo.jpg", format="png")
+        run_example(0)
+        np.testing.assert_array_equal(np.asarray(Image.open("map.png")), made[0])

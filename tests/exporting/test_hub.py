@@ -89,6 +89,12 @@ def test_a_training_that_begins_with_a_place_on_the_hub_remembers_the_commit(hub
     assert hub.asked == []  # what it began with is done with
 
 
+def test_what_is_not_on_the_hub_is_said_before_the_data_are_looked_at(hub, failure):
+    line = "--dataroot nowhere --name next --model pix2pix --gpu_ids -1 --init_from hf://ann/none"
+    code, said = failure(train.main, line.split())
+    assert code == 2 and said.startswith("error: hf://ann/none does not exist") and not Path("checkpoints").exists()
+
+
 def test_a_revision_is_read_and_without_network_the_cache(hub, push, tmp_path, monkeypatch):
     save_run(Path("checkpoints/run"))
     push("--push ann/maps")
@@ -139,7 +145,7 @@ def test_a_pickle_in_the_place_of_the_weights_is_not_run(hub, tmp_path):
             return os.mkdir, (str(tmp_path / "harm"),)
     config = {"bothways_config": 1, "network": "G", "options": {"model": "test", "netG": "resnet_6blocks"}}
     hub.add("eve/maps", {"config.json": json.dumps(config).encode(), "model.safetensors": pickle.dumps(Harmful())})
-    with pytest.raises(bothways.UserError, match="is a pickle, cut off or not written by torch.save; code in it"):
+    with pytest.raises(bothways.UserError, match="model.safetensors is a damaged safetensors file"):
         bothways.load("hf://eve/maps")
     assert not (tmp_path / "harm").exists()
 

@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import export
 import models
-from exporting import kinds, onnx_kind
+from exporting import kinds, onnx_kind, torch_export_kind
+from exporting.command_line import ExportOptions, read_line
 from helpers.commands import ROOT
 from helpers.images import write_image
 from helpers.saved_runs import save_run
+from options.schema import assemble
+from runs.lock import locked
 
 onnx = pytest.importorskip("onnx")
 for library in ("onnxscript", "onnxruntime", "safetensors.torch"):
@@ -37,6 +41,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure):
 @pytest.mark.parametrize("line, said", [
     ("--to onnx", "--name is missing. For example: export.py --name maps --to onnx"),
     ("--name run", "--to is missing"),
+    ("", "--name and --to are missing"),
     ("--name run --to onxx", "--to 'onxx' is not known (did you mean onnx?). Known: onnx, torch_export, torchscript, "
      "safetensors, classic, hub, web"),
     ("--name run --to onnx --epok 3", "--epok is not an option here (did you mean --epoch?)"),
@@ -44,6 +49,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure):
     ("--name run --to torchscript --precision fp16", "--precision fp16 is for --to onnx, and this is --to torchscript"),
     ("--name run --to classic --io uint8", "--io uint8 is for --to onnx, torch_export and torchscript"),
     ("--name run --to onnx --push me/it", "--push uploads the folder of --to hub, and this is --to onnx"),
+    ("--name run --to onnx --private", "--private is for --push USER/REPO"),
     ("--name run --to onnx --onnxruntime_web x.tgz", "--onnxruntime_web belongs to --to web"),
     ("--name run --to torch_export --output a.onnx", "torch.export reads files whose names end in .pt2"),
     ("--name run --to onnx", "checkpoints/run; runs in"),
@@ -88,12 +94,14 @@ def test_an_export_is_compared_on_real_pictures(refused):
     run = save_run(Path("checkpoints/run"))
     line = "--name run --to torchscript"
     assert f"{run} does not say which pictures it was trained on" in refused(line)
-    assert "--dataroot nowhere has no pictures to compare the export on" in refused(f"{line} --dataroot nowhere")
+    assert "--dataroot nowhere does not exist: no pictures to compare" in refused(f"{line} --dataroot nowhere")
     rows = json.loads((run / "train_opt.json").read_text())
     rows |= {"dataroot": {"value": "gone", "source": "command line"},
              "dataset_mode": {"value": "aligned", "source": "model default"}}
     (run / "train_opt.json").write_text(json.dumps(rows))
-    assert "the run's --dataroot gone has no pictures to compare the export on" in refused(line)
+    assert "the run's --dataroot gone does not exist" in refused(line)
+    Path("bare").mkdir()
+    assert "--dataroot bare has no pictures to compare the export on" in refused(f"{line} --dataroot bare")
 
 
 def test_above_the_tolerance_what_lay_there_stays(refused, capsys):
@@ -146,6 +154,75 @@ def test_a_folder_of_others_is_never_replaced(refused):
     save_run(Path("checkpoints/run"))
     said = refused("--name run --to hub --dataroot photos --output photos --overwrite")
     assert "--output photos is no folder of an export, and is not replaced" in said and Path("photos/1.png").exists()
+    Path("photos/README.md").write_text((ROOT / "README.md").read_text())  # which speaks of Bothways
+    assert "is no folder of an export" in refused("--name run --to hub --dataroot photos --output photos --overwrite")
+    assert "--output . is a folder that is there" in refused("--name run --to hub --dataroot photos --output .")
+
+
+def test_an_export_that_something_was_added_to_is_not_replaced(refused):
+    save_run(Path("checkpoints/run"))
+    line = "--name run --to classic --dataroot photos --output out"
+    export.main(line.split())
+    assert "out/README.md is there already; give another --output, or --overwrite" in refused(line)
+    export.main([*line.split(), "--overwrite"])
+    Path("out/notes.txt").write_text("mine")
+    said = refused(f"{line} --overwrite")
+    assert "--output out holds notes.txt, which --to classic does not write, and is not replaced" in said
+    assert Path("out/notes.txt").read_text() == "mine"
+    said = refused("--name run --to hub --dataroot photos --output out --overwrite")
+    assert "holds latest_net_G.pth, notes.txt, which --to hub does not write" in said
+
+
+def test_a_card_of_others_is_never_replaced(refused):
+    save_run(Path("checkpoints/run"))
+    Path("out.pt.card.md").write_text("mine")
+    said = refused("--name run --to torchscript --dataroot photos --output out.pt")
+    assert "out.pt.card.md is there already" in said and Path("out.pt.card.md").read_text() == "mine"
+
+
+def test_one_place_is_written_by_one_export_at_a_time(refused):
+    save_run(Path("checkpoints/run"))
+    with locked(Path(".out.pt.lock"), "out.pt is being written"):
+        said = refused("--name run --to torchscript --dataroot photos --output out.pt")
+    assert said == "out.pt is being written by another process or thread; wait for it, or stop it"
+    assert sorted(os.listdir()) == ["checkpoints", "photos"]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(refused, failure):
+    resource = pytest.importorskip("resource")
+    save_run(Path("checkpoints/run"))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, before[1]))
+    try:
+        code, said = failure(export.main, "--name run --to torchscript --dataroot photos --output out.pt".split())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert code == 1 and said.startswith("error: [Errno 27]")
+    assert sorted(os.listdir()) == ["checkpoints", "photos"]
+
+
+def test_pictures_of_one_colour_are_left_out(refused, capsys):
+    save_run(Path("checkpoints/run"))
+    Path("photos/1.png").rename("1.png")
+    Image.new("RGB", (40, 30)).save("photos/0.png")
+    line = "--name run --to torchscript --dataroot photos --output out.pt"
+    assert "photos: 1 picture looked at, each of one colour, on which nothing can be compared" in refused(line)
+    Path("1.png").rename("photos/1.png")
+    export.main(line.split())  # of the black one an instance norm would compare its rounding alone
+    assert "against PyTorch on 1 picture, values" in capsys.readouterr().out
+
+
+def test_what_no_onnx_file_can_hold_is_refused(refused, monkeypatch):
+    save_run(Path("checkpoints/run"))
+    monkeypatch.setattr(onnx_kind, "MOST", 1000)
+    said = refused("--name run --to onnx --dataroot photos --output out.onnx")
+    assert "GiB of weights, and an ONNX file holds 2; give --to torch_export" in said and not Path("out.onnx").exists()
+
+
+def test_a_folder_for_a_program_of_torch_export_is_no_wrong_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("there").mkdir()
+    torch_export_kind.refuse(read_line("--name run --to torch_export --output there".split(), "").view(ExportOptions))
 
 
 @pytest.mark.parametrize("kind, output, said", [
@@ -167,11 +244,24 @@ def test_pictures_are_those_the_run_was_trained_on(trained, capsys):
 
 
 def test_every_kind_is_in_the_help_which_needs_no_torch():
-    code = ("import sys, export\ntry: export.main(['--help'])\n"
+    code = ("import sys, export\ntry: export.main(sys.argv[1:])\n"
             "finally: print('torch' in sys.modules, 'onnx' in sys.modules)")
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert len(done.stdout.splitlines()) < 30 and "--tolerance" not in done.stdout
+    every = subprocess.run([sys.executable, "-c", code, "--to", "onnx", "--help"], cwd=ROOT, capture_output=True,
+                           text=True)
+    assert all(f"\n  --{name} " in every.stdout for name in assemble([ExportOptions]))
     assert done.returncode == 0 and done.stdout.endswith("False False\n")
     for name in kinds.names():
         assert f"\n  {name} " in done.stdout
         assert name == kinds.find(name).NAME
     assert {path.stem.removesuffix("_kind") for path in (ROOT / "exporting").glob("*_kind.py")} == set(kinds.names())
+
+
+def test_a_save_that_lost_its_generator_names_the_saves_that_have_it(refused):
+    run = save_run(Path("checkpoints/run"))
+    (weights,) = run.glob("latest_net_G*.pth")
+    weights.with_name("latest_net_D.pth").write_bytes(weights.read_bytes())
+    weights.rename(run / "3_net_G.pth")
+    said = refused("--name run --to safetensors --dataroot photos")
+    assert "It holds no latest, only 3: give another --epoch" in said and "leave out --model" not in said

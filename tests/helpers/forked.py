@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,17 +24,20 @@ def forked(script: Path, words: Sequence[object], folder: Path) -> Ended:
     return _run(script, words, folder, [{}])[0]
 
 
-def forked_ranks(count: int, script: Path, words: Sequence[object], folder: Path) -> list[Ended]:
-    """The same in several processes, which find each other as those that torchrun starts do."""
+def forked_ranks(count: int, script: Path, words: Sequence[object], folder: Path,
+                 kill_when: Callable[[], bool] = lambda: False) -> list[Ended]:
+    """The same in several processes, which find each other as those that torchrun starts do. kill_when: all, at once.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     shared = {"WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return _run(script, words, folder, [{**shared, "RANK": rank, "LOCAL_RANK": rank} for rank in range(count)])
+    environments = [{**shared, "RANK": rank, "LOCAL_RANK": rank} for rank in range(count)]
+    return _run(script, words, folder, environments, kill_when)
 
 
-def _run(script: Path, words: Sequence[object], folder: Path, environments: Sequence[Mapping[str, object]]
-         ) -> list[Ended]:
+def _run(script: Path, words: Sequence[object], folder: Path, environments: Sequence[Mapping[str, object]],
+         kill_when: Callable[[], bool] = lambda: False) -> list[Ended]:
     with ExitStack() as stack:
         logs = Path(stack.enter_context(TemporaryDirectory()))
         children = {}
@@ -46,6 +49,8 @@ def _run(script: Path, words: Sequence[object], folder: Path, environments: Sequ
         deadline = time.monotonic() + MOST_SECONDS
         waiting = set(children)
         while waiting and time.monotonic() < deadline:
+            for pid in waiting if kill_when() else ():
+                os.kill(pid, signal.SIGKILL)
             for pid in list(waiting):
                 ended, status = os.waitpid(pid, os.WNOHANG)
                 if ended:

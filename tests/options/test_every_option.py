@@ -8,16 +8,19 @@ from pathlib import Path
 import data
 import models
 from evaluation.command_line import COMMAND as MEASURING
+from exporting.command_line import ExportOptions
 from helpers.commands import ROOT, load_command
 from options.command_line import parse
+from options.schema import assemble
 
 COMMANDS = {phase: load_command(phase).COMMAND for phase in ("train", "test")} | {"evaluate": MEASURING}
 
 
 def declared() -> set[str]:
     """The names of all options, of every phase, model and dataset."""
-    return {name for command in COMMANDS.values() for model in models.names() for dataset in data.names()
+    asked = {name for command in COMMANDS.values() for model in models.names() for dataset in data.names()
             for name in parse(command, ["--dataroot", "x", "--model", model, "--dataset_mode", dataset]).declared}
+    return asked | assemble([ExportOptions]).keys()
 
 
 def texts(path: Path) -> Iterator[str]:

@@ -166,7 +166,7 @@ def test_init_from_loads_what_fits_and_says_what_does_not(line, tmp_path: Path, 
     command.main(line("gray", f"{options} --init_from checkpoints/first --lr 0"))
     out = capsys.readouterr().out
     assert "network G_A: from checkpoints/first/latest_net_G_A.pth" in out
-    assert "1 skipped (model.1.weight), 1 left at their initial value (model.1.weight)" in out
+    assert "1 skipped (model.1.weight), 1 left at their initial value (model.1.weight); the file is of --netG" in out
     first, gray = (torch.load(tmp_path / f"checkpoints/{name}/latest_net_G_A.pth", weights_only=True)
                    for name in ("first", "gray"))
     assert [key for key in first if first[key].shape != gray[key].shape or not torch.equal(first[key], gray[key])] == [

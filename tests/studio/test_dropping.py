@@ -79,9 +79,18 @@ def test_limits_hold_whatever_the_archive_says(tmp_path: Path):
         unpack([tmp_path / "liar.zip"], tmp_path / "liar")
 
 
+def test_what_is_dropped_beside_pictures_is_passed_over_and_told(tmp_path: Path):
+    (tmp_path / "Thumbs.db").write_bytes(b"x")
+    picture = write_image(tmp_path / "1.png")
+    letter = pack(tmp_path / "letter.docx", {"word/media/1.png": picture})
+    (notice,) = unpack([tmp_path / "Thumbs.db", picture, letter], tmp_path / "out")
+    assert notice.startswith("2 of 3 files were passed over") and notice.endswith(": Thumbs.db, letter.docx")
+    assert tree(tmp_path / "out") == ["1.png"]
+
+
 @pytest.mark.parametrize(("name", "content", "said"), [
-    ("text.txt", b"no", "text.txt is no picture that can be read, and no zip"),
-    ("cut.zip", b"PK\3\4 and nothing", "cut.zip is no picture"),
+    ("1.heic", b"no", r"there is no picture that can be read, only 1.heic; read are .jpg .* Save others"),
+    ("cut.zip", b"PK\3\4 and nothing", "cut.zip cannot be unpacked"),
 ])
 def test_what_is_neither_a_picture_nor_an_archive_is_refused(tmp_path: Path, name: str, content: bytes, said: str):
     (tmp_path / name).write_bytes(content)
@@ -147,11 +156,13 @@ def test_refusals_leave_nothing_behind(home: Home, tmp_path: Path):
     pictures = sorted(write_pairs(tmp_path / "mine", 2).iterdir())
     others = [write_image(tmp_path / "others" / "x.png")]
     make_set(home, "maps", JOINED, pictures, [], 0.5)
+    two_folders = pack(tmp_path / "two.zip", dict.fromkeys(["x/A/1.png", "x/B/1.png"], pictures[0]))
     before = tree(tmp_path / "home")
     for name, layout, first, second, said in (
             ("maps", JOINED, pictures, [], "there is a folder maps already"),
             ("../x", JOINED, pictures, [], "is no name for a folder of pictures"),
             ("new", JOINED, [], [], "no pictures were dropped"),
+            ("new", JOINED, [two_folders], [], "there are two folders A and B in it"),
             ("new", PILES, pictures, [], "the pictures of B are missing"),
             ("new", APART, pictures, others, "No pair is left")):
         with pytest.raises(UserError, match=said):

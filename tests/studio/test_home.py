@@ -112,9 +112,15 @@ def test_runs_are_listed_the_newest_first(home: Home, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", [
-    "", " ", ".", "..", "a/b", "../x", "/etc", "a\\b", ".hidden", "a\nb", "a\0b", "x" * 200])
+    ".", "..", "a/b", "../x", "/etc", "a\\b", ".hidden", "a\nb", "a\0b", "x" * 200])
 def test_names_that_are_none(home: Home, name: str):
     with pytest.raises(UserError, match="is no name for a run"):
+        home.run(name)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_name_that_is_missing_is_told_so(home: Home, name: str):
+    with pytest.raises(UserError, match="the run has no name yet"):
         home.run(name)
 
 

@@ -121,6 +121,15 @@ def test_a_window_gets_what_is_new_to_it(tmp_path):
     assert new["losses"] == [(100, "G", 3), (200, "G", 2)]
 
 
+def test_a_chart_waits_for_a_second_point():
+    pytest.importorskip("gradio", reason="NOT TESTED: the extra app is not installed")
+    from studio.trainings_view import SHOWN
+
+    rows = [(100.0, "G", 3.0), (100.0, "D", 1.0)]
+    assert not SHOWN["losses"](rows).visible
+    assert SHOWN["losses"]([*rows, (200.0, "G", 2.0)]).visible
+
+
 def test_no_training_is_told_in_words(tmp_path):
     parts, at_work = News(Trainings(tmp_path / "checkpoints")).parts(None)
     assert "Nothing was trained here yet" in new_to({}, parts)["standing"]

@@ -101,6 +101,9 @@ def test_another_folder_of_runs_is_said(home):
     ({"more": "--ngf '3"}, "other flags: No closing quotation"),
     ({"recipe": "../../x"}, "there is no recipe"),
     ({"batch_size": -1}, "too small"),
+    ({"batch_size": 0}, "too small"),
+    ({"epochs": 0}, "0 would learn nothing"),
+    ({"name": " "}, "the run has no name yet"),
 ])
 def test_what_makes_no_sense_is_refused_in_words(home, wish, message):
     with pytest.raises((UserError, OptionError), match=message):
@@ -110,3 +113,15 @@ def test_what_makes_no_sense_is_refused_in_words(home, wish, message):
 def test_only_a_run_goes_on(home):
     with pytest.raises(UserError, match="holds neither a state nor weights"):
         going_on(home, "nothing")
+
+
+def test_the_other_fields_follow_one_that_changed_and_no_other(home):
+    gradio = pytest.importorskip("gradio", reason="NOT TESTED: the extra app is not installed")
+    from studio.new_training import Choice, Handlers
+    from studio.trainings import Trainings
+
+    do = Handlers(home, Trainings(home.checkpoints))
+    before = Choice("dataset", "cycle_gan", "toy_cyclegan")
+    said_again = do.choose("data", "dataset", "pix2pix", OWN, before)  # with what the others held before they followed
+    assert said_again == [gradio.skip()] * 8
+    assert do.choose("model", "dataset", "pix2pix", "toy_cyclegan", before)[2:4] == ["pix2pix", OWN]

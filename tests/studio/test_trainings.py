@@ -17,7 +17,8 @@ from runs.lock import run_lock
 from runs.state_file import load_state
 from studio.home import Home
 from studio.news import News, new_to
-from studio.processes import kill_with_children
+from studio.processes import began, kill_with_children
+from studio.standing_view import progress
 from studio.training_words import Wish, asked, going_on
 from studio.trainings import LOG, STARTED, AlreadyThere, Standing, Trainings
 from util.errors import UserError
@@ -165,6 +166,21 @@ def test_a_run_from_elsewhere_with_odd_files_is_listed_with_the_others(tmp_path,
     new = new_to({}, parts)
     assert [name for _, name in new["list"].choices] == ["odd"]
     assert new["losses"] == []
+
+
+def test_the_time_left_is_that_of_its_minutes_where_they_are_fewer(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainings, "process", lambda *_: psutil.Process())
+    record(tmp_path / "maps", "\n$ python train.py\n", pid=os.getpid(), at=time.time() - 60)
+    (tmp_path / "maps" / ".lock_holder").write_text(f"process {os.getpid()}")
+    (tmp_path / "maps" / "metrics.jsonl").write_text('{"epoch": 1, "losses": {}, "eta_s": 10000, "total": 8}\n')
+    for minutes, low, high in ((0, 10000, 10000), (3, 100, 120)):
+        (tmp_path / "maps" / "train_opt.json").write_text(json.dumps({"max_minutes": {"value": minutes}}))
+        trainings = Trainings(tmp_path)
+        standing = trainings.standing("maps")
+        assert low <= standing.seconds_left <= high, minutes
+    assert progress(standing).startswith("running, epoch 1, ") and progress(standing).endswith(" left")
+    (tmp_path / "maps" / ".stopping").write_text(f"{os.getpid()} {began(os.getpid())}")
+    assert progress(trainings.standing("maps")) == "stopping, epoch 1"
 
 
 @pytest.mark.parametrize(("log", "state", "said"), [

@@ -15,6 +15,7 @@ from studio.home import Home
 from studio.lines import Line
 from studio.translations import ASKED, FOLDER, Translations, errors_in, generators, pack, saves
 from util.errors import UserError
+from util.files import write_atomically
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ def test_it_is_found_again_with_what_it_made(translations: Translations, tmp_pat
     (found,) = later.all()
     assert found == made == later.of(str(folder)) and later.state(found) == "done"
     assert [(source.name, path.name) for source, path in found.made()] == [("a.png", "a.tif"), ("b.png", "b.png")]
+    write_atomically(found.folder / "output" / ".translated" / "0.jsonl", "the journal of test.py")
     with zipfile.ZipFile(pack(found, tmp_path)) as archive:
         assert sorted(archive.namelist()) == ["a.tif", "b.png"]
         assert archive.read("a.tif") == pictures[0].read_bytes()
@@ -71,7 +73,8 @@ def test_a_failure_is_told_in_its_words(translations: Translations, tmp_path: Pa
     made = translations.start({"name": "maps"}, [write_image(tmp_path / "1.png")])
     assert ended(translations, made) == "failed"
     assert errors_in(made.words()) == "error: <b>no</b> such run\n"
-    assert errors_in("1\n2\n3\n4\n5\n6\n") == "2\n3\n4\n5\n6"
+    assert errors_in("Traceback (most recent call last):\n  File\nMemoryError: 8 GB\n") == "MemoryError: 8 GB"
+    assert errors_in("device: cpu\n 50%|#  | 1/2\n") == ""
 
 
 def test_it_can_be_stopped_and_keeps_what_is_made(translations: Translations, tmp_path: Path, script):
@@ -132,7 +135,7 @@ def test_two_of_one_moment_do_not_harm_each_other(translations: Translations, tm
 
 def test_nothing_is_left_of_what_could_not_begin(translations: Translations, tmp_path: Path):
     (tmp_path / "x.txt").write_text("x")
-    for dropped, said in (([], "no pictures were dropped"), ([tmp_path / "x.txt"], "x.txt is no picture")):
+    for dropped, said in (([], "no pictures were dropped"), ([tmp_path / "x.txt"], "there is no picture .*only x.txt")):
         with pytest.raises(UserError, match=said):
             translations.start({"name": "maps"}, dropped)
     with pytest.raises(UserError, match="is no name for a run"):

@@ -1,0 +1,129 @@
+"""Translate many images in several processes, kill all at random moments and start again; then look at the results.
+
+    python benchmarks/translate_all.py --images 10000 --kills 3
+
+Expect each image once, none half written, none left over, and the pixels of a run that nobody killed.
+"""
+import argparse
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny networks only wait for a second thread
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import numpy as np
+from PIL import Image
+
+import bothways
+import train
+
+SIDE = 64
+NARROW = f"--netG resnet_6blocks --ngf 8 --ndf 4 --load_size {SIDE} --crop_size {SIDE} --gpu_ids -1"
+COMPARED = 100  # results, with those of the Python door
+
+
+def main() -> None:
+    """Print what was found; exit code 1 unless all is as it should be."""
+    parser = argparse.ArgumentParser("translate_all.py", description=__doc__.splitlines()[0],
+                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--images", type=int, default=10_000, help="how many to translate")
+    parser.add_argument("--processes", type=int, default=2, help="that translate together")
+    parser.add_argument("--kills", type=int, default=3, help="how often to kill all of them")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        prepare(args.images)
+        rng, begin = random.Random(args.seed), time.monotonic()
+        for number in range(args.kills):
+            share = (number + rng.random()) / (args.kills + 1)
+            print(f"killed after {killed_after(int(share * args.images), args.processes)} images", flush=True)
+        process = started(args.processes, subprocess.PIPE)
+        out, _ = process.communicate()
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+        print(f"exit code {process.returncode} after {time.monotonic() - begin:.0f} s in all, the largest process had "
+              f"{memory} MB; the last start said:\n{out.decode().splitlines()[-2]}")
+        found = look(args.images)
+    print("\n".join(f"{what}: {count}" for what, count in found.items()))
+    right = found.pop("results") == args.images and not any(found.values())
+    sys.exit(0 if right and process.returncode == 0 else 1)
+
+
+def prepare(images: int) -> None:
+    """A folder with images in subfolders of 1000, and a run with a narrow generator, hardly trained."""
+    subprocess.run([sys.executable, ROOT / "datasets/toy_maps.py", "--size", str(SIDE), "--n_train", "4", "--n_test",
+                    "2", "--out", "toy"], check=True, stdout=subprocess.DEVNULL)
+    train.main(f"--dataroot toy --name narrow --model cycle_gan {NARROW} --n_epochs 1 --n_epochs_decay 0 "
+               "--num_threads 0 --display_id 0 --no_html".split())
+    rng = np.random.default_rng(0)
+    for number in range(images):
+        path = Path("in", str(number // 1000), f"{number}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        small = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8))
+        small.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(path)
+
+
+def started(processes: int, output: int) -> subprocess.Popen:
+    """All processes, in a group of their own."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    return subprocess.Popen([*torchrun, ROOT / "test.py", "--dataroot", "in", "--output", "out", "--name", "narrow",
+                             "--gpu_ids", "-1"], start_new_session=True, stdout=output, stderr=subprocess.STDOUT)
+
+
+def lines() -> list[list]:
+    """The whole lines of the journal."""
+    rows = []
+    for path in Path("out/.translated").glob("*.jsonl"):
+        rows += [json.loads(line) for line in path.read_text().split("\n") if line.endswith("]")]
+    return rows
+
+
+def killed_after(images: int, processes: int) -> int:
+    """Start, and kill all when so many images are noted. How many were, in the end."""
+    process = started(processes, subprocess.DEVNULL)
+    while process.poll() is None and len(lines()) < images:
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    pids = [process.pid, *map(int, children.read_text().split())] if children.exists() else [process.pid]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(1)  # until those that were not our children are gone
+    return len(lines())
+
+
+def look(images: int) -> dict[str, int]:
+    """What is there, and all that should not be."""
+    made = [path for path in Path("out").rglob("*") if path.is_file() and ".translated" not in path.parts]
+    half = []
+    for path in made:
+        try:
+            with Image.open(path) as image:
+                image.load()
+                if image.size != (SIDE, SIDE):
+                    half.append(path)
+        except OSError:
+            half.append(path)
+    noted = Counter(name for name, *_ in lines())
+    expected = bothways.load("checkpoints/narrow", device="cpu")
+    other = [number for number in range(0, images, max(1, images // COMPARED)) if (
+        np.asarray(Image.open(f"out/{number // 1000}/{number}.png"))
+        != np.asarray(expected(f"in/{number // 1000}/{number}.png"))).any()]
+    return {"results": sum(path.suffix == ".png" for path in made), "half": len(half),
+            "left over": sum(path.suffix != ".png" for path in made),
+            "done twice": sum(count - 1 for count in noted.values()), "never noted": images - len(noted),
+            "with other pixels": len(other)}
+
+
+if __name__ == "__main__":
+    main()
