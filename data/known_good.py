@@ -20,6 +20,7 @@ SETTLED = 2.0  # seconds since a file's date after which a change would be seen 
 SPARE = 100_000  # files of which more is remembered than was asked for
 NO_MARK = (0, 0)
 THREADS = 8
+SLOW = 3e-5  # seconds for a file, from which threads are worth their changes
 CHUNK, BLOCK = 1000, 64_000  # files that a thread, and all, are asked for at once
 NUMBERS = ("width", "height", "pages", "channels")
 FLAGS = ("alpha", "by_pillow", "void")
@@ -32,12 +33,18 @@ def marks(names: Sequence[bytes]) -> np.ndarray:
     cannot be asked, or was written so shortly ago that a change may leave the date as it is.
     """
     here, latest = os.path.join(os.fsencode(os.getcwd()), b""), time.time_ns() - int(SETTLED * 1e9)
+    def of_part(part: Sequence[bytes]) -> list[tuple[int, int]]:
+        return [_mark(name, here, latest) for name in part]
+
     found = np.empty((len(names), 2), np.uint64)
-    with ThreadPoolExecutor(THREADS) as pool:  # a drive answers several at once
+    with ThreadPoolExecutor(THREADS) as pool:
         for begin in range(0, len(names), BLOCK):
             parts = [names[at:at + CHUNK] for at in range(begin, min(begin + BLOCK, len(names)), CHUNK)]
-            rows = pool.map(lambda part: [_mark(name, here, latest) for name in part], parts)
-            found[begin:begin + BLOCK] = [row for part in rows for row in part]
+            asked = time.perf_counter()
+            first = of_part(parts[0])
+            slow = time.perf_counter() - asked > SLOW * len(first)  # a drive answers several at once; memory does not
+            rows = pool.map(of_part, parts[1:]) if slow else map(of_part, parts[1:])
+            found[begin:begin + BLOCK] = [*first, *(row for part in rows for row in part)]
     return found
 
 
