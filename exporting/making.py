@@ -107,19 +107,19 @@ def _require_free(place: Path, kind: Kind, opt: ExportOptions) -> None:
     if place.name in ("", ".."):
         raise UserError(f"--output {opt.output} is a folder that is there; give the name of a new one")
     card = _card_of(place, kind)
-    require_places({"--output": place, "the card of --output": card} if kind.ENDING else {"--output": card})
     if not kind.ENDING and place.exists():
         _require_ours(place, kind)
-    elif place.exists() and place.suffix != kind.ENDING:
+    require_places({"--output": place, "the card of --output": card} if kind.ENDING else {"--output": card})
+    if kind.ENDING and place.exists() and place.suffix != kind.ENDING:
         raise UserError(f"--output {place} is no {kind.ENDING} file, and is not replaced; give another --output")
     there = [path for path in ((place, card) if kind.ENDING else (card,)) if path.exists()]
     if there and not opt.overwrite:
-        raise UserError(f"{there[0]} is there already; give another --output, or --overwrite to replace it")
+        raise UserError(f"{there[0] if kind.ENDING else place} is there already; give another --output, or --overwrite to replace it")
 
 
 def _require_ours(folder: Path, kind: Kind) -> None:
     """UserError unless a folder is empty, or an export of this kind that nothing was added to: it is replaced whole."""
-    found = {path.name for path in folder.iterdir()}
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
     if found and not is_export(folder):
         raise UserError(f"--output {folder} is no folder of an export, and is not replaced; give another --output")
     if others := sorted(found - kind.PARTS):

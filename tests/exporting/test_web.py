@@ -397,7 +397,7 @@ def test_opened_from_disk_the_page_says_what_to_type(site, browser):
 ])
 def test_what_a_browser_does_not_show_is_refused(tmp_path, monkeypatch, failure, options: dict, said: str):
     monkeypatch.setattr(npm, "package", lambda given: tmp_path)
-    bands = np.zeros((32, 32, options.get("input_nc", 3)), np.uint8)
+    bands = np.arange(32 * 32 * options.get("input_nc", 3)).reshape(32, 32, -1).astype(np.uint8)
     np.save(tmp_path / "photo.npy", bands)
     run = save_run(tmp_path / "checkpoints" / "maps", **options)
     code, told = failure(export.main, [f"--checkpoints_dir={run.parent}", "--name=maps", "--to=web",

@@ -163,7 +163,7 @@ def test_an_export_that_something_was_added_to_is_not_replaced(refused):
     save_run(Path("checkpoints/run"))
     line = "--name run --to classic --dataroot photos --output out"
     export.main(line.split())
-    assert "out/README.md is there already; give another --output, or --overwrite" in refused(line)
+    assert "out is there already; give another --output, or --overwrite" in refused(line)
     export.main([*line.split(), "--overwrite"])
     Path("out/notes.txt").write_text("mine")
     said = refused(f"{line} --overwrite")
