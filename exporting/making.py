@@ -112,9 +112,9 @@ def _require_free(place: Path, kind: Kind, opt: ExportOptions) -> None:
     require_places({"--output": place, "the card of --output": card} if kind.ENDING else {"--output": card})
     if kind.ENDING and place.exists() and place.suffix != kind.ENDING:
         raise UserError(f"--output {place} is no {kind.ENDING} file, and is not replaced; give another --output")
-    there = [path for path in ((place, card) if kind.ENDING else (card,)) if path.exists()]
-    if there and not opt.overwrite:
-        raise UserError(f"{there[0] if kind.ENDING else place} is there already; give another --output, or --overwrite to replace it")
+    for name, path in ((place, place), (card, card)) if kind.ENDING else ((place, card),):
+        if path.exists() and not opt.overwrite:
+            raise UserError(f"{name} is there already; give another --output, or --overwrite to replace it")
 
 
 def _require_ours(folder: Path, kind: Kind) -> None:
