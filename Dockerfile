@@ -23,12 +23,12 @@ RUN pip install --no-deps --editable . && rm -r /libraries
 
 # Whoever runs it, also with --user, may write to the working folder, its volumes and the home.
 RUN useradd --create-home --uid 1000 bothways \
-    && mkdir -p /work/datasets /work/checkpoints /work/results \
-    && chmod -R 1777 /work /home/bothways
+    && mkdir -p /data/datasets /data/checkpoints /data/results \
+    && chmod -R 1777 /data /home/bothways
 USER bothways
 ENV HOME=/home/bothways USER=bothways
-WORKDIR /work
-VOLUME ["/work/datasets", "/work/checkpoints", "/work/results"]
+WORKDIR /data
+VOLUME ["/data/datasets", "/data/checkpoints", "/data/results"]
 EXPOSE 7860
 
 CMD ["bothways-train", "--help"]

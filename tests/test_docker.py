@@ -64,11 +64,11 @@ def test_it_installs_what_the_readme_and_the_makefile_install():
 
 
 def test_it_runs_as_nobody_special_and_keeps_what_was_made():
-    assert steps("USER") == ["bothways"] and steps("WORKDIR")[-1] == "/work"
+    assert steps("USER") == ["bothways"] and steps("WORKDIR")[-1] == "/data"
     (volumes,) = steps("VOLUME")
     for folder in ("datasets", "checkpoints", "results"):
-        assert f'"/work/{folder}"' in volumes and f'-v "$PWD/{folder}:/work/{folder}"' in PAGE
-        assert f"/work/{folder}" in steps("RUN")[-1]  # made, with rights, before the volume
+        assert f'"/data/{folder}"' in volumes and f'-v "$PWD/{folder}:/data/{folder}"' in PAGE
+        assert f"/data/{folder}" in steps("RUN")[-1]  # made, with rights, before the volume
     published = re.findall(r"-p (\d[\d.:]+)", PAGE)
     assert published and set(published) == {f"127.0.0.1:{steps('EXPOSE')[0]}:{steps('EXPOSE')[0]}"}
 
