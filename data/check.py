@@ -1,11 +1,9 @@
 """What can be known of the images before the first step: are all readable, how deep, large enough, of which sizes?"""
 import os
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,12 +17,12 @@ from data.known_good import KnownGood, marks
 from data.paths import Paths
 from data.per_file import PerFile
 from data.transforms import Preprocess
-from data.workers import begin_worker
+from data.workers import looking_processes
 from options.schema import as_sides
 from raster.bad_image import BadImage
 from raster.names import split_page
 from raster.picture import Size
-from util.errors import MachineError, UserError
+from util.errors import UserError
 from util.torchrun import local_world_size
 
 THREADS = 8  # of all processes together; each may decode an image
@@ -145,15 +143,8 @@ def _inspecting(count: int, max_pixels: float) -> Iterator[Callable[[Iterable[li
     if processes == 1:
         yield partial(map, look_at)
         return
-    with ProcessPoolExecutor(processes, initializer=_begin_process) as pool:
-        try:
-            yield partial(_in_turn, pool, look_at, 4 * processes)
-        except BrokenProcessPool:
-            raise MachineError("a process that looked at images was killed, probably for too little memory; a smaller "
-                               "--max_pixels needs less") from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C: what is under way ends, nothing else begins
-            raise
+    with looking_processes(processes, "a smaller --max_pixels needs less") as pool:
+        yield partial(_in_turn, pool, look_at, 4 * processes)
 
 
 def _in_turn(pool: Executor, work: Callable[[list[bytes]], Looked], ahead: int, tasks: Iterable[list[bytes]]
@@ -166,11 +157,6 @@ def _in_turn(pool: Executor, work: Callable[[list[bytes]], Looked], ahead: int, 
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-def _begin_process() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends it
-    begin_worker(0)
 
 
 def _inspect(names: list[bytes], max_pixels: float, threads: int) -> Looked:

@@ -2,11 +2,8 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,11 +21,12 @@ from data.report import Report, Side, Split
 from data.scaled import ImageFile
 from data.transforms import Preprocess
 from data.value_ranges import choose_ranges
+from data.workers import looking_processes
 from options.groups import DataOptions
 from options.preprocess import PREPROCESS
 from options.schema import Options
 from raster.picture import Size
-from util.errors import MachineError, UserError
+from util.errors import UserError
 
 SEVERITIES = ("error", "warning", "note")
 FEW = 64  # files for which no processes are started
@@ -139,15 +137,8 @@ def _look_at(files: Sequence[ImageFile], max_pixels: float, processes: int | Non
     count = processes or os.cpu_count() or 1
     if len(unique) <= FEW or count == 1:
         return shown(map(look, unique))
-    with ProcessPoolExecutor(count, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
-        try:
-            return shown(pool.map(look, unique, chunksize=4))
-        except BrokenProcessPool:
-            raise MachineError("a process that looked at images was killed, probably for too little memory; "
-                               "--num_threads 1 or a smaller --max_pixels needs less") from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C: what is under way ends, nothing else begins
-            raise
+    with looking_processes(count, "--num_threads 1 or a smaller --max_pixels needs less") as pool:
+        return shown(pool.map(look, unique, chunksize=4))
 
 
 def _samples(split: str, dataset: BaseDataset, facts: Mapping[Path, FileFacts]) -> list[Sample]:

@@ -2,8 +2,11 @@
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
@@ -90,3 +93,25 @@ def shortage(error: Exception) -> MachineError:
 def _reason(error: Exception) -> str:
     """The first sentence of the last line: without the traceback before it and PyTorch's own advice after it."""
     return (str(error).splitlines() or [type(error).__name__])[-1].split(". ")[0].rstrip(".")
+
+
+@contextmanager
+def looking_processes(count: int, advice: str) -> Iterator[ProcessPoolExecutor]:
+    """Processes that look at images, and end with this one; Ctrl-C ends what is under way, and nothing else begins.
+
+    MachineError, with the advice, when one of them was killed.
+    """
+    with ProcessPoolExecutor(count, initializer=_begin_looking) as pool:
+        try:
+            yield pool
+        except BrokenProcessPool:
+            raise MachineError("a process that looked at images was killed, probably for too little memory; "
+                               f"{advice}") from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _begin_looking() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends it
+    begin_worker(0)

@@ -61,7 +61,8 @@ def advice(place: Path) -> list[str]:
     runtime = sum(sizes[name] for name in RUNTIME)
     return [f"size: {sum(sizes.values()):.1f} MB, of which model {sizes[MODEL]:.1f} MB, onnxruntime-web {npm.VERSION} "
             f"{runtime:.1f} MB",
-            f"open it: python -m http.server 8000 --bind 127.0.0.1 --directory {shlex.quote(str(place))}, then http://localhost:8000"]
+            f"open it: python -m http.server 8000 --bind 127.0.0.1 --directory {shlex.quote(str(place))}, "
+            "then http://localhost:8000"]
 
 
 def require_pictures(export: Export) -> None:

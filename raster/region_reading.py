@@ -150,6 +150,7 @@ class _Segments(RegionReader):
         self.kept: OrderedDict[int, np.ndarray | None] = OrderedDict()
 
     def read(self, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """The values (height, width, C) of a box of pixels, from the segments that share pixels with it."""
         values = np.zeros((height, width, self.channels), self.dtype)  # a segment that is not stored is zero
         each = self.channels // self.planes
         rows, columns = (range(begin // step, -(-(begin + length) // step)) for begin, length, step in

@@ -104,14 +104,23 @@ def test_a_file_that_nobody_uploaded_is_not_taken_as_dropped(address: str, home:
 
 def test_from_an_empty_folder_to_a_translated_picture(person: Person, home: Path, tmp_path: Path):
     """The whole way on the page alone, with the page closed during both works."""
+    person.come()
+    assert person.browser.js("return document.title") == "Bothways"
+    brings_pairs(person, home, tmp_path)
+    trains(person, tmp_path)
+    translates(person, home, tmp_path)
+    others = [url for url in person.browser.requested() if urlsplit(url).scheme in ("http", "https", "ws", "wss")
+              and not url.startswith(person.address)]
+    assert others == []
+
+
+def brings_pairs(person: Person, home: Path, tmp_path: Path) -> None:
+    """A zip of pairs becomes a folder, and the doctor looks at it; bad names and foreign folders are refused."""
     write_pairs(tmp_path / "mine", 6, side=32)
     (tmp_path / "mine" / "notes.txt").write_text("no picture")
     with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
         for path in sorted((tmp_path / "mine").iterdir()):
             archive.write(path, f"mine/{path.name}")
-    person.come()
-    assert person.browser.js("return document.title") == "Bothways"
-
     person.drops("first", [tmp_path / "mine.zip"])
     person.types("new-name", "../escape")
     person.presses("bring")
@@ -128,6 +137,9 @@ def test_from_an_empty_folder_to_a_translated_picture(person: Person, home: Path
     person.presses("look")
     person.sees(".toast-body", "/etc is outside the folders that the app was started with")
 
+
+def trains(person: Person, tmp_path: Path) -> None:
+    """A training of the new folder goes on while the page is closed."""
     person.goes_to("Train")
     person.sees("#command", "train.py")
     person.types("train-name", "mine")
@@ -144,6 +156,10 @@ def test_from_an_empty_folder_to_a_translated_picture(person: Person, home: Path
     person.sees("#standing", "mine: finished", 120)
     look_around(person, tmp_path, "train")
 
+
+def translates(person: Person, home: Path, tmp_path: Path) -> None:
+    """Pictures of 8 and 16 bits are translated while the page is closed, and come in a zip as the Python door gives
+    them."""
     deep = bands(1, 3, low=0, high=65535, side=48)
     tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="rgb")
     plain = write_image(tmp_path / "plain.png", 40, 56)
@@ -169,10 +185,6 @@ def test_from_an_empty_folder_to_a_translated_picture(person: Person, home: Path
     generator = bothways.load(home / "checkpoints" / "mine", device="cpu")
     (tmp_path / "out.png").write_bytes(made["plain.png"])
     assert np.array_equal(read_pixels(tmp_path / "out.png"), np.asarray(generator(plain)))
-
-    others = [url for url in person.browser.requested() if urlsplit(url).scheme in ("http", "https", "ws", "wss")
-              and not url.startswith(person.address)]
-    assert others == []
 
 
 def downloaded(person: Person, folder: Path) -> dict[str, bytes]:
