@@ -12,8 +12,9 @@ from helpers.commands import ROOT
 ALLOWED = {  # room: what of ours it may import
     "util": ("util",),
     "options": ("options",),
-    "raster": ("raster", "util"),
-    "data": ("data", "raster", "util", "options.schema", "options.groups", "options.preprocess"),
+    "shards": ("shards", "util"),
+    "raster": ("raster", "shards", "util"),
+    "data": ("data", "raster", "shards", "util", "options.schema", "options.groups", "options.preprocess"),
     "networks": ("networks",),
     "models": ("models", "networks", "metrics.self_features", "metrics.weight_files", "util", "options.schema",
                "options.groups"),
