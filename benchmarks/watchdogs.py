@@ -5,7 +5,7 @@ for longer than --patience, and who watches over the others is one of: gloo's ow
 before each step, torchrun, and engine/heartbeat.py with the timeout of gloo that a training has. The last row is no
 failure: who ends a training there ends one that only waits for a slow drive, or compiles.
 """
-import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -30,8 +30,9 @@ from util.torchrun import rank
 PROCESSES, VICTIM, STEPS = 3, 1, 20
 CASES = {"killed while the others exchange": signal.SIGKILL, "killed while the others read": signal.SIGKILL,
          "frozen": signal.SIGSTOP, "reads for ever": None, "reads slowly, then goes on": None}
-Watch = Callable[[int], AbstractContextManager[Callable[[], object]]]
-"""Joins the processes with a patience in seconds; gives what is to be called before each step."""
+Watch = Callable[[int], AbstractContextManager[Callable[[], dist.ProcessGroup | None]]]
+"""Joins the processes with a patience in seconds; gives what is to be called before each step, for the group to use."""
+FORKS = multiprocessing.get_context("forkserver")
 READING, SLOW = 3, 2  # times --patience: how long the others read, and the slow one
 
 
@@ -39,14 +40,15 @@ def main() -> None:
     """Prints the table: seconds until all others have ended, '-' where they still wait after four times --patience."""
     flags = parser(__doc__.splitlines()[0], rounds=1)
     flags.add_argument("--patience", type=positive, default=10, help="seconds that each of the watchers waits")
-    flags.add_argument("--of", nargs=3, metavar=("WATCHER", "CASE", "FOLDER"), help="only that process, started by this "
-                       "script")
+    flags.add_argument("--of", nargs=4, metavar=("WATCHER", "CASE", "FOLDER", "SECONDS"),
+                       help="only that process, started by this script")
     args = flags.parse_args()
     if args.of:
-        train(WATCHERS[args.of[0]], args.of[1], Path(args.of[2]), args.patience)
+        train(*args.of)
         return
     patience = 5 if args.quick else args.patience
     runs = [(watcher, case) for case in CASES for watcher in WATCHERS]
+    FORKS.set_forkserver_preload(["torch.distributed", "engine.distributed"])
     with ThreadPoolExecutor(4) as pool:
         found = dict(zip(runs, pool.map(lambda run: seconds_until_told(*run, patience), runs), strict=True))
     rows = [{"what": case, **{watcher: found[watcher, case] for watcher in WATCHERS}} for case in CASES]
@@ -60,16 +62,13 @@ def seconds_until_told(watcher: str, case: str, patience: int) -> str:
         folder = Path(name)
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-        words = [__file__, "--patience", str(patience), "--of", watcher, case, name]
-        shared = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
-                               "WORLD_SIZE": str(PROCESSES)}
-        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(PROCESSES)]
-        started = ([Popen([sys.executable, *launcher, *words], env=os.environ | {"OMP_NUM_THREADS": "1"},
-                          stdout=DEVNULL, stderr=DEVNULL)] if watcher == "torchrun" else
-                   [Popen([sys.executable, *words], env=shared | {"RANK": str(number)}, stdout=DEVNULL, stderr=DEVNULL)
-                    for number in range(PROCESSES)])
+        shared = {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
+                  "WORLD_SIZE": str(PROCESSES)}
+        words = (watcher, case, name, str(patience))
+        started = [_by_torchrun(words)] if watcher == "torchrun" else [
+            _by_fork(words, {**shared, "RANK": str(number)}) for number in range(PROCESSES)]
         try:
-            _wait_for(folder, 120)
+            _wait_for(folder, 300)
             begin = time.monotonic()
             pids = {number: int((folder / str(number)).read_text()) for number in range(PROCESSES)}
             if number := CASES[case]:
@@ -77,17 +76,35 @@ def seconds_until_told(watcher: str, case: str, patience: int) -> str:
             others = [pid for number, pid in pids.items() if number != VICTIM]
             limit = begin + 4 * patience
             while any(map(_lives, others)) and time.monotonic() < limit:
-                for process in started:
-                    process.poll()
                 time.sleep(0.02)
             return "-" if any(map(_lives, others)) else f"{time.monotonic() - begin:.1f}"
         finally:
             left = [int(file.read_text()) for file in folder.iterdir()]
-            for pid in (*left, *(process.pid for process in started)):
+            for pid in (*left, *started):
                 if _lives(pid):
                     os.kill(pid, signal.SIGKILL)
-            for process in started:
-                process.wait()
+
+
+def _by_torchrun(words: tuple[str, ...]) -> int:
+    """Starts the processes; the number of torchrun's own."""
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(PROCESSES), __file__]
+    return Popen([*line, "--of", *words], env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=DEVNULL, stderr=DEVNULL).pid
+
+
+def _by_fork(words: tuple[str, ...], environment: dict[str, str]) -> int:
+    """Starts one of them, which need not import torch again; its number."""
+    process = FORKS.Process(target=_begin, args=(words, environment), daemon=True)
+    process.start()
+    assert process.pid
+    return process.pid
+
+
+def _begin(words: tuple[str, ...], environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    torch.set_num_threads(1)
+    train(*words)
 
 
 def _wait_for(folder: Path, most: float) -> None:
@@ -107,16 +124,17 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def train(watch: Watch, case: str, folder: Path, patience: int) -> None:
+def train(watcher: str, case: str, folder: str, patience: str) -> None:
     """One of the processes. Leaves its number in `folder` before the step in which it happens."""
-    with watch(patience) as before_step:
+    seconds = int(patience)
+    with WATCHERS[watcher](seconds) as before_step:
         for step in range(STEPS):
-            before_step()
+            group = before_step()
             if step == STEPS // 2:
-                write_atomically(folder / str(rank()), str(os.getpid()))
-                _read(case, patience)
-            dist.all_reduce(torch.ones(1000))
-        time.sleep(10 * patience)  # so that nobody's end is taken for a failure
+                write_atomically(Path(folder, str(rank())), str(os.getpid()))
+                _read(case, seconds)
+            dist.all_reduce(torch.ones(1000), group=group)
+        time.sleep(10 * seconds)  # so that nobody's end is taken for a failure
 
 
 def _read(case: str, patience: int) -> None:
@@ -128,28 +146,30 @@ def _read(case: str, patience: int) -> None:
 
 
 @contextmanager
-def by_gloo(patience: int) -> Iterator[Callable[[], object]]:
+def by_gloo(patience: int) -> Iterator[Callable[[], dist.ProcessGroup | None]]:
     """An exchange that takes longer fails."""
-    dist.init_process_group("gloo", timeout=timedelta(seconds=patience))
-    yield lambda: None
+    dist.init_process_group("gloo", timeout=distributed.PATIENCE)
+    dist.barrier()  # they need longer to start
+    group = dist.new_group(timeout=timedelta(seconds=patience))
+    yield lambda: group
 
 
 @contextmanager
-def by_barrier(patience: int) -> Iterator[Callable[[], object]]:
+def by_barrier(patience: int) -> Iterator[Callable[[], dist.ProcessGroup | None]]:
     """Process 0 waits for each of the others before each step."""
     dist.init_process_group("gloo", timeout=distributed.PATIENCE)
     yield lambda: dist.monitored_barrier(timeout=timedelta(seconds=patience))
 
 
 @contextmanager
-def by_torchrun(patience: int) -> Iterator[Callable[[], object]]:
+def by_torchrun(patience: int) -> Iterator[Callable[[], dist.ProcessGroup | None]]:
     """Which looks every 0.1 s whether they live."""
     dist.init_process_group("gloo", timeout=distributed.PATIENCE)
     yield lambda: None
 
 
 @contextmanager
-def by_heartbeat(patience: int) -> Iterator[Callable[[], object]]:
+def by_heartbeat(patience: int) -> Iterator[Callable[[], dist.ProcessGroup | None]]:
     """As train.py does it."""
     heartbeat.SILENT = patience
     with distributed.joined():

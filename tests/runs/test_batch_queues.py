@@ -1,4 +1,4 @@
-"""examples/slurm.sh and the signals of batch queues: a training is told, saves, goes back into the queue and goes on."""
+"""examples/slurm.sh and the signals of batch queues: a training saves, goes back into the queue, and on from there."""
 import os
 import re
 import shutil
@@ -91,7 +91,8 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     conf = place / "slurm.conf"
     conf.write_text(CONF.format(place=place, ports=free_ports(3), cpus=os.cpu_count()))
     monkeypatch.setenv("SLURM_CONF", str(conf))
-    own = [f"--{name}={place}/munge.{name.partition('-')[0]}" for name in ("key-file", "socket", "pid-file", "seed-file")]
+    own = [f"--{name}={place}/munge.{name.partition('-')[0]}"
+           for name in ("key-file", "socket", "pid-file", "seed-file")]
     with ExitStack() as running:
         for words in (["munged", "--foreground", "--force", f"--log-file={place}/munged.log", *own],
                       ["slurmctld", "-D", "-f", conf], *(["slurmd", "-D", "-N", node] for node in ("one", "two"))):
@@ -128,8 +129,8 @@ def test_a_job_on_two_nodes_goes_back_into_the_queue_and_on_to_its_end(queue, tm
     monkeypatch.setenv("PYTHON", sys.executable)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     script, *words = train_line(tmp_path / "data", "run_%a", "--resume auto --n_epochs 40")
-    job = queue("sbatch", "--parsable", "--array", 3, "--nodes", 2, "--cpus-per-task", 1, ROOT / "examples/slurm.sh", script,
-                *words).strip()
+    job = queue("sbatch", "--parsable", "--array", 3, "--nodes", 2, "--cpus-per-task", 1, ROOT / "examples/slurm.sh",
+                script, *words).strip()
     log, said = tmp_path / "checkpoints/run_3/loss_log.txt", tmp_path / f"slurm-{job}_3.out"
     wait_until(lambda: log.exists() and log.read_text().count("iters:") >= 4)
     queue("scancel", "--signal", "USR1", job)  # which is what Slurm itself sends before the time limit
