@@ -120,8 +120,8 @@ def measure(line: str, rounds: int, limit: int, compress: bool, trace: Path | No
     exchanges = spans(seen, lambda name: name.startswith("gloo:all_reduce"))
     computing = spans(seen, lambda name: name.startswith("autograd::engine::evaluate_function"))
     total, hidden = length(exchanges), length(overlap(exchanges, computing))
-    said = (f"one step of {OVERLAPPED}: {total / 1e3:.0f} ms of exchanges on their threads, {hidden / 1e3:.0f} ms of that "
-            "while backward computed gradients" if total else "no gloo in the trace")
+    said = (f"one step of {OVERLAPPED}: {total / 1e3:.0f} ms of exchanges on their threads, {hidden / 1e3:.0f} ms of "
+            "that while backward computed gradients" if total else "no gloo in the trace")
     return {"rounds": len(times[AFTER]), "rows": rows, "trace": said}
 
 

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", required=True, help="folder of the run, as bothways.load takes it")
     parser.add_argument("--dataroot", type=Path, required=True, help="folder of images and videos, or a glob")
     parser.add_argument("--output", required=True, help="folder of the results, which keep the tree and the names")
-    parser.add_argument("--address", default="local", help="of the cluster: ray://head:10001 or auto; local: this machine")
+    parser.add_argument("--address", default="local", help="of a cluster: ray://head:10001, auto; local: this machine")
     parser.add_argument("--actors", type=int, default=0, help="how many at once; 0: one a GPU, without GPUs one a CPU")
     args = parser.parse_args(argv)
     with exit_on(UserError):
