@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from subprocess import DEVNULL, Popen
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -49,8 +50,8 @@ def main() -> None:
     patience = 5 if args.quick else args.patience
     runs = [(watcher, case) for case in CASES for watcher in WATCHERS]
     FORKS.set_forkserver_preload(["torch.distributed", "engine.distributed"])
-    with ThreadPoolExecutor(4) as pool:
-        found = dict(zip(runs, pool.map(lambda run: seconds_until_told(*run, patience), runs), strict=True))
+    with ThreadPoolExecutor(7) as pool:
+        found = dict(zip(runs, pool.map(lambda run: seconds_until_told(run[0], run[1], patience), runs), strict=True))
     rows = [{"what": case, **{watcher: found[watcher, case] for watcher in WATCHERS}} for case in CASES]
     report(f"seconds until the others have ended, with a patience of {patience} s", machine(torch.device("cpu")), rows,
            args.json)
@@ -58,10 +59,11 @@ def main() -> None:
 
 def seconds_until_told(watcher: str, case: str, patience: int) -> str:
     """From the moment at which one process dies, freezes or reads."""
-    with tempfile.TemporaryDirectory() as name, socket.socket() as probe:
-        folder = Path(name)
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         shared = {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
                   "WORLD_SIZE": str(PROCESSES)}
         words = (watcher, case, name, str(patience))
@@ -150,7 +152,7 @@ def by_gloo(patience: int) -> Iterator[Callable[[], dist.ProcessGroup | None]]:
     """An exchange that takes longer fails."""
     dist.init_process_group("gloo", timeout=distributed.PATIENCE)
     dist.barrier()  # they need longer to start
-    group = dist.new_group(timeout=timedelta(seconds=patience))
+    group: Any = dist.new_group(timeout=timedelta(seconds=patience))
     yield lambda: group
 
 

@@ -77,15 +77,26 @@ def translate(run: str, dataroot: Path, output: str, address: str, actors: int) 
              runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}})
     there = ray.cluster_resources()
     gpus = int(there.get("GPU", 0))
-    pool = ray.data.ActorPoolStrategy(size=actors or gpus or int(there["CPU"]))
+    work = (run, rows, actors or gpus or int(there["CPU"]), 1 if gpus else 0)
+    try:
+        if address.startswith("ray://"):  # Ray Data does not work through Ray's client, but within a task it does
+            errors: list[str] = ray.get(ray.remote(num_cpus=0)(deal_out).remote(*work))
+            return errors
+        return deal_out(*work)
+    except ray.exceptions.RayTaskError as error:
+        raise MachineError(f"{error.cause}\nWhat is translated stays: mend that, and the same again goes on") from None
+
+
+def deal_out(run: str, rows: Sequence[dict[str, str]], actors: int, gpus: int) -> list[str]:
+    """Lets so many actors, each with so many GPUs, translate the rows; why files were not, of those that were not."""
+    import ray
+
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     made = ray.data.from_items(rows).map_batches(
-        Translating, fn_constructor_args=(run,), batch_size=SHARE, compute=pool, num_gpus=1 if gpus else 0, num_cpus=1)
-    try:
-        return [row["error"] for row in tqdm(made.iter_rows(), total=len(rows), unit=" images") if row["error"]]
-    except ray.exceptions.RayTaskError as error:
-        raise MachineError(f"{error.cause}\nWhat is translated stays: mend that, and the same again goes on") from None
+        Translating, fn_constructor_args=(run,), batch_size=SHARE, compute=ray.data.ActorPoolStrategy(size=actors),
+        num_cpus=1, num_gpus=gpus)
+    return [row["error"] for row in tqdm(made.iter_rows(), total=len(rows), unit=" images") if row["error"]]
 
 
 if __name__ == "__main__":
