@@ -81,7 +81,7 @@ def seconds_until_told(watcher: str, case: str, patience: int) -> str:
                 time.sleep(0.02)
             return "-" if any(map(_lives, others)) else f"{time.monotonic() - begin:.1f}"
         finally:
-            left = [int(file.read_text()) for file in folder.iterdir()]
+            left = [int(file.read_text()) for file in folder.iterdir() if file.name.isdigit()]
             for pid in (*left, *started):
                 if _lives(pid):
                     os.kill(pid, signal.SIGKILL)
@@ -112,7 +112,7 @@ def _begin(words: tuple[str, ...], environment: dict[str, str]) -> None:
 def _wait_for(folder: Path, most: float) -> None:
     """Until each process has left its number there."""
     limit = time.monotonic() + most
-    while len(list(folder.iterdir())) < PROCESSES:
+    while not all((folder / str(number)).exists() for number in range(PROCESSES)):
         if time.monotonic() > limit:
             sys.exit(f"no step within {most} seconds")
         time.sleep(0.01)
