@@ -87,7 +87,7 @@ def translate(run: str, dataroot: Path, output: str, address: str, actors: int) 
         raise MachineError(f"{error.cause}\nWhat is translated stays: mend that, and the same again goes on") from None
 
 
-def deal_out(run: str, rows: Sequence[dict[str, str]], actors: int, gpus: int) -> list[str]:
+def deal_out(run: str, rows: list[dict[str, str]], actors: int, gpus: int) -> list[str]:
     """Lets so many actors, each with so many GPUs, translate the rows; why files were not, of those that were not."""
     import ray
 
