@@ -2,9 +2,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from data.base_dataset import BaseDataset
 from data.check import check_images
-from data.paths import Paths
 from data.single_dataset import SingleDataset
 from data.transforms import Preprocess
 from data.value_ranges import choose_ranges
@@ -19,15 +17,7 @@ def look_at(files: Sequence[Path], options: Options, preprocess: Preprocess
 
     Raises UserError for files that cannot be read; with skip_bad_images these are left out.
     """
-    dataset = _Listed(options, preprocess, files)
+    dataset = SingleDataset.of(files, options, preprocess)
     looks, notices = check_images(dataset, options.view(DataOptions).skip_bad_images)
     notices += choose_ranges(dataset, looks)
     return dataset.ranges, notices
-
-
-class _Listed(SingleDataset):
-    """Images that lie anywhere."""
-
-    def __init__(self, options: Options, preprocess: Preprocess, files: Sequence[Path]):
-        BaseDataset.__init__(self, options, preprocess)
-        self.A = Paths.of(files)
