@@ -12,10 +12,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,16 +23,9 @@ from util.errors import UserError, exit_on
 from util.notices import say
 
 if TYPE_CHECKING:  # --help answers without torch
-    from data.integrity import Look
-    from data.packing import Packed, Pile
-    from data.per_file import PerFile
     from options.schema import Options
-    from runs.progress import Progress
-    from shards.writing import File
 
 MODES = ("aligned", "unaligned", "single")
-AHEAD = 16  # files that are read while others are written
-JOURNAL = ".packed"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -44,8 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser().parse_args(argv)
     with exit_on(UserError, OptionError, HelpAsked):
         if args.verify:
-            from verify_shards import verify
-            sys.exit(0 if verify(args.verify) else 1)
+            sys.exit(0 if verified(args.verify) else 1)
         if not (args.dataroot and args.out):
             raise UserError("--dataroot and --out are needed: the folder of the images, and that of the shards")
         pack(args)
@@ -77,20 +65,19 @@ def pack(args: argparse.Namespace) -> None:
     """Write all shards that are not there yet. UserError for what cannot be packed."""
     from data.folders import PHASES
     from data.packing import find_piles
-    from door.journal import Journal
+    from shards_folder import filling
 
     if args.shard_mb <= 0:
         raise UserError(f"--shard_mb {args.shard_mb:g} is too small, expected more than 0")
-    options, journal = options_of(args), Journal(args.out, {}, JOURNAL)
+    options = options_of(args)
     say(options.notices)
     piles, notices = find_piles(options, args.phase or PHASES, args.skip_bad_images)
     say(notices)
-    with journal.held():
-        packing = Packing(args.out, journal)
+    with filling(args.out) as folder:
         for pile in piles:
-            packing.pack(pile, args.shard_mb * 1e6, args.shuffle)
-        say(packing.end())
-    print(f"{args.out}: {packing.made} shards packed, {len(packing.packed) - packing.made} were there; train with "
+            folder.pack(pile, args.shard_mb * 1e6, args.shuffle)
+        say(folder.end())
+    print(f"{args.out}: {folder.made} shards packed, {len(folder.packed) - folder.made} were there; train with "
           f"--dataroot {args.out}")
 
 
@@ -108,61 +95,15 @@ def options_of(args: argparse.Namespace) -> Options:
     return parse(command, ["--dataroot", args.dataroot, "--dataset_mode",
                            args.dataset_mode or layout(Path(args.dataroot)), *most])
 
+def verified(shards: str) -> bool:
+    """Whether shards are whole; says what is not."""
+    from shards_folder import find, faults
 
-class Packing:
-    """The shards of a folder, each packed if its files are not those of last time. packed: all names; made: how many
-    were packed now."""
-
-    def __init__(self, folder: Path, journal: Journal):
-        """UserError where there are shards that nobody packed here."""
-        self.folder, self.journal, self.sums = folder, journal, Sums(folder)
-        self.entries = journal.begin()
-        self.ours = {entry.target for entry in self.entries.values()}
-        self.packed, self.made = list[str](), 0
-        others = sorted({path.name for path in folder.glob("*.tar")} - self.ours - self.sums.known.keys())
-        if others:
-            raise UserError(f"{folder} holds shards that were not packed by this command, such as {others[0]}; give "
-                            "another --out, or remove them")
-
-    def pack(self, pile: Pile, most: float, mixed: bool) -> None:
-        """Write the shards of a set, at most so many bytes each."""
-        count = len(pile.sides) * len(pile.sides[0])
-        with self.journal.writing() as note, closing(Told(pile.name)) as bar:
-            done = 0
-            for number, files in enumerate(shards_of(pile, most, mixed)):
-                shard = self.folder / f"{pile.name}-{number:06}.tar"
-                name, source = name_of(shard.name, *files), Standing(len(files), sum(file.size for file in files))
-                self.packed.append(shard.name)
-                if not (self.journal.is_done(self.entries.get(name), source) and shard.name in self.sums.known):
-                    self.sums.add(shard.name, write_shard(shard, read_files(files, pile.looks)))
-                    note(name, source, shard)
-                    self.made += 1
-                done += len(files)
-                bar(done, count)
-
-    def end(self) -> list[str]:
-        """Remove the shards of last time whose files are gone; notices."""
-        gone = sorted(self.ours - set(self.packed))
-        for name in gone:
-            remove(index_path(self.folder / name))
-            remove(self.folder / name)
-        self.sums.keep(self.packed)
-        return [f"note: {len(gone)} shards of last time are removed, whose files are elsewhere now or gone: "
-                f"{', '.join(gone[:3])}{', ...' if len(gone) > 3 else ''}"] if gone else []
-
-
-def read_files(files: Sequence[Packed], looks: PerFile[Look]) -> Iterator[File]:
-    """The files with their content, some of them read ahead. MachineError for one that has changed meanwhile."""
-    waiting = deque[Future[bytes]]()
-    with ThreadPoolExecutor(AHEAD) as pool:
-        for place, file in enumerate(files):
-            while len(waiting) < AHEAD and place + len(waiting) < len(files):
-                waiting.append(pool.submit(files[place + len(waiting)].path.read_bytes))
-            content = waiting.popleft().result()
-            if len(content) != file.size:
-                raise MachineError(f"{file.path} had {file.size} bytes and has {len(content)} now; wait until nobody "
-                                   "writes to the folder, and give the same line again")
-            yield File(file.name, content, look_values(looks[file.path]))
+    found = find(shards)
+    wrong = list(faults(found))
+    say([f"{fault}" for fault in wrong])
+    print(f"{shards}: {len(found)} shards, {len(wrong) or 'no'} faults")
+    return not wrong
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ PIECE = 1 << 20  # bytes that are read at once
 
 
 class File(NamedTuple):
-    """A file of a shard. look: what is known of the picture in it, as the index keeps it."""
+    """A file of a shard. look: what is known of the picture in it, as the index keeps it; date: when it was written, in
+    whole seconds since 1970."""
 
     name: str
     content: bytes
     look: Values | None = None
+    date: int = 0
 
 
 class Written(NamedTuple):
@@ -45,9 +47,9 @@ def write_shard(shard: Path, files: Iterable[File]) -> str:
     written, which = list[Written](), list[int]()
     with replacing(shard) as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for name, content, look in files:
+            for name, content, look, date in files:
                 info = tarfile.TarInfo(name)
-                info.size, info.mode = len(content), 0o644
+                info.size, info.mode, info.mtime = len(content), 0o644, date
                 tar.addfile(info, io.BytesIO(content))
                 written.append(Written(name.encode(errors="surrogateescape"), len(content), zlib.crc32(content)))
                 which.append(-1 if look is None else looks.setdefault(look, len(looks)))
@@ -55,7 +57,7 @@ def write_shard(shard: Path, files: Iterable[File]) -> str:
         index = _read_back(Path(file.name), file, shard, written)
         digest = sha256(file)
         index_path(shard).unlink(missing_ok=True)  # a shard is there without an index rather than with another one
-    index.with_looks(list(looks), np.array(which, np.int32)).write(index_path(shard))
+    index.with_values(list(looks), np.array(which, np.int32)).write(index_path(shard))
     return digest
 
 
