@@ -57,7 +57,7 @@ def pairs_in_shards(shards: Sequence[Path], limit: float = float("inf")) -> Pair
     for shard, index in indexed(shards):
         sides: dict[bytes, dict[bytes, bytes]] = {b"a": {}, b"b": {}}
         for name in index.names():
-            key, side = _part(name)
+            key, side = part_of(name)
             if not _is_image(name):
                 others.append(_path(shard, name))
             elif not side:
@@ -125,7 +125,7 @@ def _is_image(name: bytes) -> bool:
     return name.lower().endswith(_ENDINGS)
 
 
-def _part(name: bytes) -> tuple[bytes, bytes]:
+def part_of(name: bytes) -> tuple[bytes, bytes]:
     """'a/town.a.png' to 'a/town' and 'a'; the name and nothing where it is not part of a sample."""
     end = len(name) - (7 if name[-7:].lower() == b".nii.gz" else len(name) - name.rfind(b"."))
     side = name[end - 2:end].lower()

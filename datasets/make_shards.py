@@ -55,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
                                                                "has few shards at hand at a time")
     result.add_argument("--skip_bad_images", action="store_true", help="leave out images that cannot be read, and say "
                                                                        "which, instead of stopping")
-    result.add_argument("--max_pixels", type=float, metavar="N", help="images with more pixels are bad, as for train.py")
+    result.add_argument("--max_pixels", type=float, metavar="N", help="images with more pixels are bad, as for "
+                                                                      "train.py")
     result.add_argument("--verify", metavar="SHARDS", help="look whether shards are whole: a folder of them or a "
                                                            "pattern, as --dataroot of train.py")
     return result
@@ -63,9 +64,10 @@ def parser() -> argparse.ArgumentParser:
 
 def pack(args: argparse.Namespace) -> None:
     """Write all shards that are not there yet. UserError for what cannot be packed."""
+    from shards_folder import filling
+
     from data.folders import PHASES
     from data.packing import find_piles
-    from shards_folder import filling
 
     if args.shard_mb <= 0:
         raise UserError(f"--shard_mb {args.shard_mb:g} is too small, expected more than 0")
@@ -97,7 +99,7 @@ def options_of(args: argparse.Namespace) -> Options:
 
 def verified(shards: str) -> bool:
     """Whether shards are whole; says what is not."""
-    from shards_folder import find, faults
+    from shards_folder import faults, find
 
     found = find(shards)
     wrong = list(faults(found))

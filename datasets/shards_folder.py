@@ -13,7 +13,7 @@ from tqdm import tqdm
 from data.folders import is_image
 from data.integrity import inspect_image
 from data.packing import Packed, Pile, shards_of
-from data.shard_looks import values_of_look
+from data.shard_looks import as_values
 from door.journal import Journal, Standing, name_of
 from raster.bad_image import BadImage
 from runs.progress import Progress
@@ -89,7 +89,7 @@ def read_files(files: Sequence[Packed], pile: Pile, bar: Progress) -> Iterator[F
             if len(content) != file.size:
                 raise MachineError(f"{file.path} had {file.size} bytes and has {len(content)} now; wait until nobody "
                                    "writes to the folder, and give the same line again")
-            yield File(file.name, content, values_of_look(pile.looks[file.path]), file.date // 10**9)
+            yield File(file.name, content, as_values(pile.looks[file.path]), file.date // 10**9)
             bar.advance(1, pile.name)
 
 

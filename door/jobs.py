@@ -15,6 +15,7 @@ from data.paths import Paths
 from util.errors import UserError
 
 Say = Callable[[Iterable[str]], None]
+NONE, NOWHERE = Paths.of([]), np.zeros(0, np.int32)
 
 
 class Job(NamedTuple):
@@ -32,10 +33,10 @@ class Jobs(Sequence[Job]):
     int32 (jobs,), in which of them each target lies.
     """
 
-    def __init__(self, sources: Paths, targets: Paths, inputs: Paths, named: bool = False,
-                 shards: Paths | None = None, which: np.ndarray | None = None):
-        self.sources, self.targets, self.inputs, self.named = sources, targets, inputs, named
-        self.shards, self.which = shards or Paths.of([]), np.zeros(0, np.int32) if which is None else which
+    def __init__(self, sources: Paths, inputs: Paths, targets: Paths, shards: Paths = NONE,
+                 which: np.ndarray = NOWHERE, named: bool = False):
+        self.sources, self.inputs, self.targets, self.named = sources, inputs, targets, named
+        self.shards, self.which = shards, which
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -46,8 +47,8 @@ class Jobs(Sequence[Job]):
     def __getitem__(self, place: slice) -> Jobs: ...
     def __getitem__(self, place: int | slice) -> Job | Jobs:
         if isinstance(place, slice):
-            return Jobs(self.sources[place], self.targets[place], self.inputs, self.named, self.shards,
-                        self.which[place])
+            return Jobs(self.sources[place], self.inputs, self.targets[place], self.shards, self.which[place],
+                        self.named)
         return Job(self.sources[place], self.targets[place], self.named)
 
     def inputs_there(self) -> list[str]:
@@ -67,13 +68,13 @@ def plan(dataroot: Path, output: str, say: Say) -> Jobs:
     place = Path(output)
     if dataroot.is_file():
         named, source = is_file(output), Paths.of([dataroot])
-        jobs = Jobs(source, Paths.of([place if named else place / dataroot.name]), source, named)
+        jobs = Jobs(source, source, Paths.of([place if named else place / dataroot.name]), named=named)
     else:
         root, files = found(dataroot, say)
         if is_file(output):
             raise UserError(f"--output {output} is one file, and --dataroot {dataroot} has {len(files)} files; give a "
                             "folder")
-        jobs = Jobs(files, moved(files, root, place), files)
+        jobs = Jobs(files, files, moved(files, root, place))
     return refuse_inputs(jobs)
 
 

@@ -145,14 +145,14 @@ class Work:
     def packed(self) -> dict[str, Any]:
         """All of it as tensors and plain data, for another process."""
         kinds: dict[type, Callable[[Any], Any]] = {
-            Paths: lambda paths: b"\0".join(paths.names()), np.ndarray: torch.from_numpy, type(self.place): str}
+            Paths: lambda paths: b"\0".join([*paths.names(), b"", b""]), np.ndarray: torch.from_numpy, type(self.place): str}
         return {name: kinds.get(type(value), lambda same: same)(value) for name, value in vars(self).items()}
 
     @classmethod
     def unpacked(cls, packed: Mapping[str, Any]) -> Work:
         """What `packed` gave."""
         kinds: dict[type, Callable[[Any], Any]] = {
-            bytes: lambda names: Paths.of_names(names.split(b"\0") if names else []), torch.Tensor: torch.Tensor.numpy,
+            bytes: lambda names: Paths.of_names(names.split(b"\0")[:-2]), torch.Tensor: torch.Tensor.numpy,
             str: Path}
         return cls(**{name: kinds.get(type(value), lambda same: same)(value) for name, value in packed.items()})
 
@@ -193,7 +193,7 @@ def find_work(jobs: Jobs, place: Path, translator: Translator, opt: TestCommandO
     sources = jobs.sources.only(whole) + good
     flags = np.full(len(sources), NAMED * jobs.named, np.uint8)
     flags[:len(whole)] |= WHOLE | NAMED | ALONE
-    flags[len(whole):] |= ALONE * _alone(jobs.targets, whole)[of_good]
+    flags[len(whole):][_alone(jobs.targets, whole)[of_good]] |= ALONE
     values = np.concatenate([np.full(len(whole), -1, np.int32), looked.ranges.which[:len(good)].astype(np.int32)])
     owning = np.concatenate([whole, of_good])
     return Work(place, sources, targets + _targets(jobs, of_good, good, opt.page), flags, values, _standings(sources),
