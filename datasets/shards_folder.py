@@ -14,13 +14,13 @@ from data.folders import is_image
 from data.integrity import inspect_image
 from data.packing import Packed, Pile, shards_of
 from data.shard_looks import as_values
-from door.journal import Journal, Standing, name_of
+from door.journal import SETTINGS, Journal, Standing, name_of
 from raster.bad_image import BadImage
 from runs.progress import Progress
 from shards.copies import local
 from shards.index import BrokenShard, index_path, scan
 from shards.member import member_path
-from shards.names import all_shards
+from shards.names import all_shards, set_of, shards_in
 from shards.sums import Sums
 from shards.writing import File, sha256, write_shard
 from util.errors import MachineError, UserError
@@ -44,14 +44,13 @@ class Filled:
 
     def __init__(self, folder: Path, journal: Journal):
         """UserError where there are shards that nobody packed here."""
+        others = [] if (journal.folder / SETTINGS).exists() else shards_in(folder)
+        if others:
+            raise UserError(f"{folder} holds shards that were not packed by this command, such as {others[0].name}; "
+                            "give another --out, or remove them")
         self.folder, self.journal, self.sums = folder, journal, Sums(folder)
         self.entries = journal.begin()
-        self.ours = {entry.target for entry in self.entries.values()}
         self.packed, self.made = list[str](), 0
-        others = sorted({path.name for path in folder.glob("*.tar")} - self.ours - self.sums.known.keys())
-        if others:
-            raise UserError(f"{folder} holds shards that were not packed by this command, such as {others[0]}; give "
-                            "another --out, or remove them")
 
     def pack(self, pile: Pile, most: float, mixed: bool) -> None:
         """Write the shards of a set, at most so many bytes each."""
@@ -69,13 +68,20 @@ class Filled:
 
     def end(self) -> list[str]:
         """Remove the shards of last time whose files are gone; notices."""
-        gone = sorted(self.ours - set(self.packed))
+        sets = {set_of(Path(name)) for name in self.packed}
+        gone = sorted(path.name for path in self._packed_before() - {self.folder / name for name in self.packed}
+                      if set_of(path) in sets)
         for name in gone:
             remove(index_path(self.folder / name))
             remove(self.folder / name)
-        self.sums.keep(self.packed)
+        self.sums.keep([name for name in self.sums.known if (self.folder / name).exists()])
         return [f"note: {len(gone)} shards of last time are removed, whose files are elsewhere now or gone: "
                 f"{', '.join(gone[:3])}{', ...' if len(gone) > 3 else ''}"] if gone else []
+
+
+    def _packed_before(self) -> set[Path]:
+        """Those of last time that are there."""
+        return {self.folder / entry.target for entry in self.entries.values()} & set(shards_in(self.folder))
 
 
 def read_files(files: Sequence[Packed], pile: Pile, bar: Progress) -> Iterator[File]:

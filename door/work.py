@@ -145,7 +145,8 @@ class Work:
     def packed(self) -> dict[str, Any]:
         """All of it as tensors and plain data, for another process."""
         kinds: dict[type, Callable[[Any], Any]] = {
-            Paths: lambda paths: b"\0".join([*paths.names(), b"", b""]), np.ndarray: torch.from_numpy, type(self.place): str}
+            Paths: lambda paths: b"\0".join([*paths.names(), b"", b""]), np.ndarray: torch.from_numpy,
+            type(self.place): str}
         return {name: kinds.get(type(value), lambda same: same)(value) for name, value in vars(self).items()}
 
     @classmethod

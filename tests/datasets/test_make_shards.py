@@ -75,6 +75,14 @@ def test_the_index_knows_what_the_pictures_are(pack, tmp_path):
         (40, 30), (20, 30)]
 
 
+def test_phases_may_be_packed_one_after_the_other(pack, tmp_path):
+    for phase in ("train", "test"):
+        write_images(tmp_path / "in" / phase, 2)
+        assert pack(f"--phase {phase}") == (1, 0)
+    assert set(packed(tmp_path / "out")) == {"train-000000", "test-000000"}
+    assert len((tmp_path / "out/SHA256SUMS").read_text().splitlines()) == 2
+
+
 def test_two_piles_are_two_sets_of_shards_of_a_size(pack, tmp_path):
     write_images(tmp_path / "in/trainA", 12)
     write_images(tmp_path / "in/trainB", 3)

@@ -125,8 +125,8 @@ def test_places_that_take_no_shards(trained, tmp_path, failure, place, said):
     write_image(tmp_path / "0.png")
     write_shard(tmp_path / "in/in-000000.tar", [File("0.png", (tmp_path / "0.png").read_bytes())])
     place = str(tmp_path / "in") if place == "in" else place
-    code, told = failure(lambda line: load_command("test").main(line.split()), f"--dataroot {tmp_path}/in --output {place} --name run "
-                         "--gpu_ids -1 --output_shards 2")
+    code, told = failure(lambda line: load_command("test").main(line.split()), f"--dataroot {tmp_path}/in --output "
+                         f"{place} --name run --gpu_ids -1 --output_shards 2")
     assert code == 2 and said in told
 
 
