@@ -37,8 +37,12 @@ def positive(text: str) -> int:
     return number
 
 
-def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1) -> Times:
-    """Runs the contestants in turn, `rounds` times each, so that whatever slows the machine slows all of them."""
+def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1,
+         enough: Callable[[], bool] = lambda: False) -> Times:
+    """Runs the contestants in turn, `rounds` times each, so that whatever slows the machine slows all of them.
+
+    enough: asked after each round, whether it was the last one.
+    """
     for run in contestants.values():
         for _ in range(warmup):
             run()
@@ -46,6 +50,8 @@ def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: i
     for _ in range(rounds):
         for name, run in contestants.items():
             times[name].append(seconds(run))
+        if enough():
+            break
     return times
 
 

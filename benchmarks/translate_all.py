@@ -160,7 +160,7 @@ def pictures(made: list[Path]) -> list[tuple[str, bytes]]:
     for path in made:
         if path.suffix == ".tar":
             with tarfile.open(path) as tar:
-                found += [(member.name, tar.extractfile(member).read()) for member in tar]
+                found += [(member.name, file.read()) for member in tar if (file := tar.extractfile(member))]
     return found
 
 
