@@ -59,7 +59,7 @@ def pairs_in_shards(shards: Sequence[Path], limit: float = float("inf")) -> Pair
         _sort_out(shard, index, images, others)
         sides: dict[bytes, dict[bytes, bytes]] = {b"a": {}, b"b": {}}
         for path in images:
-            key, side = _part(path)
+            key, side = part_of(path)
             if not side:
                 whole.append(path)
             elif sides[side].setdefault(key, path) != path:
@@ -128,7 +128,7 @@ def _is_image(name: bytes) -> bool:
     return name[name.rfind(b"."):].lower() in _ENDINGS or name[-7:].lower() == b".nii.gz"
 
 
-def _part(path: bytes) -> tuple[bytes, bytes]:
+def part_of(path: bytes) -> tuple[bytes, bytes]:
     """'a/town.a.png' to 'a/town' and b'a'; the path and nothing where it is not part of a sample."""
     end = len(path) - 7 if path[-7:].lower() == b".nii.gz" else path.rfind(b".")
     side = path[end - 2:end].lower()

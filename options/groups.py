@@ -245,10 +245,13 @@ class OutputOptions(Group):
     """one file, one line"""
 
     output: str = option("", "where the translations go instead of a results page: a file for a file, a folder for a "
-                         "folder or a glob in quotes, which keeps its tree and names, or - for standard output (and "
-                         "--dataroot - for standard input). Videos and animated pictures go frame by frame. Another "
-                         "file of that name is replaced, the input never. Of a folder what is done is not done again, "
-                         "and torchrun shares it among processes", once=True, common=True)
+                         "folder, shards or a glob in quotes, which keeps its tree and names, or - for standard output "
+                         "(and --dataroot - for standard input). Videos and animated pictures go frame by frame. "
+                         "Another file of that name is replaced, the input never. Of a folder what is done is not done "
+                         "again, and torchrun shares it among processes", once=True, common=True)
+    output_shards: int = option(0, "with --output FOLDER: write tar shards there, in the WebDataset format, of at most "
+                                "so many images, each of one input shard and called like it, or of the folder and "
+                                "called like that", least=0, once=True)
     page_samples: int = option(0, "with --output FOLDER: show so many of the pictures, from all over them, on a page "
                                "there, index.html", least=0, once=True)
 

@@ -29,7 +29,8 @@ ALLOWED = {  # room: what of ours it may import
     "exporting": ("exporting", "data", "door", "engine", "models", "networks", "options", "pages", "raster", "runs",
                   "util", "opening"),
     "studio": ("studio", "data", "door", "engine", "models", "options", "pages", "raster", "runs", "util", "opening"),
-    "door": ("door", "data", "engine", "models", "options", "pages", "raster", "runs", "tiles", "util", "opening"),
+    "door": ("door", "data", "engine", "models", "options", "pages", "raster", "runs", "shards", "tiles", "util",
+             "opening"),
 }
 OURS = (*ALLOWED, "train", "test", "evaluate", "export", "app", "opening", "bothways", "bothways_commands", "hubconf")
 
