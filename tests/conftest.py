@@ -97,6 +97,15 @@ def translate(tmp_path: Path, dataroot: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def forks() -> Iterator[None]:
+    """Python processes that the test starts are forked from this one, which has imported torch."""
+    from helpers.forked import forked_subprocesses
+
+    with forked_subprocesses():
+        yield
+
+
+@pytest.fixture
 def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loaders look every 0.2 s, instead of every 5 s, whether their workers are alive; or have ended, when they should.
     """
