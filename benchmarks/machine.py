@@ -36,9 +36,10 @@ class StartAgainWith(argparse.Action):
 
 def machine(device: torch.device) -> dict[str, str]:
     """What the numbers were measured on, and when; to be asked when all is measured."""
+    gpu = f"{torch.cuda.get_device_name(device)} beside " if device.type == "cuda" else ""
     return {
         "date": time.strftime("%Y-%m-%d"),
-        "device": f"{torch.cuda.get_device_name(device)} beside {processor()}" if device.type == "cuda" else processor(),
+        "device": gpu + processor(),
         "instructions": described(instructions()),
         "torch": f"torch {torch.__version__}",
         "python": f"Python {platform.python_version()}",
