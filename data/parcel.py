@@ -1,8 +1,8 @@
 """Batches on their way from a worker process: what is exactly 8 bits travels as 8 bits.
 
-A tensor that PyTorch hands over needs a file in shared memory, whose pages the system makes and clears, and a connection
-by which it is asked for: that costs as much as to decode a small image. The bytes go through the pipe by which the worker
-answers anyway.
+A tensor that PyTorch hands over needs a file in shared memory, whose pages the system makes and clears, and a
+connection by which it is asked for: that costs as much as to decode a small image. The bytes go through the pipe by
+which the worker answers anyway.
 """
 from collections.abc import Sequence
 from typing import Any

@@ -38,8 +38,9 @@ def test_what_is_not_exactly_8_bits_stays_as_it_is(other):
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_opened_it_is_the_batch(count):
-    samples = [{"A_paths": f"{number}.png", "A": image(number), "deep": torch.rand(3, 4, 4), "void": torch.ones(1, 4) > 0,
-                "B": image(9 + number, 1), "kept": torch.tensor([2, 3])} for number in range(count)]
+    samples = [{"A_paths": f"{number}.png", "A": image(number), "deep": torch.rand(3, 4, 4),
+                "void": torch.ones(1, 4) > 0, "B": image(9 + number, 1), "kept": torch.tensor([2, 3])}
+               for number in range(count)]
     opened, expected = pickle.loads(pickle.dumps(Parcel(samples))).open(), default_collate(samples)
     assert list(opened) == list(expected)
     for name, value in expected.items():
