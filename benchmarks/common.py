@@ -44,15 +44,15 @@ def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: i
          enough: Callable[[], bool] = lambda: False) -> Times:
     """Runs the contestants in turn, `rounds` times each, so that whatever slows the machine slows all of them.
 
-    enough: asked after each round, whether it was the last one.
+    Every second round has the other order. enough: asked after each round, whether it was the last one.
     """
     for run in contestants.values():
         for _ in range(warmup):
             run()
     times: Times = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, run in contestants.items():
-            times[name].append(seconds(run))
+    for number in range(rounds):
+        for name in list(contestants)[::-1 if number % 2 else 1]:
+            times[name].append(seconds(contestants[name]))
         if enough():
             break
     return times

@@ -83,7 +83,8 @@ class BaseDataset(ABC):
     def sample(self, index: int, rng: random.Random) -> Sample:
         """Sample `index`. All that is random in it comes from `rng`, so that the same seed gives the same sample.
 
-        Pixels without data are NaN: `complete` turns them into what a batch has.
+        Pixels without data are NaN: `complete` turns them into what a batch has. Its tensors are new ones. May be
+        called in several threads at once.
         """
 
     def complete(self, sample: Sample) -> Sample:

@@ -18,11 +18,11 @@ def test_the_table_has_every_contestant(tmp_path: Path, mode: str):
     code, said = forked(ROOT / "benchmarks/loader.py", words, tmp_path)
     assert code == 0, said
     numbers = json.loads((tmp_path / "numbers/loader.json").read_text())
-    names = ["plain", "fast decode", "cache ram", "cache disk", "cache device"]
+    names = ["classic", "plain", "fast decode", "cache ram", "cache disk", "cache device"]
     assert [(row["contestant"], row["num_threads"]) for row in numbers["rows"]] == [
         (name, threads) for threads in (0, 1) for name in names]
-    assert all(row["images/s"] > 0 and row["times plain"] > 0 for row in numbers["rows"])
-    assert [row["times plain"] for row in numbers["rows"] if row["contestant"] == "plain"] == [1, 1]
+    assert all(row["images/s"] > 0 and row["times classic"] > 0 for row in numbers["rows"])
+    assert [row["times classic"] for row in numbers["rows"] if row["contestant"] == "classic"] == [1, 1]
     table = [line.split("|")[1].strip() for line in said.splitlines() if line.startswith("|")]
     assert table == ["contestant", "-" * 12, *names, *names]
     assert [path.name for path in tmp_path.iterdir()] == ["numbers"]
