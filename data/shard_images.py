@@ -1,5 +1,6 @@
 """Finding images in shards: their paths, in the order in which they lie there."""
 import os
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -17,6 +18,7 @@ from util.errors import UserError
 from util.torchrun import local_world_size
 
 SHOWN = 20  # images without a partner that are listed
+PART = re.compile(rb"\.[ab]\.", re.IGNORECASE)
 SEP = os.fsencode(os.sep)
 _ENDINGS = frozenset(os.fsencode(ending) for ending in IMAGE_ENDINGS)
 
@@ -57,6 +59,9 @@ def pairs_in_shards(shards: Sequence[Path], limit: float = float("inf")) -> Pair
     for shard, index in indexed(shards):
         images: list[bytes] = []
         _sort_out(shard, index, images, others)
+        if not PART.search(b"\0".join(images)):
+            whole += images
+            images = []
         sides: dict[bytes, dict[bytes, bytes]] = {b"a": {}, b"b": {}}
         for path in images:
             key, side = part_of(path)

@@ -157,7 +157,8 @@ def scan(shard: Path) -> Index:
             reason = f"it is {'cut off' if short else 'no tar file'} ({error})"
             raise ValueError(f"{reason}; {COPY}") from None
         if end != bytes(BLOCK):
-            raise ValueError(f"it is {'damaged' if end.strip(bytes(1)) else 'cut off'} behind byte {tar.offset}; {COPY}")
+            what = "damaged" if end.strip(bytes(1)) else "cut off"
+            raise ValueError(f"it is {what} behind byte {tar.offset}; {COPY}")
         return Index(members, size)
 
 
