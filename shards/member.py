@@ -1,8 +1,19 @@
 """Files in shards by their paths: `<shard>.tar/<member>`. Safe after a fork and in threads: reads are by position."""
 from __future__ import annotations
 
+import io
+import os
+import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+from shards import copies
+from shards.index import BLOCK, COPY, BrokenShard, Index, Member, held, opening
+from shards.names import TAR
+
+OPEN = 16  # shards that are kept open
+INSIDE = f"{TAR}{os.sep}"
 
 
 class Status(NamedTuple):
@@ -19,27 +30,84 @@ def member_path(shard: Path, name: str) -> Path:
 
 def split_member(path: Path) -> tuple[Path, str] | None:
     """The shard and the name of the file in it; None for a path that is no file in a shard."""
-    raise NotImplementedError
+    text = os.fspath(path)
+    begin = text.find(INSIDE)
+    while begin >= 0:
+        end = begin + len(TAR)
+        if not _is_folder(text[:end]):
+            return Path(text[:end]), text[end + 1:].replace(os.sep, "/")
+        begin = text.find(INSIDE, end)
+    return None
 
 
-def read_member(path: Path) -> bytes:
-    """The content of a file in a shard.
+@lru_cache(4096)
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)
+
+
+def read_member(path: Path, size: int | None = None) -> bytes:
+    """The content of a file in a shard, or its first bytes, at most `size`.
 
     Raises FileNotFoundError where the shard has no such file, BrokenShard where the shard is not what its index says.
     """
-    raise NotImplementedError
+    shard, index, member = _find(path)
+    wanted = member.size if size is None else min(size, member.size)
+    found = _read(_open(shard, index), member.begin - BLOCK, BLOCK + wanted)
+    if len(found) < BLOCK + wanted or zlib.crc32(found[:BLOCK]) != member.header:
+        raise BrokenShard(shard, f"{member.name} is not where its index says: it has changed since it was indexed; start "
+                          f"again to index it anew, or {COPY}")
+    return found[BLOCK:]
 
 
 def open_file(path: Path) -> BinaryIO:
     """A file, in a shard or by itself, to be read. Raises OSError and BrokenShard."""
-    raise NotImplementedError
+    return io.BytesIO(read_member(path)) if split_member(path) else open(path, "rb")
+
+
+def source(path: Path) -> Path | BinaryIO:
+    """What libraries are given that take paths and open files: the path, or the content of a file in a shard."""
+    return io.BytesIO(read_member(path)) if split_member(path) else path
 
 
 def is_file(path: Path) -> bool:
     """Whether there is such a file, in a shard or by itself."""
-    raise NotImplementedError
+    inside = split_member(path)
+    return held(inside[0]).find(os.fsencode(inside[1])) >= 0 if inside else os.path.isfile(path)
 
 
 def status(path: Path) -> Status:
     """Of a file, in a shard or by itself. Raises OSError and BrokenShard."""
-    raise NotImplementedError
+    if split_member(path):
+        shard, _, member = _find(path)
+        return Status(member.size, os.stat(copies.local(shard)).st_mtime_ns)
+    found = os.stat(path)
+    return Status(found.st_size, found.st_mtime_ns)
+
+
+def _find(path: Path) -> tuple[Path, Index, Member]:
+    inside = split_member(path)
+    assert inside, f"{path} is no file in a shard"
+    shard, name = inside
+    index = held(shard)
+    place = index.find(os.fsencode(name))
+    if place < 0:
+        raise FileNotFoundError(2, "it is not in the shard", str(path))
+    return shard, index, index.member(place)
+
+
+@lru_cache(OPEN)
+def _open(shard: Path, index: Index) -> io.FileIO:
+    """Open as long as it is kept here or somebody reads from it. index: another one for a shard that has changed."""
+    with opening(shard) as file:
+        found = os.fstat(file.fileno()).st_size
+        if found != index.shard_size:
+            raise ValueError(f"it has {found} bytes, and had {index.shard_size} when it was indexed; start again to index "
+                             f"it anew, or {COPY}")
+        return io.FileIO(os.dup(file.fileno()))
+
+
+def _read(file: io.FileIO, begin: int, size: int) -> bytes:
+    found = os.pread(file.fileno(), size, begin)
+    while 0 < len(found) < size and (more := os.pread(file.fileno(), size - len(found), begin + len(found))):
+        found += more  # one call reads 2 GB at most
+    return found
