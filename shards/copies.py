@@ -8,7 +8,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -85,7 +85,7 @@ def state_of(shard: Path) -> tuple[int, int]:
         status = os.stat(shard)
         return status.st_size, status.st_mtime_ns
     size, version = _stat(shard)
-    return size, int(hashlib.sha256(version.encode()).hexdigest()[:15], 16)
+    return size, int(hashlib.sha256(f"{version} {size}".encode()).hexdigest()[:15], 16)
 
 
 def require_room(piles: Sequence[Sequence[Path]], at_once: int) -> None:
@@ -134,7 +134,7 @@ def _reserved(folder: Path, name: str, size: int, url: str) -> Path:
     part = folder / f"{name}.{size}.part"
     while True:
         with FileLock(folder / ".lock"):
-            coming = _parts(folder, part)
+            coming = _parts(folder, _lock(folder, name))
             copies = sorted(_copies(folder))
             over = sum(kept.size for kept in copies) + coming + size - most
             for kept in copies:
@@ -155,16 +155,13 @@ def _copies(folder: Path) -> Iterator[Kept]:
 
 
 def _parts(folder: Path, own: Path) -> int:
-    """The bytes that all other parts will take. Those that nobody is fetching any more are removed."""
+    """The bytes that parts will take which others fetch. Those that nobody fetches are removed. own: a lock we hold."""
     total = 0
     for part in folder.glob("*.part"):
         name, size = part.name.removesuffix(".part").rsplit(".", 1)
-        if part == own:  # left by a process that was killed: its lock is ours
-            part.unlink(missing_ok=True)
-            continue
-        lock = FileLock(_lock(folder, name), blocking=False)
+        lock = _lock(folder, name)
         try:
-            with lock:
+            with nullcontext() if lock == own else FileLock(lock, blocking=False):
                 part.unlink(missing_ok=True)
         except Timeout:
             total += int(size)
