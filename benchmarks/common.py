@@ -37,14 +37,19 @@ def positive(text: str) -> int:
     return number
 
 
-def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1) -> Times:
-    """Runs the contestants in turn, `rounds` times each, so that whatever slows the machine slows all of them."""
+def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1,
+         before: Callable[[], object] = lambda: None) -> Times:
+    """Runs the contestants in turn, `rounds` times each, so that whatever slows the machine slows all of them.
+
+    before: called before each run that counts; it does not count itself.
+    """
     for run in contestants.values():
         for _ in range(warmup):
             run()
     times: Times = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, run in contestants.items():
+            before()
             times[name].append(seconds(run))
     return times
 

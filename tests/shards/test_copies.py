@@ -179,14 +179,14 @@ def test_missing_credentials_say_where_they_come_from(files: Path, cache: Path, 
     monkeypatch.setenv("HOME", str(tmp_path))
 
     def read() -> None:
-        with pytest.raises(UserError, match=f"^{bucket}/1.tar is closed to us .*Credentials of S3 come from AWS_ACCESS"):
+        with pytest.raises(UserError, match=f"^{bucket}/1.tar is closed to us .*Credentials of S3 come from AWS_"):
             content(path_of(f"{bucket}/1.tar"))
     assert exit_code(in_child(read)) == 0  # a process that has not asked before
 
 
 def test_a_shard_that_is_larger_than_the_bound(web: tuple, cache: Path):
     copies.keep(str(cache), 0.00009)
-    with pytest.raises(UserError, match=r"0.tar has 0.0001 GB, more than all copies .*--shard_cache_gb 9e-05. Give more"):
+    with pytest.raises(UserError, match=r"0.tar has 0.0001 GB, more than all .*--shard_cache_gb 9e-05. Give more"):
         content(web[0][0])
 
 
