@@ -13,7 +13,7 @@ from options.schema import Options
 from raster.picture import Size
 
 PILES = {f"{phase}{side}" for phase in (*PHASES, "") for side in ("A", "B", "")}  # folders of a dataset
-EXPECTED = "    {root}   an image, or a folder with images in it and below it"
+EXPECTED = "    {root}   an image, or a folder with images, or with shards of them (.tar), in it and below it"
 
 
 class SingleDataset(BaseDataset):

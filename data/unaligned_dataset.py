@@ -15,7 +15,8 @@ EXPECTED = """\
     {root}/
       {phase}A/   images of domain A
       {phase}B/   images of domain B
-  or  {phase}/A/, {phase}/B/"""
+  or  {phase}/A/, {phase}/B/
+  or  {phase}A-000000.tar, ..., {phase}B-000000.tar, ...   shards of them"""
 
 
 class UnalignedDataset(BaseDataset):
@@ -39,6 +40,9 @@ class UnalignedDataset(BaseDataset):
         hint = ""
         if not (self.A and self.B) and not any(inside) and list_images(phase):
             hint = f"\n{phase} looks like pairs A|B: --model pix2pix or --dataset_mode aligned reads them."
+        elif not (self.A or self.B) and self.shards_for(phase):
+            hint = (f"\n{self.shards_for(phase)[0]} belongs to neither side: if its images are pairs, --model pix2pix or "
+                    "--dataset_mode aligned reads them.")
         expected = EXPECTED.format(root=opt.dataroot, phase=opt.phase)
         for images in (self.A, self.B):
             require_images(opt.dataroot, images, expected, hint)

@@ -3,15 +3,19 @@ from __future__ import annotations
 
 import io
 import os
+import posixpath
 import zlib
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
+
+import numpy as np
 
 from shards import copies
 from shards.index import BLOCK, COPY, BrokenShard, Index, Member, held, opening
 from shards.names import TAR, is_remote
+from util.names import split_ending
 
 OPEN = 16  # shards that are kept open
 INSIDE = f"{TAR}{os.sep}"
@@ -35,15 +39,23 @@ def split_member(path: Path) -> tuple[Path, str] | None:
     begin = text.find(INSIDE)
     while begin >= 0:
         end = begin + len(TAR)
-        if not _is_folder(text[:end]):
-            return Path(text[:end]), text[end + 1:].replace(os.sep, "/")
+        shard = _shard(text[:end])
+        if shard:
+            return shard, text[end + 1:].replace(os.sep, "/")
         begin = text.find(INSIDE, end)
     return None
 
 
 @lru_cache(4096)
-def _is_folder(path: str) -> bool:
-    return os.path.isdir(path)
+def _shard(path: str) -> Path | None:
+    """The path, unless it is that of a folder; one object for all questions, which knows its hash."""
+    return None if os.path.isdir(path) else Path(path)
+
+
+def sample_key(name: str) -> str:
+    """What the sample is called that a file in a shard belongs to: 'a/town' for a/town.png, a/town.a.png and .b.png."""
+    stem, _ = split_ending(name)
+    return stem[:-2] if stem[-2:].lower() in (".a", ".b") and posixpath.basename(stem[:-2]) else stem
 
 
 def read_member(path: Path, size: int | None = None) -> bytes:
@@ -61,6 +73,19 @@ def read_member(path: Path, size: int | None = None) -> bytes:
     return found[BLOCK:]
 
 
+def first_bytes(path: Path, size: int) -> bytes:
+    """Of a file, in a shard or by itself, at most `size`. Raises OSError and BrokenShard."""
+    if split_member(path):
+        return read_member(path, size)
+    with open(path, "rb") as file:
+        return file.read(size)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file, in a shard or by itself. Raises OSError and BrokenShard."""
+    return read_member(path) if split_member(path) else path.read_bytes()
+
+
 def open_file(path: Path) -> BinaryIO:
     """A file, in a shard or by itself, to be read. Raises OSError and BrokenShard."""
     return io.BytesIO(read_member(path)) if split_member(path) else open(path, "rb")
@@ -69,6 +94,13 @@ def open_file(path: Path) -> BinaryIO:
 def source(path: Path) -> Path | BinaryIO:
     """What libraries are given that take paths and open files: the path, or the content of a file in a shard."""
     return io.BytesIO(read_member(path)) if split_member(path) else path
+
+
+def mapped(path: Path, dtype: np.dtype, begin: int, shape: tuple[int, ...], order: Literal["C", "F"] = "C") -> np.ndarray:
+    """The values that lie in a file from byte `begin` on: mapped, not read; of a file in a shard in memory."""
+    if not split_member(path):
+        return np.memmap(path, dtype, "r", begin, shape, order)
+    return np.ndarray(shape, dtype, read_member(path), begin, order=order)
 
 
 def is_file(path: Path) -> bool:

@@ -142,8 +142,8 @@ def find_shards(dataroot: str, phase: str, side: str = "") -> list[Path]:
     return found + [shard for folder in folders for shard in shards_in(folder)]
 
 
-def phases_of(folder: Path) -> set[str]:
-    """What the names of the shards in a folder begin with, up to the number: 'trainA' for trainA-000003.tar."""
+def sets_in(folder: Path) -> set[str]:
+    """What the shards in a folder are called without their numbers: trainA for trainA-000003.tar."""
     return {set_of(shard) for shard in shards_in(folder)}
 
 
