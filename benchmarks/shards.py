@@ -34,7 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     try:
         make_images(folder, args.images, args.side, "single")
         shards = pack(folder / "images", folder / "shards", args.each)
-        sizes = f"{args.images} JPEGs of {args.side}x{args.side}, {size_of(folder / 'images') >> 20} MB, {shards} shards"
+        size = size_of(folder / "images") / 1e6
+        sizes = f"{args.images} JPEGs of {args.side}x{args.side}, {size:.0f} MB, {shards} shards"
         rows = [row for threads in args.num_threads for state in args.states
                 for row in measure(folder, args, threads, state)]
     finally:

@@ -24,11 +24,8 @@ from options.groups import DataOptions
 from options.schema import Group, Options
 from raster.picture import Size
 from raster.value_range import BYTES, ValueRange
-<<<<<<< HEAD
 from shards import copies
-=======
 from shards.names import all_shards, find_shards
->>>>>>> shards-read
 from util.errors import UserError
 
 Sample = dict[str, Any]

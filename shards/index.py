@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from shards import copies
-from shards.names import is_remote
+from shards.names import is_remote, url_of
 from shards.remote import Missing
 from util.errors import UserError
 from util.files import replacing
@@ -40,7 +40,7 @@ class BrokenShard(UserError):
         self.shard, self.reason = shard, reason
 
     def __str__(self) -> str:
-        return f"the shard {self.shard} cannot be read: {self.reason}"
+        return f"the shard {url_of(self.shard)} cannot be read: {self.reason}"
 
 
 class Member(NamedTuple):
