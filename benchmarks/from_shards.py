@@ -1,6 +1,6 @@
 """Images a second from shards against the same files in a folder, cold (the system has forgotten what they hold) and warm.
 
-    python benchmarks/shards.py --json shards.json
+    python benchmarks/from_shards.py --json shards.json
 """
 import os
 import shutil
@@ -32,6 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         make_images(folder, args.images, args.side, "single")
         shards = pack(folder / "images", folder / "shards", args.each)
+        os.sync()  # what is not on the disk yet cannot be forgotten
         size = size_of(folder / "images") / 1e6
         sizes = f"{args.images} JPEGs of {args.side}x{args.side}, {size:.0f} MB, {shards} shards"
         rows = [row for threads in args.num_threads for state in args.states
@@ -71,7 +72,6 @@ def forget(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
             with open(path, "rb") as file:
-                os.fsync(file.fileno())  # what is not on the disk yet stays in memory
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
