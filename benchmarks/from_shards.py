@@ -1,4 +1,4 @@
-"""Images a second from shards against the same files in a folder, cold (the system has forgotten what they hold) and warm.
+"""Images a second from shards against the same files in a folder, warm, and cold: not in the memory of the system.
 
     python benchmarks/from_shards.py --json shards.json
 """

@@ -174,7 +174,8 @@ class AlignedDataset(BaseDataset):
 
     def _in_shards(self, limit: float) -> Pairs:
         """Those in the shards of the phase, of which there may be none."""
-        found = pairs_in_shards(self.shards_for(self.root / self.opt.phase), limit if self.opt.page == "1" else float("inf"))
+        shards = self.shards_for(self.root / self.opt.phase)
+        found = pairs_in_shards(shards, limit if self.opt.page == "1" else float("inf"))
         self.notices += found.notices
         if found.B is None or self.opt.page == "1":
             return Pairs(self.pages_of(found.A), found.B)

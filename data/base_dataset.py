@@ -156,8 +156,7 @@ class BaseDataset(ABC):
         return self.pages_of(images)[:None if limit == float("inf") else int(limit)]
 
     def shards_for(self, folder: Path) -> list[Path]:
-        """The shards that stand for a folder of --dataroot: train-000000.tar, ... for train/, all for --dataroot itself.
-        """
+        """The shards that stand for a folder of --dataroot: train-000000.tar, ... for train/, all for itself."""
         if self.root not in (folder, *folder.parents):
             return []
         name = "".join(folder.relative_to(self.root).parts)

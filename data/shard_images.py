@@ -20,7 +20,7 @@ from util.torchrun import local_world_size
 ASKED_AT_ONCE = 32  # shards of a server
 SHOWN = 20  # images without a partner that are listed
 SEP = os.fsencode(os.sep)
-_ENDINGS = tuple(os.fsencode(ending) for ending in IMAGE_ENDINGS)
+_ENDINGS = frozenset(os.fsencode(ending) for ending in IMAGE_ENDINGS)
 
 
 class PairsFound(NamedTuple):
@@ -39,11 +39,11 @@ def images_in_shards(shards: Sequence[Path], limit: float = float("inf")) -> tup
     names: list[bytes] = []
     others: list[bytes] = []
     for shard, index in indexed(shards):
-        for name in index.names():
-            (names if _is_image(name) else others).append(_path(shard, name))
+        _sort_out(shard, index, names, others)
         if len(names) >= limit:
             break
-    return Paths.of_names(names[:None if limit == float("inf") else int(limit)]), _passed_over(len(names), others, shards)
+    end = None if limit == float("inf") else int(limit)
+    return Paths.of_names(names[:end]), _passed_over(len(names), others, shards)
 
 
 def pairs_in_shards(shards: Sequence[Path], limit: float = float("inf")) -> PairsFound:
@@ -57,24 +57,24 @@ def pairs_in_shards(shards: Sequence[Path], limit: float = float("inf")) -> Pair
     others: list[bytes] = []
     alone: list[bytes] = []
     for shard, index in indexed(shards):
+        images: list[bytes] = []
+        _sort_out(shard, index, images, others)
         sides: dict[bytes, dict[bytes, bytes]] = {b"a": {}, b"b": {}}
-        for name in index.names():
-            key, side = _part(name)
-            if not _is_image(name):
-                others.append(_path(shard, name))
-            elif not side:
-                whole.append(_path(shard, name))
-            elif sides[side].setdefault(key, name) != name:
+        for path in images:
+            key, side = _part(path)
+            if not side:
+                whole.append(path)
+            elif sides[side].setdefault(key, path) != path:
                 raise UserError(f"it is not clear which of these are a pair: {os.fsdecode(sides[side][key])} and "
-                                f"{os.fsdecode(name)} in {shard}; leave one of each side")
-        for key, name in sides[b"a"].items():
+                                f"{os.fsdecode(path)}; leave one of each side")
+        for key, path in sides[b"a"].items():
             partner = sides[b"b"].pop(key, None)
             if partner is None:
-                alone.append(_path(shard, name))
+                alone.append(path)
             else:
-                A.append(_path(shard, name))
-                B.append(_path(shard, partner))
-        alone += [_path(shard, name) for name in sides[b"b"].values()]
+                A.append(path)
+                B.append(partner)
+        alone += sides[b"b"].values()
         if max(len(A), len(whole)) >= limit:
             break
     end = None if limit == float("inf") else int(limit)
@@ -129,19 +129,22 @@ def _known(shards: Sequence[Path]) -> Iterator[Index | None]:
             yield from pool.map(known, shards[begin:begin + ASKED_AT_ONCE])
 
 
-def _path(shard: Path, name: bytes) -> bytes:
-    return b"%s%s%s" % (os.fsencode(shard), SEP, name if os.sep == "/" else name.replace(b"/", SEP))
+def _sort_out(shard: Path, index: Index, images: list[bytes], others: list[bytes]) -> None:
+    """Add the paths of the images in a shard to the ones, those of other files to the others."""
+    above = os.fsencode(shard) + SEP
+    for name in index.names():
+        (images if _is_image(name) else others).append(above + (name if SEP == b"/" else name.replace(b"/", SEP)))
 
 
 def _is_image(name: bytes) -> bool:
-    return name.lower().endswith(_ENDINGS)
+    return name[name.rfind(b"."):].lower() in _ENDINGS or name[-7:].lower() == b".nii.gz"
 
 
-def _part(name: bytes) -> tuple[bytes, bytes]:
-    """'a/town.a.png' to 'a/town' and 'a'; the name and nothing where it is not part of a sample."""
-    end = len(name) - (7 if name[-7:].lower() == b".nii.gz" else len(name) - name.rfind(b"."))
-    side = name[end - 2:end].lower()
-    return (name[:end - 2], side[1:]) if side in (b".a", b".b") and end > 2 else (name, b"")
+def _part(path: bytes) -> tuple[bytes, bytes]:
+    """'a/town.a.png' to 'a/town' and b'a'; the path and nothing where it is not part of a sample."""
+    end = len(path) - 7 if path[-7:].lower() == b".nii.gz" else path.rfind(b".")
+    side = path[end - 2:end].lower()
+    return (path[:end - 2], side[1:]) if side in (b".a", b".b") and path[end - 3:end - 2] != SEP else (path, b"")
 
 
 def _passed_over(found: int, others: Sequence[bytes], shards: Sequence[Path]) -> list[str]:
@@ -165,17 +168,3 @@ def _lonely(alone: Sequence[bytes], pairs: int) -> list[str]:
 
 def _called(shards: Sequence[Path]) -> str:
     return str(shards[0]) if len(shards) == 1 else f"the {len(shards)} shards from {shards[0]} on"
-
-
-def describe_shards(shards: Sequence[Path], most: int = 10) -> str:
-    """What lies in the first ones: '  data/train-000.tar  12 images, 4 .txt'."""
-    lines = []
-    for shard, index in indexed(shards[:most]):
-        names = [os.fsdecode(name) for name in index.names()]
-        images = sum(map(_is_image, index.names()))
-        others = [name for name in names if not _is_image(os.fsencode(name))]
-        counts = [f"{images} images"] * bool(images) + [f"not read: {endings_of(others)}"] * bool(others)
-        lines.append(f"  {shard}  {', '.join(counts) or 'no files'}")
-    return "\n".join(lines + ["  ..."] * (len(shards) > most))
-
-

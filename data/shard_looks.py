@@ -1,6 +1,6 @@
 """What indexes of shards know of the pictures in them, so that no picture is opened before the first step."""
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,6 @@ from raster.bad_image import require_pixels
 from shards.index import Values, held, remember
 from shards.member import split_member
 
-NOWHERE = (-1, -1)
 SEP = os.fsencode(os.sep)
 
 
@@ -39,39 +38,28 @@ class KnownInShards:
         """max_pixels: of larger pictures nothing is known."""
         self.max_pixels = max_pixels
         self.looks: dict[Look, int] = {}  # by their places
-        self.shards: list[Path] = []
+        self.shards: dict[Path, int] = {}  # by their numbers
 
     def marks(self, names: Sequence[bytes]) -> np.ndarray:
-        """int64 (files, 2): the shard of each, and its place in the shard. names: of paths, shard by shard."""
-        found = np.empty((len(names), 2), np.int64)
-        numbers: dict[bytes, int] = {}
-        places: dict[bytes, dict[bytes, int]] = {}
-        begin = b"\0"
-        inside: dict[bytes, int] = {}
-        number = -1
-        for at, name in enumerate(names):
-            if not name.startswith(begin):
-                begin = self._shard_of(name)
-                if begin not in numbers:
-                    shard = Path(os.fsdecode(begin[:-1]))
-                    numbers[begin] = len(self.shards)
-                    self.shards.append(shard)
-                    places[begin] = {one: place for place, one in enumerate(held(shard).names())}
-                number, inside = numbers[begin], places[begin]
-            found[at] = number, inside.get(name[len(begin):], -1)
+        """int64 (files, 2): the number of each one's shard, and its place there. names: of paths, shard by shard."""
+        found, end = np.empty((len(names), 2), np.int64), 0
+        while end < len(names):
+            begin, inside = end, split_member(Path(os.fsdecode(names[end])))
+            assert inside, "all files of a dataset lie in shards, or none"
+            shard, above = inside[0], os.fsencode(inside[0]) + SEP
+            while end < len(names) and names[end].startswith(above):
+                end += 1
+            number = self.shards.setdefault(shard, len(self.shards))
+            place_of = {name: place for place, name in enumerate(held(shard).names())}
+            found[begin:end, 0] = number
+            found[begin:end, 1] = [place_of.get(name[len(above):], -1) for name in names[begin:end]]
         return found
-
-    @staticmethod
-    def _shard_of(name: bytes) -> bytes:
-        inside = split_member(Path(os.fsdecode(name)))
-        assert inside, "all files of a dataset lie in shards, or none"
-        return os.fsencode(inside[0]) + SEP
 
     def find(self, wanted: np.ndarray) -> np.ndarray:
         """int32: the places of the looks of these files in `looks`, -1 of those that are not known. wanted: marks."""
         found = np.full(len(wanted), -1, np.int32)
-        for number, shard in enumerate(self.shards):
-            index, own = held(shard), (wanted[:, 0] == number) & (wanted[:, 1] >= 0)
+        for shard, own in self._by_shard(wanted, np.ones(len(wanted), bool)):
+            index = held(shard)
             places = np.array([self._place(values) for values in index.values] + [-1], np.int32)
             found[own] = places[index.which[wanted[own, 1]]]  # -1 is the last one
         return found
@@ -89,19 +77,26 @@ class KnownInShards:
         return self.looks.setdefault(look, len(self.looks))
 
     def save(self, marks: np.ndarray, which: np.ndarray) -> None:
-        """Remember these looks with the shards' indexes. which: int (files,), their places; -1: not to be remembered."""
+        """Remember these looks with the shards' indexes. which: int (files,), their places; -1: not to be remembered.
+        """
         looks = list(self.looks)
-        for number, shard in enumerate(self.shards):
-            own = (marks[:, 0] == number) & (marks[:, 1] >= 0) & (which >= 0)
-            index = held(shard)
-            if not own.any() or (index.which[marks[own, 1]] >= 0).all():
+        for shard, own in self._by_shard(marks, which >= 0):
+            index, places = held(shard), marks[own, 1]
+            if (index.which[places] >= 0).all():
                 continue
+            numbers = {values: number for number, values in enumerate(index.values)}
+            number_of = np.zeros(len(looks), np.int32)
+            for look in np.unique(which[own]).tolist():
+                number_of[look] = numbers.setdefault(as_values(looks[look]), len(numbers))
             known = index.which.copy()
-            values = list(index.values)
-            numbers = {one: at for at, one in enumerate(values)}
-            used = {at: as_values(looks[at]) for at in np.unique(which[own]).tolist()}
-            own_numbers = np.zeros(len(looks), np.int32)
-            for at, one in used.items():
-                own_numbers[at] = numbers.setdefault(one, len(numbers))
-            known[marks[own, 1]] = own_numbers[which[own]]
+            known[places] = number_of[which[own]]
             remember(shard, index.with_values(list(numbers), known))
+
+    def _by_shard(self, marks: np.ndarray, wanted: np.ndarray) -> Iterator[tuple[Path, np.ndarray]]:
+        """Each shard that has such files, and which files these are: int."""
+        own = np.flatnonzero(wanted & (marks[:, 1] >= 0))
+        own = own[np.argsort(marks[own, 0], kind="stable")]
+        ends = np.searchsorted(marks[own, 0], range(len(self.shards) + 1))
+        for shard, number in self.shards.items():
+            if ends[number] < ends[number + 1]:
+                yield shard, own[ends[number]:ends[number + 1]]

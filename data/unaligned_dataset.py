@@ -41,8 +41,8 @@ class UnalignedDataset(BaseDataset):
         if not (self.A and self.B) and not any(inside) and list_images(phase):
             hint = f"\n{phase} looks like pairs A|B: --model pix2pix or --dataset_mode aligned reads them."
         elif not (self.A or self.B) and self.shards_for(phase):
-            hint = (f"\n{self.shards_for(phase)[0]} belongs to neither side: if its images are pairs, --model pix2pix or "
-                    "--dataset_mode aligned reads them.")
+            hint = (f"\n{self.shards_for(phase)[0]} belongs to neither side: if its images are pairs, --model pix2pix "
+                    "or --dataset_mode aligned reads them.")
         expected = EXPECTED.format(root=opt.dataroot, phase=opt.phase)
         for images in (self.A, self.B):
             require_images(opt.dataroot, images, expected, hint)

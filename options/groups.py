@@ -30,7 +30,8 @@ class RunOptions(Group):
 class DataOptions(Group):
     """data"""
 
-    dataroot: str = option(None, "folder of the images (their layout: see README)", required=True, common=True)
+    dataroot: str = option(None, "folder of the images (their layout: see README), or tar shards of them: a folder, "
+                           "one, or a pattern such as 'shards/train-{000000..000099}.tar'", required=True, common=True)
     phase: str = option("train", "folder of the dataset to use: train, val, test, ...")
     dataset_mode: str = option("unaligned", "how images are found and paired; a wrong name lists them all",
                                structure=True, sampling=True)

@@ -88,16 +88,14 @@ def result_names(files: Sequence[Path]) -> dict[str, str]:
 
 def _names_in_shards(places: Mapping[str, tuple[Path, str]]) -> dict[str, str]:
     """places: the shard of each file, and the name in it."""
-    for whole in (sample_key, str):
-        names = {path: whole(name) for path, (_, name) in places.items()}
-        if len(set(names.values())) == len(names):
-            break
-        above = os.path.commonpath([shard.parent for shard, _ in places.values()])
-        names = {path: f"{shard.relative_to(above).with_suffix('').as_posix()}/{names[path]}"
-                 for path, (shard, _) in places.items()}
-        if len(set(names.values())) == len(names):
-            break
-    return {path: _shortened(name) for path, name in names.items()}
+    above = os.path.commonpath([shard.parent for shard, _ in places.values()])
+    for named in (sample_key, str):  # both sides of a pair may be translated
+        for several in (False, True):
+            names = {path: f"{shard.relative_to(above).with_suffix('').as_posix()}/" * several + named(name)
+                     for path, (shard, name) in places.items()}
+            if len(set(names.values())) == len(names):
+                return {path: _shortened(name) for path, name in names.items()}
+    raise AssertionError("files of one shard have names of their own")
 
 
 def _shortened(name: str) -> str:

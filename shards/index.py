@@ -11,6 +11,7 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -44,8 +45,8 @@ class BrokenShard(UserError):
 
 
 class Member(NamedTuple):
-    """A file in a shard. begin: its first byte in the shard; size: in bytes; header: CRC-32 of the 512 bytes before it,
-    which say its name, size and date.
+    """A file in a shard. begin: its first byte there; size: in bytes; header: CRC-32 of the 512 bytes before it, which
+    say its name, size and date.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Member(NamedTuple):
 
 
 class Index:
-    """The files in a shard in the order in which they lie there: no folders, no hidden ones; a link is what it leads to.
+    """The files in a shard in the order in which they lie: no folders, no hidden ones; a link is what it leads to.
 
     shard_size: of the whole shard, in bytes. values: what pictures are, all different ones; which: int32 (files,),
     whose places in `values` those of each file are, -1 where that is not known.
@@ -72,8 +73,7 @@ class Index:
         self._headers = np.array([member.header for member in members], np.uint32)
         self._order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int32)
         self.which = np.full(len(names), -1, np.int32)
-        twice = next((one for one, other in zip(self._order, self._order[1:], strict=False) if names[one] == names[other]),
-                     None)
+        twice = next((one for one, other in pairwise(self._order) if names[one] == names[other]), None)
         if twice is not None:
             raise ValueError(f"it holds {members[twice].name} twice")
 
@@ -83,7 +83,7 @@ class Index:
     def names(self) -> list[bytes]:
         """Of all files, as the file system has them, with their folders: 'a/1.png', never '.' or '..' in it."""
         ends = self._ends.tolist()
-        return [self._names[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
+        return [self._names[begin:end] for begin, end in pairwise(ends)]
 
     def name(self, place: int) -> bytes:
         """Of one file."""
@@ -145,8 +145,8 @@ def scan(shard: Path) -> Index:
         begin = file.read(8)
         packed = next((name for magic, name in PACKERS.items() if begin.startswith(magic)), None)
         if packed:
-            raise ValueError(f"it is compressed with {packed}; images are read out of the middle of a shard, so unpack it "
-                             "to a plain .tar")
+            raise ValueError(f"it is compressed with {packed}; images are read out of the middle of a shard, so unpack "
+                             "it to a plain .tar")
         if not size:
             raise ValueError(f"it is empty; {COPY}")
         file.seek(0)
@@ -155,10 +155,12 @@ def scan(shard: Path) -> Index:
                 members = [*_members(tar, file.fileno())]
                 end = os.pread(file.fileno(), BLOCK, tar.offset)
         except tarfile.TarError as error:
-            reason = f"it is cut off ({error})" if "unexpected end" in str(error) else f"it is no tar file ({error})"
+            short = "unexpected end" in str(error) or "truncated" in str(error)
+            reason = f"it is {'cut off' if short else 'no tar file'} ({error})"
             raise ValueError(f"{reason}; {COPY}") from None
         if end != bytes(BLOCK):
-            raise ValueError(f"it is {'damaged' if end else 'cut off'} behind byte {tar.offset}; {COPY}")
+            harm = "damaged" if end.strip(bytes(1)) else "cut off"
+            raise ValueError(f"it is {harm} behind byte {tar.offset}; {COPY}")
         return Index(members, size)
 
 
@@ -230,7 +232,9 @@ def known(shard: Path) -> Index | None:
     here = _of_this_process.get(shard)
     if here and here[0] == standing:
         return here[1]
-    index = _remembered(shard, standing) or _beside(shard, standing)
+    index = _remembered(shard, standing)
+    if index is None or not index.values:  # the one beside it may know more
+        index = _beside(shard, standing) or index
     if index is not None:
         _of_this_process[shard] = standing, index
     return index
@@ -286,6 +290,7 @@ def _beside(shard: Path, standing: _Standing) -> Index | None:
     except (OSError, ValueError, Missing):
         return None
     if index.shard_size != standing.size:
-        raise BrokenShard(shard, f"it has {standing.size} bytes, and its index {path} says {index.shard_size}: it was cut "
-                          f"off, or has changed since it was indexed; {COPY}, or delete the index if the shard is right")
+        raise BrokenShard(shard, f"it has {standing.size} bytes, and its index {path} says {index.shard_size}: it was "
+                          f"cut off, or has changed since it was indexed; {COPY}, or delete the index if the shard is "
+                          "right")
     return index

@@ -68,8 +68,8 @@ def read_member(path: Path, size: int | None = None) -> bytes:
     with _opened(shard, index) as file:
         found = _read(file, member.begin - BLOCK, BLOCK + wanted)
     if len(found) < BLOCK + wanted or zlib.crc32(found[:BLOCK]) != member.header:
-        raise BrokenShard(shard, f"{member.name} is not where its index says: it has changed since it was indexed; start "
-                          f"again to index it anew, or {COPY}")
+        raise BrokenShard(shard, f"{member.name} is not where its index says: it has changed since it was indexed; "
+                          f"start again to index it anew, or {COPY}")
     return found[BLOCK:]
 
 
@@ -96,7 +96,8 @@ def source(path: Path) -> Path | BinaryIO:
     return io.BytesIO(read_member(path)) if split_member(path) else path
 
 
-def mapped(path: Path, dtype: np.dtype, begin: int, shape: tuple[int, ...], order: Literal["C", "F"] = "C") -> np.ndarray:
+def mapped(path: Path, dtype: np.dtype, begin: int, shape: tuple[int, ...], order: Literal["C", "F"] = "C"
+           ) -> np.ndarray:
     """The values that lie in a file from byte `begin` on: mapped, not read; of a file in a shard in memory."""
     if not split_member(path):
         return np.memmap(path, dtype, "r", begin, shape, order)

@@ -53,8 +53,8 @@ def expand(pattern: str) -> list[Path]:
     that a URL with braces names are there turns out when they are read.
     """
     if pattern.lower().endswith(PACKED):
-        raise UserError(f"--dataroot {pattern}: images are read out of the middle of shards, which a compressed one does "
-                        "not allow; unpack it to a .tar (images are compressed as they are): gunzip FILE.tar.gz")
+        raise UserError(f"--dataroot {pattern}: images are read out of the middle of shards, which a compressed one "
+                        "does not allow; unpack it to a .tar (images are compressed as they are): gunzip FILE.tar.gz")
     if not pattern.lower().endswith(TAR):
         raise UserError(f"--dataroot {pattern} names no shards; expected files that end in .tar, such as "
                         f"{pattern.rstrip('/')}/train-{{000000..000099}}.tar")
@@ -103,8 +103,10 @@ def _require_there(pattern: str, found: list[Path], remote: bool) -> None:
     beside = (f"; in {folder} there are: {', '.join(there[:SHOWN])}{', ...' * (len(there) > SHOWN)}" if there else
               f"; there are no shards in {folder}")
     listed = "".join(f"\n  {path}" for path in missing[:SHOWN]) + "\n  ..." * (len(missing) > SHOWN)
-    raise UserError(f"--dataroot {pattern}: {len(missing)} of {len(found)} shards are not there{beside}. Missing:{listed}"
-                    if missing else f"--dataroot {pattern} names no file{beside}")
+    if not found:
+        raise UserError(f"--dataroot {pattern} names no file{beside}")
+    raise UserError(f"--dataroot {pattern}: {len(missing)} of {len(found)} shards are not there{beside}. "
+                    f"Missing:{listed}")
 
 
 def shards_in(folder: Path) -> list[Path]:
@@ -154,8 +156,11 @@ def set_of(shard: Path) -> str:
 
 def natural(paths: Iterable[Path]) -> list[Path]:
     """Sorted, numbers in names by their value."""
-    return sorted(paths, key=lambda path: ([(int(word), word) if word.isdecimal() and word.isascii() else (-1, word.lower())
-                                            for word in DIGITS.split(path.as_posix())], path.as_posix()))
+    def key(path: Path) -> tuple[list[tuple[int, str]], str]:
+        words = DIGITS.split(path.as_posix())  # text, number, text, ...
+        return [(int(word), word) if at % 2 else (-1, word.lower()) for at, word in enumerate(words)], path.as_posix()
+
+    return sorted(paths, key=key)
 
 
 def _folders(root: Path, depth: int) -> list[Path]:
