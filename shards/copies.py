@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -22,6 +23,8 @@ from util.user_cache import user_cache
 GIGABYTE = 10**9
 FOLDER, BYTES = "BOTHWAYS_SHARD_CACHE", "BOTHWAYS_SHARD_CACHE_BYTES"  # in the environment
 DEFAULT_BYTES = 20 * GIGABYTE
+COPY = re.compile(r"[0-9a-f]{16}-.+")  # its name; all else in the folder is somebody else's
+PART = re.compile(rf"({COPY.pattern})\.(\d+)\.part")  # with the bytes that it will have
 LOCKS = 32  # files by whose locks a shard is fetched once; shards that share one wait for each other
 NOTED_EVERY = 10.0  # seconds after which the use of a copy is noted again
 
@@ -148,7 +151,7 @@ def _reserved(folder: Path, name: str, size: int, url: str) -> Path:
 
 def _copies(folder: Path) -> Iterator[Kept]:
     for entry in os.scandir(folder):
-        if not entry.name.startswith(".") and not entry.name.endswith(".part"):
+        if COPY.fullmatch(entry.name) and not PART.fullmatch(entry.name):
             with suppress(FileNotFoundError):
                 status = entry.stat()
                 yield Kept(status.st_mtime, status.st_size, Path(entry.path))
@@ -158,13 +161,15 @@ def _parts(folder: Path, own: Path) -> int:
     """The bytes that parts will take which others fetch. Those that nobody fetches are removed. own: a lock we hold."""
     total = 0
     for part in folder.glob("*.part"):
-        name, size = part.name.removesuffix(".part").rsplit(".", 1)
-        lock = _lock(folder, name)
+        named = PART.fullmatch(part.name)
+        if not named:
+            continue
+        lock = _lock(folder, named[1])
         try:
             with nullcontext() if lock == own else FileLock(lock, blocking=False):
                 part.unlink(missing_ok=True)
         except Timeout:
-            total += int(size)
+            total += int(named[2])
     return total
 
 
@@ -191,7 +196,7 @@ def _lock(folder: Path, name: str) -> Path:
 
 
 def _folder() -> Path:
-    folder = Path(os.environ.get(FOLDER) or user_cache() / "shards")
+    folder = Path(os.environ.get(FOLDER) or user_cache() / "shard_copies")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -11,7 +11,7 @@ from helpers.object_store import Counting, web_server
 from helpers.trainings import exit_code, in_child
 from shards import copies, remote
 from shards.ahead import Ahead
-from shards.names import path_of
+from shards.names import all_shards, expand, find_shards, path_of, url_of
 from util.errors import MachineError, UserError
 
 SIZE = 100_000
@@ -46,7 +46,7 @@ def taken(cache: Path) -> int:
 
 def kept(cache: Path) -> set[str]:
     """The shards of which there are copies."""
-    return {path.name.partition("-")[2] for path in cache.iterdir() if not path.name.startswith(".")}
+    return {path.name[17:] for path in cache.iterdir() if path.name[16:17] == "-"}
 
 
 def test_an_object_of_s3_is_fetched_once(files: Path, cache: Path, upload: Callable, monkeypatch: pytest.MonkeyPatch):
@@ -66,6 +66,9 @@ def test_what_a_store_has(files: Path, cache: Path, upload: Callable):
     assert (before.size, after.size) == (SIZE, 5) and before.version != after.version
     assert remote.inside(bucket) == [f"{bucket}/{number}.tar" for number in range(5)]
     assert remote.matching(f"{bucket}/[13].tar") == [f"{bucket}/1.tar", f"{bucket}/3.tar"]
+    assert list(map(url_of, expand(f"{bucket}/[13].tar"))) == [f"{bucket}/1.tar", f"{bucket}/3.tar"]
+    assert list(map(url_of, all_shards(bucket))) == [f"{bucket}/{number}.tar" for number in range(5)]
+    assert find_shards(bucket, "train") == []
     assert remote.inside(f"{bucket}/none") == [] == remote.matching(f"{bucket}/none*.tar")
     assert remote.content(f"{bucket}/0.tar") == b"other"
     assert remote.exists(f"{bucket}/0.tar") and not remote.exists(f"{bucket}/9.tar")
@@ -84,6 +87,9 @@ def test_a_shard_that_changes_on_the_server_is_another_one(web: tuple, files: Pa
 def test_the_one_that_was_not_used_for_longest_goes(web: tuple, cache: Path, monkeypatch: pytest.MonkeyPatch):
     shards, counting = web
     copies.keep(str(cache), 3.5 * SIZE / copies.GIGABYTE)
+    cache.mkdir()
+    for foreign in ("notes-1.txt", "x.1.part"):
+        (cache / foreign).touch()
     monkeypatch.setattr(copies, "NOTED_EVERY", 0)
     largest, fetch = [], copies.fetch
 
@@ -95,6 +101,7 @@ def test_the_one_that_was_not_used_for_longest_goes(web: tuple, cache: Path, mon
         assert content(shards[number]) == bytes([number]) * SIZE
         assert taken(cache) <= 3.5 * SIZE
     assert max(largest) <= 3.5 * SIZE
+    assert (cache / "notes-1.txt").exists() and (cache / "x.1.part").exists()
     assert kept(cache) == {"0.tar", "3.tar", "4.tar"} and counting.fetched == [f"{n}.tar" for n in (0, 1, 2, 3, 4)]
 
 
