@@ -38,10 +38,11 @@ def positive(text: str) -> int:
 
 
 def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1,
-         before: Callable[[], object] = lambda: None) -> Times:
+         enough: Callable[[], bool] = lambda: False, before: Callable[[], object] = lambda: None) -> Times:
     """Runs the contestants in turn, `rounds` times each, so that whatever slows the machine slows all of them.
 
-    before: called before each run that counts; it does not count itself.
+    enough: asked after each round, whether it was the last one. before: called before each run that counts, and not
+    timed.
     """
     for run in contestants.values():
         for _ in range(warmup):
@@ -51,6 +52,8 @@ def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: i
         for name, run in contestants.items():
             before()
             times[name].append(seconds(run))
+        if enough():
+            break
     return times
 
 

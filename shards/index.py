@@ -168,7 +168,7 @@ def _members(tar: tarfile.TarFile, number: int) -> Iterator[Member]:
     """The files in an open shard. ValueError for those that cannot be read by position, or have no safe name."""
     found: dict[str, Member] = {}
     while (entry := tar.next()) is not None:
-        tar.members.clear()  # which would keep all
+        tar.members.clear()  # type: ignore[attr-defined]  # which would keep all
         if not (entry.isreg() or entry.islnk()):
             continue
         if entry.sparse is not None:
