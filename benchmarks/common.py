@@ -41,10 +41,11 @@ def positive(text: str) -> int:
 
 
 def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1,
-         enough: Callable[[], bool] = lambda: False) -> Times:
+         enough: Callable[[], bool] = lambda: False, before: Callable[[], object] = lambda: None) -> Times:
     """Runs the contestants in turn, `rounds` times each, so that whatever slows the machine slows all of them.
 
-    Every second round has the other order. enough: asked after each round, whether it was the last one.
+    Every second round has the other order. enough: asked after each round, whether it was the last one. before: called
+    before each run that counts, and not timed.
     """
     for run in contestants.values():
         for _ in range(warmup):
@@ -52,6 +53,7 @@ def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: i
     times: Times = {name: [] for name in contestants}
     for number in range(rounds):
         for name in list(contestants)[::-1 if number % 2 else 1]:
+            before()
             times[name].append(seconds(contestants[name]))
         if enough():
             break

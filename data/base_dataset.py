@@ -24,6 +24,7 @@ from options.groups import DataOptions
 from options.schema import Group, Options
 from raster.picture import Size
 from raster.value_range import BYTES, ValueRange
+from shards import copies
 from shards.names import all_shards, find_shards
 from util.errors import UserError
 
@@ -59,6 +60,7 @@ class BaseDataset(ABC):
         self.notices: list[str] = []  # what the user should know of the files; the commands print it
         self.preprocess = preprocess
         self.root = Path(opt.dataroot)
+        copies.keep(opt.shard_cache, opt.shard_cache_gb)
         self.swap = opt.direction == "BtoA"
         for flag, value in (("input_nc", opt.input_nc), ("output_nc", opt.output_nc)):
             if self.channels and value not in self.channels:
@@ -102,6 +104,14 @@ class BaseDataset(ABC):
     def files(self) -> Iterable[Path]:
         """All image files that samples are read from."""
         return self.sources()
+
+    def piles(self) -> Sequence[Paths]:
+        """The images that decide in which order shards are read: of each pile, every one once before one comes again.
+
+        As it stands the sources, if sample i is made of the i-th. See data/shard_order.py for several.
+        """
+        sources = Paths.of(self.sources())
+        return [sources] if len(sources) == len(self) else []
 
     def image_files(self) -> Iterable[ImageFile]:
         """All image files with the channels that samples read of them: what --cache keeps. Others are read each time.

@@ -8,7 +8,7 @@ from pathlib import Path
 from data.paths import Paths
 from options.schema import did_you_mean
 from shards.index import ENDING as INDEX
-from shards.names import TAR, is_pattern, sets_in
+from shards.names import TAR, is_pattern, is_remote, sets_in
 from util.errors import UserError
 from util.names import split_ending
 
@@ -127,7 +127,7 @@ def require_images(dataroot: str, images: Sequence[Path], expected: str, hint: s
     if images:
         return
     root = Path(dataroot)
-    if is_pattern(dataroot):
+    if is_pattern(dataroot) or is_remote(root):
         raise NoImages(f"no images for this dataset in the shards {dataroot}.\nread are {' '.join(IMAGE_ENDINGS)}\n"
                        f"expected:\n{expected}{hint}")
     if not root.exists():

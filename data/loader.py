@@ -20,6 +20,7 @@ from data.folders import NoImages, other_trees
 from data.parcel import Parcel
 from data.paths import Paths
 from data.sampler import EpochSampler, Key
+from data.shard_order import ShardOrder, in_shards
 from data.transforms import Preprocess
 from data.value_ranges import choose_ranges
 from data.workers import Watch, begin_worker, is_shortage, shortage, timed_out
@@ -117,7 +118,8 @@ class Loader:
         self.notices = list(notices)
         self.num_threads = min(num_threads, -(-len(dataset) // batch_size))  # a worker loads whole batches
         warnings.filterwarnings("ignore", "This DataLoader will create")  # --num_threads says how many are wanted
-        self.sampler = EpochSampler(len(dataset), seed, shuffle, batch_size)
+        shards = ShardOrder(dataset.piles(), len(dataset)) if in_shards(dataset.piles()) else None
+        self.sampler = EpochSampler(len(dataset), seed, shuffle, batch_size, shards)
         self.batch_size, self.pin_memory = batch_size, pin_memory and torch.cuda.is_available()
         self.begun = False  # an epoch
         self._open_batches()

@@ -3,7 +3,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +14,11 @@ from data.folders import IMAGE_ENDINGS, endings_of
 from data.paths import Paths
 from data.workers import looking_processes
 from shards.index import Index, known, remember, scan
+from shards.names import is_remote
 from util.errors import UserError
 from util.torchrun import local_world_size
 
+ASKED_AT_ONCE = 32  # shards of a server
 SHOWN = 20  # images without a partner that are listed
 PART = re.compile(rb"\.[ab]\.", re.IGNORECASE)
 SEP = os.fsencode(os.sep)
@@ -107,8 +109,8 @@ def indexed(shards: Sequence[Path]) -> Iterator[tuple[Path, Index]]:
             bar.update()
             return shard, index
 
-        for shard in shards:
-            index: Index | Future[Index] | None = known(shard)
+        index: Index | Future[Index] | None
+        for shard, index in zip(shards, _known(shards), strict=True):
             if index is None and processes > 1:
                 pool = pool or stack.enter_context(looking_processes(processes, "a smaller --num_threads needs less"))
                 index = pool.submit(scan, shard)
@@ -120,6 +122,16 @@ def indexed(shards: Sequence[Path]) -> Iterator[tuple[Path, Index]]:
                 yield first()
         while waiting:
             yield first()
+
+
+def _known(shards: Sequence[Path]) -> Iterator[Index | None]:
+    """The index of each shard, if there is one; servers are asked for that of several at once."""
+    if not any(map(is_remote, shards)):
+        yield from map(known, shards)
+        return
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        for begin in range(0, len(shards), ASKED_AT_ONCE):
+            yield from pool.map(known, shards[begin:begin + ASKED_AT_ONCE])
 
 
 def _sort_out(shard: Path, index: Index, images: list[bytes], others: list[bytes]) -> None:

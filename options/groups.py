@@ -68,6 +68,10 @@ class DataOptions(Group):
     cache: str = option(
         "none", "keep scaled images after they were first read: in memory, in a file, or on the GPU",
         choices=("none", "ram", "disk", "device"))
+    shard_cache: str = option("", "folder for copies of shards from an object store or a web server, one for all runs "
+                              "of a machine. Left out: in the user's cache")
+    shard_cache_gb: float = option(20.0, "gigabytes that these copies may take together; those that were not used for "
+                                   "longest make room", least=0)
     fast_decode: bool = option(False, "decode large JPEGs at 1/2, 1/4 or 1/8 of their size; pixels differ a little")
     skip_bad_images: bool = option(False, "leave out images that cannot be read, and say which, instead of stopping")
     max_pixels: int | float = option(178_956_970, "images with more pixels than this are refused; test.py --tile reads "

@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from shards import copies
+from shards.names import is_remote, url_of
+from shards.remote import Missing
 from util.errors import UserError
 from util.files import replacing
 from util.user_cache import user_cache
@@ -39,7 +41,7 @@ class BrokenShard(UserError):
         self.shard, self.reason = shard, reason
 
     def __str__(self) -> str:
-        return f"the shard {self.shard} cannot be read: {self.reason}"
+        return f"the shard {url_of(self.shard)} cannot be read: {self.reason}"
 
 
 class Member(NamedTuple):
@@ -188,10 +190,14 @@ def _members(tar: tarfile.TarFile, number: int) -> Iterator[Member]:
 
 
 @contextmanager
-def opening(shard: Path) -> Iterator:
-    """The shard's file on this machine, open; BrokenShard for what goes wrong."""
+def opening(shard: Path, size: int | None = None) -> Iterator[BinaryIO]:
+    """The shard's file on this machine, open; BrokenShard for what goes wrong. size: in bytes, when it was indexed."""
     try:
-        with open(copies.local(shard), "rb", buffering=0) as file:
+        with copies.opened(shard) as file:
+            found = os.fstat(file.fileno()).st_size
+            if size not in (None, found):
+                raise ValueError(f"it has {found} bytes, and had {size} when it was indexed; start again to index it "
+                                 f"anew, or {COPY}")
             yield file
     except FileNotFoundError:
         raise BrokenShard(shard, f"it is gone; {COPY}") from None
@@ -208,11 +214,10 @@ class _Standing(NamedTuple):
     @classmethod
     def of(cls, shard: Path) -> _Standing:
         try:
-            status = os.stat(shard)
+            return cls(*copies.state_of(shard))
         except OSError as error:
             gone = isinstance(error, FileNotFoundError)
             raise BrokenShard(shard, f"it is gone; {COPY}" if gone else str(error.strerror)) from None
-        return cls(status.st_size, status.st_mtime_ns)
 
 
 _of_this_process: dict[Path, tuple[_Standing, Index]] = {}  # children that are forked share it
@@ -265,7 +270,8 @@ def forget(shards: Iterable[Path]) -> None:
 
 
 def _cached(shard: Path) -> Path:
-    digest = hashlib.sha256(os.fsencode(os.path.abspath(shard))).hexdigest()[:32]
+    name = shard if is_remote(shard) else os.path.abspath(shard)
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
     return user_cache() / "shards" / f"{digest}{ENDING}"
 
 
@@ -280,8 +286,8 @@ def _remembered(shard: Path, standing: _Standing) -> Index | None:
 def _beside(shard: Path, standing: _Standing) -> Index | None:
     path = index_path(shard)
     try:
-        index, _ = Index.read(path)
-    except (OSError, ValueError):
+        index, _ = Index.read(copies.local(path))
+    except (OSError, ValueError, Missing):
         return None
     if index.shard_size != standing.size:
         raise BrokenShard(shard, f"it has {standing.size} bytes, and its index {path} says {index.shard_size}: it was "

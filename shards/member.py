@@ -5,6 +5,7 @@ import io
 import os
 import posixpath
 import zlib
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
@@ -13,7 +14,7 @@ import numpy as np
 
 from shards import copies
 from shards.index import BLOCK, COPY, BrokenShard, Index, Member, held, opening
-from shards.names import TAR
+from shards.names import TAR, is_remote
 from util.names import split_ending
 
 OPEN = 16  # shards that are kept open
@@ -64,7 +65,8 @@ def read_member(path: Path, size: int | None = None) -> bytes:
     """
     shard, index, member = _find(path)
     wanted = member.size if size is None else min(size, member.size)
-    found = _read(_open(shard, index), member.begin - BLOCK, BLOCK + wanted)
+    with _opened(shard, index) as file:
+        found = _read(file, member.begin - BLOCK, BLOCK + wanted)
     if len(found) < BLOCK + wanted or zlib.crc32(found[:BLOCK]) != member.header:
         raise BrokenShard(shard, f"{member.name} is not where its index says: it has changed since it was indexed; "
                           f"start again to index it anew, or {COPY}")
@@ -112,7 +114,7 @@ def status(path: Path) -> Status:
     """Of a file, in a shard or by itself. Raises OSError and BrokenShard."""
     if split_member(path):
         shard, _, member = _find(path)
-        return Status(member.size, os.stat(copies.local(shard)).st_mtime_ns)
+        return Status(member.size, copies.state_of(shard)[1])
     found = os.stat(path)
     return Status(found.st_size, found.st_mtime_ns)
 
@@ -128,18 +130,19 @@ def _find(path: Path) -> tuple[Path, Index, Member]:
     return shard, index, index.member(place)
 
 
+def _opened(shard: Path, index: Index) -> AbstractContextManager[BinaryIO]:
+    """A shard on this machine stays open; the copy of a remote one does not, since it takes room as long as it is."""
+    return opening(shard, index.shard_size) if is_remote(shard) else nullcontext(_open(shard, index))
+
+
 @lru_cache(OPEN)
 def _open(shard: Path, index: Index) -> io.FileIO:
     """Open as long as it is kept here or somebody reads from it. index: another one for a shard that has changed."""
-    with opening(shard) as file:
-        found = os.fstat(file.fileno()).st_size
-        if found != index.shard_size:
-            raise ValueError(f"it has {found} bytes, and had {index.shard_size} when it was indexed; start again to "
-                             f"index it anew, or {COPY}")
+    with opening(shard, index.shard_size) as file:
         return io.FileIO(os.dup(file.fileno()))
 
 
-def _read(file: io.FileIO, begin: int, size: int) -> bytes:
+def _read(file: BinaryIO, begin: int, size: int) -> bytes:
     found = os.pread(file.fileno(), size, begin)
     while 0 < len(found) < size and (more := os.pread(file.fileno(), size - len(found), begin + len(found))):
         found += more  # one call reads 2 GB at most

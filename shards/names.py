@@ -8,6 +8,7 @@ from glob import glob, has_magic
 from itertools import product
 from pathlib import Path
 
+from shards.remote import inside, matching
 from util.errors import UserError
 
 TAR = ".tar"
@@ -27,8 +28,7 @@ def is_pattern(dataroot: str) -> bool:
 
     A folder of that name is none.
     """
-    named = dataroot.lower().endswith((TAR, *PACKED)) and not os.path.isdir(dataroot)
-    return named or is_remote(Path(dataroot))
+    return dataroot.lower().endswith((TAR, *PACKED)) and not os.path.isdir(dataroot)
 
 
 def is_remote(path: Path) -> bool:
@@ -42,15 +42,15 @@ def path_of(url: str) -> Path:
 
 
 def url_of(path: Path) -> str:
-    """The URL that a remote path stands for."""
+    """The URL that a remote path stands for; a local one as it is."""
     return URL.sub(lambda found: f"{found[1].lower()}://", path.as_posix(), count=1)
 
 
 def expand(pattern: str) -> list[Path]:
     """The shards that a pattern names, in the order of its braces, those of a glob in natural order.
 
-    Raises UserError where one of them is not there, for compressed ones, for a URL with a glob, and for one that names
-    no shard.
+    Raises UserError where one of them is not there, for compressed ones, and for one that names no shard. Whether all
+    that a URL with braces names are there turns out when they are read.
     """
     if pattern.lower().endswith(PACKED):
         raise UserError(f"--dataroot {pattern}: images are read out of the middle of shards, which a compressed one "
@@ -59,13 +59,10 @@ def expand(pattern: str) -> list[Path]:
         raise UserError(f"--dataroot {pattern} names no shards; expected files that end in .tar, such as "
                         f"{pattern.rstrip('/')}/train-{{000000..000099}}.tar")
     remote = is_remote(Path(pattern))
-    if remote and has_magic(pattern):
-        raise UserError(f"--dataroot {pattern}: * and ? are for files on this machine; say which shards there are with "
-                        "braces, such as train-{000000..000099}.tar")
     found: list[Path] = []
     for word in _words(pattern):
-        if not remote and has_magic(word) and not os.path.exists(word):
-            found += natural(Path(path) for path in glob(word))
+        if has_magic(word) and not os.path.exists(word):
+            found += natural(map(path_of, matching(word) if remote else glob(word)))
         else:
             found.append(path_of(word))
     _require_there(pattern, found, remote)
@@ -114,6 +111,8 @@ def _require_there(pattern: str, found: list[Path], remote: bool) -> None:
 
 def shards_in(folder: Path) -> list[Path]:
     """The shards in a folder, in natural order; none where it is missing."""
+    if is_remote(folder):
+        return natural(path_of(url) for url in inside(url_of(folder)) if url.lower().endswith(TAR))
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
@@ -165,9 +164,11 @@ def natural(paths: Iterable[Path]) -> list[Path]:
 
 
 def _folders(root: Path, depth: int) -> list[Path]:
-    """The folder, and those in it down to `depth`."""
+    """The folder, and those in it down to `depth`; of a remote one none."""
+    if is_remote(root):
+        return [root]
     if not root.is_dir():
         return []
     with os.scandir(root) as entries:
-        inside = natural(root / entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    return [root, *(below for folder in inside if depth for below in _folders(folder, depth - 1))]
+        below = natural(root / entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    return [root, *(folder for one in below if depth for folder in _folders(one, depth - 1))]
