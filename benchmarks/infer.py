@@ -1,9 +1,9 @@
-"""Translate a folder of images with test.py, whole: one by one as in the classic code, threads that write, in batches.
+"""Translate a folder of images with test.py, whole: pictures written one by one, threads that write, in batches.
 
     python benchmarks/infer.py --size 256
 
-"plain" writes each picture before the next image is translated. All contestants run the same untrained generator, from
-reading the options to writing the page.
+"plain" is ours, not the classic's: each picture is written before the next image is translated. All contestants run the
+same untrained generator, from reading the options to writing the page.
 """
 import os
 import runpy

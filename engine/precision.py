@@ -29,7 +29,7 @@ def choose_precision(asked: str, device: torch.device, plain: bool = False) -> s
 
 
 def has_bf16_units(device: torch.device) -> bool:
-    """Whether bf16 is faster than fp32 there. A CPU without units for it emulates it, at half the speed of fp32 or less;
+    """Whether bf16 is faster than fp32 there. A CPU without units for it emulates it, at half the speed of fp32;
     so does one whose units the environment forbids to oneDNN, which computes the convolutions.
     """
     if device.type == "cuda":
