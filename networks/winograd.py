@@ -1,4 +1,5 @@
-"""3x3 convolutions with fewer multiplications (Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks").
+"""3x3 convolutions with fewer multiplications (Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural
+Networks").
 """
 from typing import Any
 
