@@ -83,7 +83,7 @@ def choose(calls: Mapping[bool, Calls], layouts: Mapping[str, str], fixed: bool,
 
 def _order(calls: Mapping[bool, Calls], layers: Mapping[Call, nn.Module], layouts: Mapping[str, str], fixed: bool
            ) -> list[tuple[Call, str]]:
-    """What is raced first: all calls in the layout that there is, then in the other one; long ones before short ones."""
+    """What is raced first: all calls in the present layout, then in the other one; long ones before short ones."""
     efforts: dict[Call, float] = {}
     present: dict[Call, str] = {}
     for one in calls.values():
@@ -157,7 +157,7 @@ def _table(calls: Calls, times: Mapping[Call, Mapping[Lane, float]], layouts: Ma
 
 
 def machine() -> dict[str, Any]:
-    """What the choice depends on beside the networks: processor, threads, torch, and what tells libraries to do less."""
+    """What the choice depends on beside the networks: processor, threads, torch, what libraries are told."""
     names = Path("/proc/cpuinfo")
     model = next((line.partition(":")[2].strip() for line in names.read_text().splitlines()
                   if line.startswith("model name")), "") if names.is_file() else platform.processor()
