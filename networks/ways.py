@@ -53,18 +53,15 @@ WAYS: dict[str, Callable[[Convolution, Tensor, Tensor | None], Tensor]] = {
 def candidates(layer: nn.Module, size: Size, layout: torch.memory_format, sixteen_bits: bool) -> list[str]:
     """The ways that a layer has for an input of that size, in a network of that layout; torch's own is the first.
 
-    Winograd's results are channels_last, matrices are made of the other layout. In 16 bits Winograd's sums lose too
-    much.
+    Matrices are made of the contiguous layout. In 16 bits Winograd's sums lose too much.
     """
     found = [DIRECT]
     if not (isinstance(layer, TUNED) and layer.groups == 1 and set(layer.dilation) == {1}):
         return found
-    _, height, width = size
-    if layout == torch.channels_last:
-        square = layer.kernel_size == (3, 3) and layer.stride == (1, 1) and len(set(layer.padding)) == 1
-        if square and isinstance(layer, nn.Conv2d) and not sixteen_bits:
-            found += ["winograd4", "winograd2"]
-    elif height * width <= SMALL and not isinstance(layer.padding, str):
+    square = layer.kernel_size == (3, 3) and layer.stride == (1, 1) and len(set(layer.padding)) == 1
+    if square and isinstance(layer, nn.Conv2d) and not sixteen_bits:
+        found += ["winograd4", "winograd2"]
+    if layout == torch.contiguous_format and size[1] * size[2] <= SMALL:
         found.append("matmul")
     return found
 

@@ -257,8 +257,8 @@ def test_going_on_keeps_to_what_the_state_recorded(tmp_path: Path, monkeypatch: 
     watch = Told(prefers("channels_last", "winograd4"))
     monkeypatch.setattr(autotune, "Stopwatch", lambda: watch)
     line = ("--dataroot data --model cycle_gan --dataset_mode aligned --netG resnet_6blocks --ngf 4 --ndf 4 "
-            "--gpu_ids -1 --load_size 32 --crop_size 32 --precision fp32 --num_threads 0 --display_id 0 --autotune auto "
-            "--verbose ")
+            "--gpu_ids -1 --load_size 32 --crop_size 32 --precision fp32 --num_threads 0 --display_id 0 "
+            "--autotune auto --verbose ")
     train.main(f"{line} --name whole --n_epochs 2 --n_epochs_decay 0".split())
     train.main(f"{line} --name parts --n_epochs 1 --n_epochs_decay 0".split())
     assert watch.asked
