@@ -89,7 +89,8 @@ def make_engine(options: Options, device: torch.device, run: TrainedRun) -> Engi
     load_nets(run.folder, saved, nets, describe_weights)
     model.nets.train(not opt.eval)  # dropout is the noise; batch norm uses the statistics of the test batch
     learn_no_statistics(model.nets)
-    engine = Engine(model, device, choose_precision(opt.precision, device, opt.plain), opt.plain, opt.seed)
+    engine = Engine(model, device, choose_precision(opt.precision, device, opt.plain), opt.plain, opt.seed,
+                    opt.autotune == "auto" and not opt.compile, opt.verbose)
     if opt.compile:
         engine.compile()
     return engine

@@ -171,7 +171,8 @@ def make_engine(options: Options, device: torch.device) -> Engine:
     if validated_every(opt) and not (model.measures or opt.best_metric):
         raise OptionError(f"a validation follows a metric, and --model {opt.model} defines none; name another one with "
                           "--val_metrics and --best_metric, or leave out --val_freq and --lr_policy plateau")
-    engine, one_size = Engine(model, device, precision, opt.plain, opt.seed), PREPROCESS[opt.preprocess].one_size
+    one_size, autotune = PREPROCESS[opt.preprocess].one_size, opt.autotune == "auto" and not opt.compile
+    engine = Engine(model, device, precision, opt.plain, opt.seed, autotune, opt.verbose)
     search_algorithms(device, one_size, opt.plain)
     engine.prepare_training(opt.lr, opt.beta1, ema=opt.ema, grad_compress=opt.grad_compress,
                             record=opt.cuda_graph == "auto" and can_record(device, precision, opt.plain, one_size,

@@ -1,24 +1,26 @@
 """Runs any model that keeps the contract of models/contract.py: device, precision, optimizers, steps. Knows none."""
 import random
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from engine.averaged import averaged_copy, copy_buffers, follow
 from engine.device import describe_device, on_device
 from engine.distributed import everywhere
 from engine.exchange import Exchange
+from engine.frozen import frozen
 from engine.noise import noise_from
 from engine.optimizers import Optimizers, gradients_of, learn
 from engine.precision import HALF, autocast, loss_scaler
 from engine.recorded_step import RecordedStep
 from engine.section import Section, Work, sections
 from engine.step_result import StepResult, finite_gradients, finite_scalars
+from engine.tuning import Tuning
 from models.contract import Batch, Clock, Images, Model, Update
 from networks.fast_layers import best_layout
 from util.torchrun import rank
@@ -28,24 +30,31 @@ class Engine:
     """A model on a device: ready to translate, and after `prepare_training` to train.
 
     precision: 'fp32', 'tf32', 'bf16' or 'fp16', see engine/precision.py. plain: the textbook step, nothing fused or
-    recorded. seed: of all random numbers of the steps, and of the noise of translations.
+    recorded. seed: of all random numbers of the steps, and of the noise of translations. autotune: on a CPU, choose by
+    measurement what is fastest, see engine/autotune.py; verbose: and tell the times.
     """
 
-    def __init__(self, model: Model, device: torch.device, precision: str = "fp32", plain: bool = False, seed: int = 0):
+    def __init__(self, model: Model, device: torch.device, precision: str = "fp32", plain: bool = False, seed: int = 0,
+                 autotune: bool = False, verbose: bool = False):
         self.model, self.device, self.precision, self.plain, self.seed = model, device, precision, plain, seed
         self.generators = tuple(model.nets)  # the networks that only training needs are added later
         self.ahead = 2 if device.type == "cuda" else 0  # steps to go on before the host asks whether a loss was NaN
         self.draws = torch.Generator()  # for what a step decides on the host
         self.scaler = loss_scaler(precision, device)
         self.recorded: RecordedStep | None = None
+        self.trains = False
+        self.tuning = Tuning(model, autotune and not plain and device.type == "cpu", self._autocast, precision, verbose)
         self._to_device()
 
     def _to_device(self) -> None:
         tensor_cores = self.precision in ("tf32", *HALF)
         for nets in (self.model.nets, self.model.frozen):
             nets.to(self.device)
-            for net in nets.values() if not self.plain else ():
-                net.to(memory_format=best_layout(net, self.device.type, tensor_cores))
+            layouts = {name: best_layout(net, self.device.type, tensor_cores) for name, net in nets.items()}
+            for name, net in nets.items() if not self.plain else ():
+                net.to(memory_format=layouts[name])
+            if nets is self.model.nets:
+                self.tuning.laid_out(layouts)
 
     def prepare_training(self, lr: float, beta1: float, record: bool = False, ema: float = 0.0,
                          grad_compress: str = "none") -> None:
@@ -57,11 +66,13 @@ class Engine:
         gradients travel between processes, see engine/exchange.py.
         TypeError, a programming error, when the model's updates contradict each other.
         """
-        model = self.model
+        model, self.trains = self.model, True
         model.prepare_training()
         self._to_device()
         if grad_compress == "powersgd":  # which takes the gradients of kernels as matrices
             model.nets.to(memory_format=torch.contiguous_format)
+            self.tuning.laid_out(dict.fromkeys(model.nets, torch.contiguous_format))
+            self.tuning.fixed = True
         self.averages = {**model.averages, **(dict.fromkeys(self.generators, ema) if ema else {})}
         model.averaged.update({name: averaged_copy(model.nets[name]) for name in self.averages})
         model.clock = Clock(self.device)
@@ -100,6 +111,7 @@ class Engine:
         An update whose loss or gradient is NaN or infinite, in any process, moves nothing, nor do those behind it in
         the step; those before it stand. The result says so when it is asked.
         """
+        self.tuning.before_step(batches[0])
         torch.manual_seed(step_seed(self.seed, rank(), images))
         self.draws.manual_seed(step_seed(self.seed, rank(), images, "drawn"))
         self.model.clock.set(epoch, images)
@@ -117,9 +129,9 @@ class Engine:
 
     def notices(self) -> list[str]:
         """What the user should know, since this was last asked."""
-        if not self.recorded:
-            return []
-        said, self.recorded.notices = self.recorded.notices, []
+        said, self.tuning.notices = self.tuning.notices, []
+        if self.recorded:
+            said, self.recorded.notices = said + self.recorded.notices, []
         return said
 
     def _recall(self, section: Section, images: Images) -> Images:
@@ -161,7 +173,7 @@ class Engine:
             with self.exchange.put_off(update, number + 1 < len(batches)):
                 with self._autocast():
                     images = made[number] if made else self._forward(batch, several=len(batches) > 1)
-                    with _frozen(net for name, net in self.model.nets.items() if name not in update.nets):
+                    with frozen(net for name, net in self.model.nets.items() if name not in update.nets):
                         terms = self.exchange.losses(update, images)
                         self._refuse_second_tellers(update, terms)
                         objective = update.scale * share * torch.stack(list(terms.values())).sum()
@@ -213,10 +225,13 @@ class Engine:
         the engine's. Several threads may call it at once.
         """
         batch = on_device(batch, self.device)
-        alone = self.device.type == "cpu" and self.model.merge and self.model.samples_alone  # caches are small there
+        alone = self.device.type == "cpu" and not self.plain and self.model.samples_alone  # caches are small there
+        parts = _samples(batch) if alone else [batch]
+        if not self.trains:
+            self.tuning.before_translation(parts[0])
         seed = self.seed if seed is None else seed
         with self._autocast(), noise_from(seed, self.model.nets.values(), self.device):
-            made = [self.model.translate(part) for part in (_samples(batch) if alone else [batch])]
+            made = [self.model.translate(part) for part in parts]
         return {name: torch.cat([images[name] for images in made]) for name in made[0]}
 
     def state(self) -> dict[str, Any]:
@@ -229,10 +244,12 @@ class Engine:
             "scaler": self.scaler.state_dict(),
             "model": self.model.extra_state(),
             "exchange": self.exchange.state(),
+            "chosen": self.tuning.state(),
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what `state` gave, on any device and with any flags of speed. Its optimizers' moments leave it."""
+        self.tuning.load_state(state)
         for name, net in self.model.nets.items():
             net.load_state_dict(state["nets"][name])
         for name, net in self.model.averaged.items():  # which an older state may lack
@@ -253,16 +270,3 @@ def _samples(batch: Batch) -> list[Batch]:
     """A batch for each sample."""
     return [{name: value[number:number + 1] for name, value in batch.items() if isinstance(value, Tensor)}
             for number in range(len(batch["A"]))]
-
-
-@contextmanager
-def _frozen(nets: Iterable[nn.Module]) -> Iterator[None]:
-    """No gradients are computed for the parameters of `nets`; those that were frozen before stay so."""
-    frozen = [parameter for net in nets for parameter in net.parameters() if parameter.requires_grad]
-    for parameter in frozen:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(True)

@@ -63,7 +63,7 @@ def open_export(options: Options) -> Export:
     words = ("epoch", "load_iter", "weights", "eval", "seed")
     given = {name: getattr(opt, name) for name in words} | {
         name: getattr(opt, name) for name in ("direction", "no_dropout", "value_range", "input_range", "output_range")
-        if options.given(name)}
+        if options.given(name)} | {"autotune": "off"}  # graphs are captured of torch's own layers
     taken = ask_for_run(Path(opt.checkpoints_dir, opt.name), given)
     translator = open_translator(taken, "cpu")
     (net,) = translator.engine.model.nets.values()

@@ -9,21 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from networks.generators import UnetGenerator
-
-
-class BiaslessConv2d(nn.Conv2d):
-    """A convolution in front of an instance norm, which subtracts whatever a bias adds: it is kept, not computed."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.weight, None, self.stride, self.padding, self.dilation, self.groups)
-
-
-class BiaslessConvTranspose2d(nn.ConvTranspose2d):
-    """The same for a transposed convolution."""
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        return F.conv_transpose2d(input, self.weight, None, self.stride, cast(Any, self.padding), self.output_padding,
-                                  self.groups, self.dilation)
+from networks.ways import BiaslessConv2d, BiaslessConvTranspose2d, TunedConv2d, TunedConvTranspose2d
 
 
 class SampleNorm2d(nn.InstanceNorm2d):
@@ -55,8 +41,8 @@ def accelerate(net: nn.Module) -> nn.Module:
     for block in [module for module in net.modules() if isinstance(module, nn.Sequential)]:
         for place, layer in enumerate(block):
             following = block[place + 1] if place + 1 < len(block) else None
-            if _is_plain_norm(following) and isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
-                block[place] = _without_bias(layer)
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                block[place] = _in_many_ways(layer, biased=not _is_plain_norm(following))
             elif _is_plain_norm(layer):
                 block[place] = SampleNorm2d(layer.num_features, layer.eps)
     return net
@@ -67,17 +53,21 @@ def _is_plain_norm(layer: nn.Module | None) -> TypeGuard[nn.InstanceNorm2d]:
     return type(layer) is nn.InstanceNorm2d and not layer.affine and not layer.track_running_stats
 
 
-def _without_bias(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
-    """The layer that does the same without adding its bias, around the same parameters; a special one stays."""
+def _in_many_ways(layer: nn.Conv2d | nn.ConvTranspose2d, biased: bool) -> nn.Module:
+    """The layer that does the same in any of its ways, around the same parameters; a special one stays.
+
+    biased: whether it adds its bias, where it has one.
+    """
     if type(layer) not in (nn.Conv2d, nn.ConvTranspose2d) or layer.padding_mode != "zeros":
         return layer
     names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
     shape: dict[str, Any] = {name: getattr(layer, name) for name in names}
-    twin: BiaslessConv2d | BiaslessConvTranspose2d
+    twin: TunedConv2d | TunedConvTranspose2d
     if isinstance(layer, nn.ConvTranspose2d):
-        twin = BiaslessConvTranspose2d(**shape, output_padding=cast(Any, layer.output_padding), device="meta")
+        kind = TunedConvTranspose2d if biased else BiaslessConvTranspose2d
+        twin = kind(**shape, output_padding=cast(Any, layer.output_padding), device="meta")
     else:
-        twin = BiaslessConv2d(**shape, device="meta")
+        twin = (TunedConv2d if biased else BiaslessConv2d)(**shape, device="meta")
     twin.weight, twin.bias = layer.weight, layer.bias
     return twin
 

@@ -3,10 +3,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 
-from networks.layers import NORMS, Block, needs_bias
+from networks.layers import NORMS, Beside, Block, needs_bias
 
 
 class ResnetBlock(Block):
@@ -78,7 +77,7 @@ class UnetBlock(Block):
     def __init__(self, outer_nc: int, inner_nc: int, deeper: nn.Module | None, norm: str, use_dropout: bool = False,
                  skip: bool = True):
         super().__init__()
-        self.skip = skip
+        self.skip, self.join = skip, Beside()
         bias = needs_bias(norm)
         down = nn.Conv2d(outer_nc, inner_nc, kernel_size=4, stride=2, padding=1, bias=bias)
         up_in = inner_nc if deeper is None or not skip else 2 * inner_nc
@@ -101,7 +100,7 @@ class UnetBlock(Block):
             y = self.run(self.model[up:], self.model[down:up](self.run(self.model[:down], x)))
         else:
             y = self.model(x)
-        return torch.cat([x, y], 1) if self.skip else y
+        return self.join(x, y) if self.skip else y
 
 
 class UnetOuterBlock(nn.Module):

@@ -59,6 +59,13 @@ class SyncBatchNorm(nn.SyncBatchNorm):
         self.running_var.lerp_(variance, self.momentum or 0.0)
 
 
+class Beside(nn.Module):
+    """Two pictures' channels one behind the other. Shapes: (B, C, H, W), (B, D, H, W) -> (B, C + D, H, W)."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.cat([x, y], 1)
+
+
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
     "instance": nn.InstanceNorm2d,  # neither affine nor tracking statistics: torch's defaults

@@ -92,6 +92,9 @@ class SpeedOptions(Group):
     compile: bool = option(False, "compile the networks with torch.compile: slow first steps, faster ones after")
     plain: bool = option(False, "the textbook computation, nothing fused, merged or left out: slower, a reference to "
                          "compare with")
+    autotune: str = option("auto", "on a CPU, try before the first step or translation which ways to compute are "
+                           "fastest here, for 2 s a network at most, and remember it; --verbose shows the times. off: "
+                           "the same ways on every machine", choices=("auto", "off"))
 
 
 class TrainSpeedOptions(SpeedOptions):

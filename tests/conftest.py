@@ -101,7 +101,7 @@ def translate(tmp_path: Path, dataroot: Path) -> Callable[..., Path]:
     command = load_command("test")
 
     def run(line: str) -> Path:
-        command.main(f"--dataroot {dataroot} --name run --num_threads 0 --gpu_ids -1 {line}".split())
+        command.main(f"--dataroot {dataroot} --name run --num_threads 0 --autotune off --gpu_ids -1 {line}".split())
         return tmp_path / "results" / "run" / "test_latest"
     return run
 

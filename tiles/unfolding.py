@@ -3,9 +3,10 @@ from typing import Any
 
 from torch import nn
 
-from networks.fast_layers import BiaslessConv2d, BiaslessConvTranspose2d, SampleNorm2d
+from networks.fast_layers import SampleNorm2d
 from networks.generators import ResnetBlock, ResnetGenerator, UnetBlock, UnetGenerator, UnetOuterBlock
 from networks.layers import SyncBatchNorm
+from networks.ways import BiaslessConv2d, BiaslessConvTranspose2d, TunedConv2d, TunedConvTranspose2d
 from tiles.nodes import (
     Add,
     Cat,
@@ -21,8 +22,8 @@ from tiles.nodes import (
 )
 from util.errors import UserError
 
-CONVOLUTIONS = (nn.Conv2d, BiaslessConv2d)
-TRANSPOSED = (nn.ConvTranspose2d, BiaslessConvTranspose2d)
+CONVOLUTIONS = (nn.Conv2d, TunedConv2d, BiaslessConv2d)
+TRANSPOSED = (nn.ConvTranspose2d, TunedConvTranspose2d, BiaslessConvTranspose2d)
 NORMS = (nn.InstanceNorm2d, SampleNorm2d, nn.BatchNorm2d, SyncBatchNorm)
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.Tanh)
 

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 import models
 from engine.engine import Engine
 from helpers.commands import TINY
-from networks.fast_layers import BiaslessConv2d, BiaslessConvTranspose2d, SampleNorm2d, accelerate
+from networks.fast_layers import SampleNorm2d, accelerate
 from networks.generators import GENERATORS
 from networks.losses import GAN_MODES, passes
+from networks.ways import BiaslessConv2d, BiaslessConvTranspose2d
 from options.command_line import parse
 from train import COMMAND
 

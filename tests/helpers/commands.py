@@ -5,7 +5,7 @@ from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 TINY = ("--netG resnet_6blocks --ngf 4 --ndf 4 --load_size 36 --crop_size 32 --num_threads 0 --display_id 0 "
-        "--gpu_ids -1 --precision fp32 --n_epochs 1 --n_epochs_decay 0")
+        "--autotune off --gpu_ids -1 --precision fp32 --n_epochs 1 --n_epochs_decay 0")
 
 OFFLINE = {"feature_gan": "--feature_weights self"}  # what a model needs where no weights of others are at hand
 

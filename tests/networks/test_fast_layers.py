@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from networks.fast_layers import BiaslessConv2d, SampleNorm2d, accelerate, best_layout
+from networks.fast_layers import SampleNorm2d, accelerate, best_layout
 from networks.generators import GENERATORS
 from networks.layers import same_statistics
+from networks.ways import BiaslessConv2d, TunedConv2d
 
 
 class Counter(TorchDispatchMode):
@@ -62,7 +63,7 @@ def test_layers_are_replaced_around_the_same_parameters():
     after = dict(fast.named_parameters())
     assert list(before) == list(after) and all(before[name] is after[name] for name in before)
     assert isinstance(fast.model[1], BiaslessConv2d) and isinstance(fast.model[2], SampleNorm2d)
-    assert type(fast.model[-2]) is nn.Conv2d  # no norm behind it: its bias counts
+    assert type(fast.model[-2]) is TunedConv2d  # no norm behind it: its bias counts
     changed: Tensor = fast.model[1].bias.detach().clone()
     fast.model[1].bias.data += 1
     assert (fast.model[1](torch.zeros(1, 3, 8, 8)) == 0).all() and not torch.equal(changed, fast.model[1].bias)
