@@ -1,13 +1,23 @@
-"""3x3 convolutions with fewer multiplications (Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks").
+"""3x3 convolutions with fewer multiplications: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks".
+
+A tile of m x m outputs sees m + 2 x m + 2 inputs. Those, and the kernel, are transformed by small matrices; the product
+of a tile and a kernel is then one multiplication for each of (m + 2)**2 places, and another small matrix makes the
+outputs of it: 9/4 (m = 2) and 4 (m = 4) times fewer multiplications than the sum itself.
 """
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
+from torch.utils.weak import WeakIdKeyDictionary
 
-# B^T, G and A^T of section 4.1 and 4.3, by the side of the square of outputs that a tile makes
-MATRICES = {
+MATRICES = {  # by m: B^T, G and A^T of sections 4.1 and 4.3
     2: ([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]],
         [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
         [[1, 1, 1, 0], [0, 1, -1, -1]]),
@@ -17,88 +27,248 @@ MATRICES = {
          [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]],
         [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]),
 }
+PART = 5 << 19  # transformed values that are computed at once: more do not fit into the caches
+FEW = 128  # tiles in all of a batch: up to here a kernel's transform costs a tenth of the layer or more, and is kept
+KEPT = 256 << 20  # bytes of all kernels that are kept
 
 
 def winograd_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int = 0, tile: int = 4) -> Tensor:
     """F.conv2d(x, weight, bias, padding=padding) for kernels of 3x3.
 
-    Shapes: (B, C, H, W), (K, C, 3, 3), (K,) -> (B, K, H + 2 * padding - 2, W + 2 * padding - 2).
-    tile: 4 or 2, the side of the squares of outputs: 4 needs 1/4 of the multiplications, 2 needs 4/9.
+    Shapes: (B, C, H, W), (K, C, 3, 3), (K,) -> (B, K, H + 2 * padding - 2, W + 2 * padding - 2), in the layout of x.
+    tile: 4 or 2, m above. For the gradients it keeps what the direct sum keeps, x and weight; a gradient of its
+    gradient is that of the direct sum. What is compiled, exported or traced is the direct sum.
     """
-    y = _Winograd.apply(x, weight, padding, tile)
-    return y if bias is None else y + bias[:, None, None]
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return F.conv2d(x, weight, bias, padding=padding)
+    return _Winograd.apply(x, weight, bias, padding, tile)
 
 
 class _Winograd(torch.autograd.Function):
+    """The gradients are the transposed transforms and products, part by part as the outputs."""
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, padding: int, tile: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, tile: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.padding, ctx.tile = padding, tile
-        height, width = (side + 2 * padding - 2 for side in x.shape[2:])
-        values = _transformed_tiles(x, padding, tile)
-        made = torch.bmm(values, _transformed_weight(weight, tile))
-        _, _, outwards = _matrices(tile, x)
-        grid = len(x), -(-height // tile), -(-width // tile)
-        y = (outwards @ made.flatten(1)).view(tile, tile, *grid, -1).permute(2, 3, 0, 4, 1, 5)
-        y = y.reshape(len(x), grid[1] * tile, grid[2] * tile, -1)[:, :height, :width]
-        return y.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        grid = _Grid(x.shape[2] + 2 * padding - 2, x.shape[3] + 2 * padding - 2, tile)
+        y = _empty(x, len(weight), grid.height, grid.width)
+        kernel = _kernel(weight, tile, grid.tiles(len(x)))
+        for part in grid.parts(len(x), max(weight.shape[:2])):
+            values = _transformed_tiles(x, padding, part)
+            products = torch.bmm(values, kernel.transpose(1, 2), out=_room("b", (*values.shape[:2], len(weight)), x))
+            made = _sandwich(_matrix(tile, 2, x), products, "a", "b")
+            if bias is not None:
+                made += bias
+            part.put(made, y)
+        return y
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        x, weight = ctx.saved_tensors
-        padding, tile = ctx.padding, ctx.tile
-        if torch.is_grad_enabled():
-            wanted = [*ctx.needs_input_grad[:2], False]
-            return *torch.ops.aten.convolution_backward(gradient, x, weight, None, (1, 1), (padding,) * 2, (1, 1),
-                                                        False, (0, 0), 1, wanted)[:2], None, None
-        inwards, of_weight, outwards = _matrices(tile, x)
-        count, channels, height, width = gradient.shape
-        rows, columns = -(-height // tile), -(-width // tile)
-        dy = F.pad(gradient.permute(0, 2, 3, 1), (0, 0, 0, columns * tile - width, 0, rows * tile - height))
-        dy = dy.reshape(count, rows, tile, columns, tile, channels).permute(2, 4, 0, 1, 3, 5).reshape(tile**2, -1)
-        dm = (outwards.T @ dy).view((tile + 2) ** 2, -1, channels)
-        dx = dw = None
-        if ctx.needs_input_grad[1]:
-            values = _transformed_tiles(x, padding, tile)
-            du = torch.bmm(values.transpose(1, 2), dm)
-            dw = (of_weight.T @ du.flatten(1)).view(3, 3, *du.shape[1:]).permute(3, 2, 0, 1).contiguous()
-        if ctx.needs_input_grad[0]:
-            dv = torch.bmm(dm, _transformed_weight(weight, tile).transpose(1, 2))
-            side = tile + 2
-            dd = (inwards.T @ dv.flatten(1)).view(side, side, count, rows, columns, -1)
-            whole = dd.new_zeros(count, rows + 1, tile, columns + 1, tile, dd.shape[-1])
-            dd = dd.permute(2, 3, 0, 4, 1, 5)
-            whole[:, :-1, :, :-1] += dd[:, :, :tile, :, :tile]
-            whole[:, 1:, :2, :-1] += dd[:, :, tile:, :, :tile]
-            whole[:, :-1, :, 1:, :2] += dd[:, :, :tile, :, tile:]
-            whole[:, 1:, :2, 1:, :2] += dd[:, :, tile:, :, tile:]
-            whole = whole.view(count, (rows + 1) * tile, (columns + 1) * tile, -1)
-            whole = whole[:, padding:padding + x.shape[2], padding:padding + x.shape[3]]
-            dx = whole.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        return dx, dw, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
+        (dy,), (x, weight), tile, wanted = gradients, ctx.saved_tensors, ctx.tile, list(ctx.needs_input_grad[:3])
+        if torch.is_grad_enabled():  # a gradient of this gradient is wanted
+            return *torch.ops.aten.convolution_backward(
+                dy, x, weight, [len(weight)] if wanted[2] else None, (1, 1), (ctx.padding,) * 2, (1, 1), False, (0, 0),
+                1, wanted), None, None
+        grid = _Grid(*dy.shape[2:], tile)
+        dx = _empty(x, *x.shape[1:]) if wanted[0] else None
+        kernel = _kernel(weight, tile, grid.tiles(len(x))) if wanted[0] else None
+        dkernel = _room("dkernel", ((tile + 2) ** 2, *weight.shape[:2]), x).zero_() if wanted[1] else None
+        for part in grid.parts(len(x), max(weight.shape[:2])):
+            dproducts = _sandwich(_matrix(tile, 2, x).T, part.taken(dy), "b", "c")
+            if dkernel is not None:
+                dkernel.baddbmm_(dproducts.transpose(1, 2), _transformed_tiles(x, ctx.padding, part))
+            if dx is not None and kernel is not None:
+                dvalues = torch.bmm(dproducts, kernel, out=_room("a", (*dproducts.shape[:2], x.shape[1]), x))
+                part.add(_sandwich(_matrix(tile, 0, x).T, dvalues, "b", "a"), dx, ctx.padding)
+        dweight = None
+        if dkernel is not None:
+            dweight = _sandwich(_matrix(tile, 1, x).T, dkernel, "a", "b")
+            dweight = torch.empty_like(weight).copy_(dweight.view(3, 3, *weight.shape[:2]).permute(2, 3, 0, 1))
+        return dx, dweight, dy.sum((0, 2, 3)) if wanted[2] else None, None, None
 
 
-def _transformed_tiles(x: Tensor, padding: int, tile: int) -> Tensor:
-    """(side * side, tiles, C)"""
-    side = tile + 2
-    height, width = (size + 2 * padding - 2 for size in x.shape[2:])
-    rows, columns = -(-height // tile), -(-width // tile)
-    x = x.permute(0, 2, 3, 1)
-    x = F.pad(x, (0, 0, padding, columns * tile + 2 - padding - x.shape[2], padding,
-                  rows * tile + 2 - padding - x.shape[1])).contiguous()
-    by = x.stride()
-    tiles = x.as_strided((side, side, len(x), rows, columns, x.shape[3]),
-                         (by[1], by[2], by[0], tile * by[1], tile * by[2], 1))
-    return (_matrices(tile, x)[0] @ tiles.reshape(side**2, -1)).view(side**2, -1, x.shape[3])
+@dataclass(frozen=True)
+class _Part:
+    """Some of the tiles of a batch: rows `first` to `first + rows` of them, of the samples `samples`."""
+
+    samples: slice
+    count: int
+    first: int
+    rows: int
+    columns: int
+    tile: int
+
+    def seen(self, x: Tensor, padding: int) -> Tensor:
+        """The inputs of each tile, (side**2, tiles, C)."""
+        tile, side = self.tile, self.tile + 2
+        x = _window(_rows(x)[self.samples], self.first * tile - padding, -padding, self.rows * tile + 2,
+                    self.columns * tile + 2)
+        by = x.stride()
+        tiles = x.as_strided((side, side, self.count, self.rows, self.columns, x.shape[3]),
+                             (by[1], by[2], by[0], tile * by[1], tile * by[2], 1), x.storage_offset())
+        return _room("a", tiles.shape, x).copy_(tiles).view(side**2, -1, x.shape[3])
+
+    def taken(self, dy: Tensor) -> Tensor:
+        """The outputs of each tile, (tile**2, tiles, K)."""
+        tile = self.tile
+        dy = _window(_rows(dy)[self.samples], self.first * tile, 0, self.rows * tile, self.columns * tile)
+        tiles = dy.unflatten(2, (self.columns, tile)).unflatten(1, (self.rows, tile)).permute(2, 4, 0, 1, 3, 5)
+        return _room("a", tiles.shape, dy).copy_(tiles).view(tile**2, -1, dy.shape[3])
+
+    def put(self, made: Tensor, y: Tensor) -> None:
+        """Lay outputs, (tile, tile, tiles, K), into y."""
+        tile, y = self.tile, _rows(y)[self.samples]
+        made = made.view(tile, tile, self.count, self.rows, self.columns, -1).permute(2, 3, 0, 4, 1, 5)
+        window = y[:, self.first * tile:(self.first + self.rows) * tile]
+        if window.shape[1:3] == (self.rows * tile, self.columns * tile):
+            window.unflatten(2, (self.columns, tile)).unflatten(1, (self.rows, tile)).copy_(made)
+        else:
+            made = _room("a", made.shape, made).copy_(made).flatten(3, 4).flatten(1, 2)
+            window.copy_(made[:, :window.shape[1], :window.shape[2]])
+
+    def add(self, dtiles: Tensor, dx: Tensor, padding: int) -> None:
+        """Add gradients of what tiles see, (side, side, tiles, C), which overlap, to dx."""
+        tile, side, dx = self.tile, self.tile + 2, _rows(dx)[self.samples]
+        dtiles = dtiles.view(side, side, self.count, self.rows, self.columns, -1).permute(2, 3, 0, 4, 1, 5)
+        whole = _room("b", (self.count, self.rows + 1, tile, self.columns + 1, tile, dx.shape[3]), dx)
+        whole[:, -1].zero_()
+        whole[:, :, :, -1].zero_()
+        whole[:, :-1, :, :-1] = dtiles[:, :, :tile, :, :tile]
+        whole[:, 1:, :2, :-1] += dtiles[:, :, tile:, :, :tile]
+        whole[:, :-1, :, 1:, :2] += dtiles[:, :, :tile, :, tile:]
+        whole[:, 1:, :2, 1:, :2] += dtiles[:, :, tile:, :, tile:]
+        top = self.first * tile - padding
+        window, above = dx[:, max(top, 0):top + (self.rows + 1) * tile], max(-top, 0)
+        whole = whole.flatten(3, 4).flatten(1, 2)[:, above:above + window.shape[1], padding:padding + dx.shape[2]]
+        both = max(2 - above, 0) if self.first else 0  # rows that the tiles above have seen too
+        window[:, :both] += whole[:, :both]
+        window[:, both:] = whole[:, both:]
 
 
-def _transformed_weight(weight: Tensor, tile: int) -> Tensor:
-    """(side * side, C, K)"""
-    flat = weight.permute(2, 3, 1, 0).reshape(9, -1)
-    return (_matrices(tile, weight)[1] @ flat).view(-1, weight.shape[1], weight.shape[0])
+@dataclass(frozen=True)
+class _Grid:
+    """The tiles that make outputs of height x width."""
+
+    height: int
+    width: int
+    tile: int
+
+    def _sides(self) -> tuple[int, int]:
+        return math.ceil(self.height / self.tile), math.ceil(self.width / self.tile)
+
+    def tiles(self, samples: int) -> int:
+        return samples * math.prod(self._sides())
+
+    def parts(self, samples: int, channels: int) -> Iterator[_Part]:
+        """All tiles of so many samples, a few samples or a few rows at a time."""
+        rows, columns = self._sides()
+        fit = max(PART // ((self.tile + 2) ** 2 * channels * columns), 1)  # rows
+        some, deep = max(fit // rows, 1), math.ceil(rows / math.ceil(rows / fit))
+        for sample in range(0, samples, some):
+            count = min(some, samples - sample)
+            for first in range(0, rows, deep):
+                yield _Part(slice(sample, sample + count), count, first, min(deep, rows - first), columns, self.tile)
 
 
-def _matrices(tile: int, like: Tensor) -> list[Tensor]:
-    """Those that act on flattened tiles, of the type of `like`."""
-    return [torch.kron(torch.tensor(matrix, dtype=torch.float64), torch.tensor(matrix, dtype=torch.float64)).to(like)
-            for matrix in MATRICES[tile]]
+def _transformed_tiles(x: Tensor, padding: int, part: _Part) -> Tensor:
+    """(side**2, tiles, C)"""
+    return _sandwich(_matrix(part.tile, 0, x), part.seen(x, padding), "b", "a")
+
+
+def _kernel(weight: Tensor, tile: int, tiles: int) -> Tensor:
+    """(side**2, K, C), transformed for so many tiles; kept, or in the room "kernel"."""
+    shape = (tile + 2) ** 2, *weight.shape[:2]
+    if tiles > FEW or weight.device.type != "cpu" or not isinstance(weight, nn.Parameter) or weight.is_inference():
+        return _transformed_kernel(weight, tile, _room("kernel", shape, weight))
+    state = tile, weight.dtype, weight._version, weight.data_ptr()
+    found = _kept.get(weight)
+    if found and found[0] == state:
+        return found[1]
+    size = math.prod(shape) * weight.element_size()
+    _kept.pop(weight, None)
+    if size + sum(kernel.nbytes for _, kernel in list(_kept.values())) > KEPT:
+        return _transformed_kernel(weight, tile, _room("kernel", shape, weight))
+    with torch.inference_mode(False), torch.no_grad():
+        kernel = _transformed_kernel(weight, tile, torch.empty(shape, dtype=weight.dtype))
+    _kept[weight] = state, kernel
+    return kernel
+
+
+def _forget(optimizer: Optimizer, *_: Any) -> None:
+    """Kernels of what has learned; the version of a tensor does not tell when Adam is fused (torch 2.14)."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            _kept.pop(parameter, None)
+
+
+register_optimizer_step_post_hook(_forget)
+
+
+def _transformed_kernel(weight: Tensor, tile: int, out: Tensor) -> Tensor:
+    taps = weight.permute(2, 3, 0, 1)
+    taps = _room("b", taps.shape, weight).copy_(taps).flatten(0, 1)
+    return _sandwich(_matrix(tile, 1, weight), taps, "a", out)
+
+
+def _sandwich(matrix: Tensor, squares: Tensor, half: str, result: str | Tensor) -> Tensor:
+    """matrix @ square @ matrix.T of many squares, (s * s, ...) -> (r * r, ...). half, result: rooms to compute in."""
+    (r, s), shape = matrix.shape, squares.shape[1:]
+    squares = squares.reshape(s, s, -1)
+    many = squares.shape[2]
+    halves = torch.bmm(matrix.expand(s, r, s), squares.transpose(0, 1), out=_room(half, (s, r, many), squares))
+    made = _room(result, (r, r, many), squares) if isinstance(result, str) else result.view(r, r, many)
+    return torch.bmm(matrix.expand(r, r, s), halves.transpose(0, 1), out=made).view(r * r, *shape)
+
+
+@lru_cache(maxsize=None)
+def _matrix_of(tile: int, number: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor(MATRICES[tile][number], dtype=torch.float64).to(device, dtype)
+
+
+def _matrix(tile: int, number: int, like: Tensor) -> Tensor:
+    return _matrix_of(tile, number, like.dtype, like.device)
+
+
+_rooms = threading.local()
+_kept: Any = WeakIdKeyDictionary()  # by weight: what it was when it was transformed, and its kernel
+
+
+def _room(name: str, shape: Sequence[int], like: Tensor) -> Tensor:
+    """Memory for values between, of the type of `like`; on a CPU the same each time, as new pages would cost more than
+    the arithmetic.
+    """
+    if like.device.type != "cpu":
+        return like.new_empty(shape)
+    size, key = math.prod(shape), f"{name} {like.dtype}"
+    kept = _rooms.__dict__.get(key)
+    if kept is None or len(kept) < size:
+        with torch.inference_mode(False):
+            kept = _rooms.__dict__[key] = torch.empty(size, dtype=like.dtype)
+    return kept[:size].view(shape)
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(B, H, W, C)"""
+    return x.permute(0, 2, 3, 1)
+
+
+def _window(x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
+    """A part of (B, H, W, C), zero outside of x, whose channels lie side by side."""
+    rows, columns = (slice(max(begin, 0), min(begin + size, side)) for begin, size, side in
+                     ((top, height, x.shape[1]), (left, width, x.shape[2])))
+    inner = x[:, rows, columns]
+    whole = inner.shape[1:3] == (height, width)
+    if whole and x.stride(3) == 1:
+        return inner
+    window = _room("b", (len(x), height, width, x.shape[3]), x)
+    if not whole:
+        window.zero_()
+    window[:, rows.start - top:rows.stop - top, columns.start - left:columns.stop - left] = inner
+    return window
+
+
+def _empty(x: Tensor, channels: int, height: int, width: int) -> Tensor:
+    layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    return torch.empty(len(x), channels, height, width, dtype=x.dtype, device=x.device, memory_format=layout)
