@@ -29,7 +29,7 @@ MATRICES = {  # by m: B^T, G and A^T of sections 4.1 and 4.3
 }
 PART = 5 << 19  # transformed values that are computed at once: more do not fit into the caches
 FEW = 128  # tiles in all of a batch: up to here a kernel's transform costs a tenth of the layer or more, and is kept
-KEPT = 256 << 20  # bytes of all kernels that are kept
+KEPT = 64 << 20  # bytes of all kernels that are kept
 
 
 def winograd_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int = 0, tile: int = 4) -> Tensor:
@@ -70,7 +70,7 @@ class _Winograd(torch.autograd.Function):
             return *torch.ops.aten.convolution_backward(
                 dy, x, weight, [len(weight)] if wanted[2] else None, (1, 1), (ctx.padding,) * 2, (1, 1), False, (0, 0),
                 1, wanted), None, None
-        grid = _Grid(*dy.shape[2:], tile)
+        grid = _Grid(dy.shape[2], dy.shape[3], tile)
         dx = _empty(x, *x.shape[1:]) if wanted[0] else None
         kernel = _kernel(weight, tile, grid.tiles(len(x))) if wanted[0] else None
         dkernel = _room("dkernel", ((tile + 2) ** 2, *weight.shape[:2]), x).zero_() if wanted[1] else None
