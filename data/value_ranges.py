@@ -212,7 +212,8 @@ def _refuse_channels(dataset: BaseDataset, looks: Looks) -> None:
     """UserError for files whose channels are neither those that are wanted nor gray or RGB, which become each other."""
     files = ImageFiles.of(dataset.image_files())
     held, asked = looks.whose(files.paths), files.which
-    kinds_of_files = np.unique(held.astype(np.int64) * len(files.channels) + asked).tolist()  # one number is sorted fast
+    # as one number for each file, which is sorted fast:
+    kinds_of_files = np.unique(held.astype(np.int64) * len(files.channels) + asked).tolist()
     unlike = {(look, kind): nc for look, kind in (divmod(both, len(files.channels)) for both in kinds_of_files)
               for nc in reversed(files.channels[kind]) if _cannot_become(looks.distinct[look], nc)}
     if unlike:

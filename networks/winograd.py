@@ -1,4 +1,4 @@
-"""3x3 convolutions with fewer multiplications: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks".
+"""3x3 convolutions with fewer multiplications: Lavin and Gray 2015, Fast Algorithms for Convolutional Neural Networks.
 
 A tile of m x m outputs sees m + 2 x m + 2 inputs. Those, and the kernel, are transformed by small matrices; the product
 of a tile and a kernel is then one multiplication for each of (m + 2)**2 places, and another small matrix makes the
@@ -8,7 +8,7 @@ import math
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -221,7 +221,7 @@ def _sandwich(matrix: Tensor, squares: Tensor, half: str, result: str | Tensor) 
     return torch.bmm(matrix.expand(r, r, s), halves.transpose(0, 1), out=made).view(r * r, *shape)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _matrix_of(tile: int, number: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     with torch.inference_mode(False):
         return torch.tensor(MATRICES[tile][number], dtype=torch.float64).to(device, dtype)
