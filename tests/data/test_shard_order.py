@@ -28,7 +28,8 @@ def epoch(piles: Sequence[Paths], seed: str = "1", shuffle: bool = True) -> list
             for sample in samples]
 
 
-@pytest.mark.parametrize("piles", [[A], [A, B], [B, A], [FEW, A], [A, FEW], [A, LOOSE]], ids=str)
+@pytest.mark.parametrize("piles", [[A], [A, B], [B, A], [FEW, A], [A, FEW], [A, LOOSE]],
+                         ids=["A", "A and B", "B and A", "few and A", "A and few", "A and loose"])
 def test_every_image_of_a_pile_comes_once_before_one_comes_again(piles: list[Paths]):
     for number, pile in enumerate(piles):
         took = [sample[number] for sample in epoch(piles)]
@@ -38,7 +39,7 @@ def test_every_image_of_a_pile_comes_once_before_one_comes_again(piles: list[Pat
         assert set(took) == set(pile)
 
 
-@pytest.mark.parametrize("piles", [[A], [A, B], [A, FEW]], ids=str)
+@pytest.mark.parametrize("piles", [[A], [A, B], [A, FEW]], ids=["A", "A and B", "A and few"])
 def test_only_a_few_shards_are_read_at_a_time(piles: list[Paths]):
     samples = epoch(piles)
     for number, pile in enumerate(piles):
