@@ -67,6 +67,7 @@ def train(options: Options, stop: StopRequest) -> None:
     from data.held_out import open_validation
     from data.loader import open_loader
     from engine.device import choose_device
+    from engine.host_memory import keep_freed_memory
     from models.network_options import image_sizes
     from runs.going_on import find_start, how_to_begin
     from runs.lock import run_lock
@@ -83,6 +84,8 @@ def train(options: Options, stop: StopRequest) -> None:
     if opt.use_tensorboard:
         import_tensorboard()
     device = choose_device(opt.gpu_ids, options.given("gpu_ids"))
+    if device.type == "cpu" and opt.autotune == "auto" and not opt.plain:
+        keep_freed_memory()
     how = how_to_begin(options)  # what it begins with is fetched now, not after the data were checked
     options = with_commit(options, begins_anew=not (how.continue_train or how.resume))
     chosen = choose_metrics(options, models.find(opt.model).translations, data.find(opt.dataset_mode).paired, device)
