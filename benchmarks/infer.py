@@ -59,8 +59,9 @@ def main(argv: list[str] | None = None) -> None:
 def in_this_process(line: list[str], args: Namespace, device: torch.device) -> dict[str, Callable[[], None]]:
     """Contestants that have imported everything."""
     batches = f"batch {args.batch_size}"
-    contestants = {"plain": partial(run_plain, line), "batch 1": partial(run, line),
-                   batches: partial(run, [*line, "--batch_size", str(args.batch_size)])}
+    contestants: dict[str, Callable[[], None]] = {
+        "plain": partial(run_plain, line), "batch 1": partial(run, line),
+        batches: partial(run, [*line, "--batch_size", str(args.batch_size)])}
     if has_bf16_units(device):
         contestants[f"{batches}, bf16"] = partial(
             run, [*line, "--batch_size", str(args.batch_size), "--precision", "bf16"])
@@ -69,10 +70,11 @@ def in_this_process(line: list[str], args: Namespace, device: torch.device) -> d
 
 def commands(folder: Path, line: list[str], args: Namespace) -> dict[str, Callable[[], None]]:
     """Contestants that begin with the start of Python."""
-    words = {"classic": [Path(__file__).with_name("classic.py"), folder / "toy" / "testA",
-                         folder / "checkpoints" / "run" / "latest_net_G.pth", folder / "classic",
-                         str(args.size), str(args.images)],
-             "test.py": [ROOT / "test.py", *line]}
+    words: dict[str, list[str | Path]] = {
+        "classic": [Path(__file__).with_name("classic.py"), folder / "toy" / "testA",
+                    folder / "checkpoints" / "run" / "latest_net_G.pth", folder / "classic",
+                    str(args.size), str(args.images)],
+        "test.py": [ROOT / "test.py", *line]}
 
     def start(command: Sequence[str | Path]) -> None:
         subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
