@@ -26,6 +26,7 @@ from options.groups import DataOptions
 from options.preprocess import PREPROCESS
 from options.schema import Options
 from raster.picture import Size
+from shards.names import find_shards, is_pattern
 from util.errors import UserError
 
 SEVERITIES = ("error", "warning", "note")
@@ -37,11 +38,12 @@ LAYOUTS = {"unaligned": "two piles of images without pairs", "single": "one pile
 
 def layout(root: Path) -> str:
     """The --dataset_mode that reads `root`: aligned, unaligned, or single for one pile without splits."""
-    if any(list_images(root / phase, 1) for phase in PHASES):
-        return "aligned"
-    if any(list_images(root / f"{phase}{side}", 1) for phase in PHASES for side in "AB"):
-        return "unaligned"
-    return "single"
+    def there(side: str) -> bool:
+        shards = not is_pattern(str(root))
+        return any(list_images(root / f"{phase}{side}", 1) or (shards and find_shards(str(root), phase, side))
+                   for phase in PHASES)
+
+    return "aligned" if there("") else "unaligned" if there("A") or there("B") else "single"
 
 
 def _layout_in_words(mode: str, datasets: Mapping[str, BaseDataset]) -> str:

@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 import data.check
+from data.doctor import diagnose, layout
 from data.folders import NoImages
 from data.integrity import inspect_image
 from data.layouts import doubt_one_pile
@@ -15,10 +16,12 @@ from data.shard_looks import as_values
 from helpers.images import write_image
 from helpers.loading import equal, names, open_on
 from helpers.tars import png, write_tar
+from options.command_line import parse
 from pages.pictures import result_names
 from raster.reading import read_header, read_picture
 from shards import index
 from shards.index import BrokenShard, index_path, scan
+from train import COMMAND
 from util.errors import UserError
 
 PAIRS = "--model pix2pix"
@@ -205,6 +208,14 @@ def test_images_beside_shards_are_read_instead(tmp_path: Path):
     write_tar(tmp_path / "train/x.tar", {"2.png": png(2, 64)})
     write_tar(tmp_path / "train-0.tar", {"2.png": png(2, 64)})
     assert names(open_on(tmp_path, PAIRS).epoch(1)) == [["1"]]
+
+
+def test_the_doctor_looks_into_shards(pairs: Path, tmp_path: Path):
+    options = parse(COMMAND, f"--dataroot {pairs} --dataset_mode {layout(pairs)} --load_size 32 --crop_size 32".split())
+    report = diagnose(options)
+    assert report.splits["train"].samples == 6 and report.dataset_mode == "aligned"
+    write_tar(tmp_path / "two/trainA-0.tar", {"1.png": png(1)})
+    assert layout(tmp_path / "two") == "unaligned"
 
 
 def test_one_pile_of_pairs_is_doubted(pairs: Path, tmp_path: Path):
