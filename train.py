@@ -16,7 +16,7 @@ from options.preprocess import PREPROCESS
 from options.schema import OptionError, Options
 from util.errors import UserError, exit_on
 from util.notices import say
-from util.torchrun import rank, world_size
+from util.torchrun import may_be_restarted, rank
 
 if TYPE_CHECKING:  # --help answers without torch
     import torch
@@ -39,7 +39,8 @@ MEMORY_ADVICE = ("these make it need less: a smaller --batch_size (with --grad_a
 
 def main(argv: list[str] | None = None) -> None:
     """The command. Exit code 0 after training; 2 for a wrong command line, data or folder; 1 when the machine has too
-    little memory or disk, or a loss is NaN; 128 + n after signal n; 75 when --max_minutes are over (0 under torchrun).
+    little memory or disk, or a loss is NaN; 128 + n after signal n; 75 when --max_minutes are over, or SIGUSR1 said
+    that the time is (0 under torchrun).
     """
     with exit_on(UserError, OptionError, HelpAsked), joined_processes():
         opt = parse(COMMAND, sys.argv[1:] if argv is None else argv, adopt_run)
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
         minutes = opt.view(TrainCommandOptions).max_minutes
         with explain_shortage(MEMORY_ADVICE), StopRequest(minutes, Agreement()) as stop:
             train(opt, stop)
-        if stop.reason and not (stop.by_clock and world_size() > 1):  # torchrun would start them anew
+        if stop.reason and not (stop.by_clock and may_be_restarted()):  # torchrun would start them anew
             sys.exit(stop.exit_code)
 
 

@@ -1,8 +1,7 @@
-"""What all benchmarks share: interleaved runs, the machine's description and ceiling, tables, JSON."""
+"""What all benchmarks share: flags, interleaved runs, the machine's ceiling, tables, JSON."""
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -11,9 +10,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from machine import FORCED, StartAgainWith, machine
 
 CHECKOUT = "BENCHMARKED_CHECKOUT"  # in the environment: the project to run instead of the one that this file is in
 sys.path.insert(0, os.environ.get(CHECKOUT) or str(Path(__file__).parents[1]))  # the project, from any folder
+
+__all__ = ["CHECKOUT", "Times", "ceiling", "machine", "parser", "positive", "race", "ratio", "report", "seconds"]
 
 Times = dict[str, list[float]]
 """Seconds of each round, by contestant."""
@@ -25,6 +27,7 @@ def parser(description: str, rounds: int) -> argparse.ArgumentParser:
     flags.add_argument("--rounds", type=positive, default=rounds,
                        help="interleaved runs of each contestant; medians are shown")
     flags.add_argument("--json", type=Path, help="also write the numbers to this file")
+    flags.add_argument("--isa", choices=FORCED, action=StartAgainWith, help="use no better instructions of the CPU")
     flags.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs; its numbers say nothing")
     return flags
 
@@ -37,15 +40,23 @@ def positive(text: str) -> int:
     return number
 
 
-def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1) -> Times:
-    """Runs the contestants in turn, `rounds` times each, so that whatever slows the machine slows all of them."""
+def race(contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1,
+         enough: Callable[[], bool] = lambda: False, before: Callable[[], object] = lambda: None) -> Times:
+    """Runs the contestants in turn, `rounds` times each, so that whatever slows the machine slows all of them.
+
+    Every second round has the other order. enough: asked after each round, whether it was the last one. before: called
+    before each run that counts, and not timed.
+    """
     for run in contestants.values():
         for _ in range(warmup):
             run()
     times: Times = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, run in contestants.items():
-            times[name].append(seconds(run))
+    for number in range(rounds):
+        for name in list(contestants)[::-1 if number % 2 else 1]:
+            before()
+            times[name].append(seconds(contestants[name]))
+        if enough():
+            break
     return times
 
 
@@ -78,23 +89,6 @@ def ceiling(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
               "conv": (lambda: F.conv2d(image, weight), 2 * 64 * 64 * 256 * 256 * 9)}
     times = race({name: run for name, (run, _) in probes.items()}, rounds=15, warmup=3)
     return max(flops / statistics.median(times[name]) for name, (_, flops) in probes.items())
-
-
-def machine(device: torch.device) -> dict[str, str]:
-    """What the numbers were measured on, and when."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [line.partition(":")[2].strip() for line in info.read_text().splitlines()
-                  if line.startswith("model name")]
-        cpu = f"{models[0]} x {len(models)}" if models else cpu
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "device": (torch.cuda.get_device_name(device) if device.type == "cuda" else
-                   f"{cpu}, {torch.get_num_threads()} threads"),
-        "torch": f"torch {torch.__version__}",
-        "python": f"Python {platform.python_version()}",
-    }
 
 
 def report(title: str, where: Mapping[str, str], rows: Sequence[Mapping[str, object]], json_file: Path | None) -> None:

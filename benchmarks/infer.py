@@ -1,9 +1,11 @@
-"""Translate a folder of images with test.py, whole: one by one as in the classic code, threads that write, in batches.
+"""Translate a folder of images with test.py, whole: one by one, in threads, in batches; or beside the classic code.
 
     python benchmarks/infer.py --size 256
+    python benchmarks/infer.py --commands --images 30 --rounds 3
 
-"plain" writes each picture before the next image is translated. All contestants run the same untrained generator, from
-reading the options to writing the page.
+"plain" is ours too, and writes each picture before the next image is translated. All contestants run the same untrained
+generator, from reading the options to writing the page. --commands: whole commands with their start, that of the
+classic code (classic.py) and test.py, in fp32.
 """
 import os
 import runpy
@@ -11,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from argparse import Namespace
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -31,31 +34,51 @@ translate = runpy.run_path(str(ROOT / "test.py"))["main"]  # `import test` is Py
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print seconds, images/s and how many times faster than plain."""
+    """Print seconds, images/s and how many times faster than the first contestant."""
     flags = parser(__doc__.splitlines()[0], rounds=3)
     flags.add_argument("--images", type=positive, default=100, help="how many are translated")
     flags.add_argument("--size", type=int, default=256, help="their side in pixels")
     flags.add_argument("--ngf", type=int, default=64, help="width of the generator, resnet_9blocks")
     flags.add_argument("--batch_size", type=positive, default=8, help="of the contestants that translate in batches")
+    flags.add_argument("--commands", action="store_true", help="whole commands, beside that of the classic code")
     args = flags.parse_args(argv)
     if args.quick:
         args.images, args.size, args.ngf, args.rounds = 3, 32, 4, 1
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with tempfile.TemporaryDirectory() as folder:
         line = prepare(Path(folder), args, device)
-        batches = f"batch {args.batch_size}"
-        contestants = {"plain": partial(run_plain, line), "batch 1": partial(run, line),
-                       batches: partial(run, [*line, "--batch_size", str(args.batch_size)])}
-        if has_bf16_units(device):
-            contestants[f"{batches}, bf16"] = partial(
-                run, [*line, "--batch_size", str(args.batch_size), "--precision", "bf16"])
-        for translate_some in contestants.values():
-            translate_some()  # imports, and kernels that are chosen at first use
-        times = race(contestants, args.rounds, warmup=0)
+        contestants = commands(Path(folder), line, args) if args.commands else in_this_process(line, args, device)
+        # A round before: imports, and kernels that are chosen at first use.
+        times = race(contestants, args.rounds, warmup=0 if args.commands else 1)
     middle = {name: median(values) for name, values in times.items()}
     rows = [{"contestant": name, "seconds": middle[name], "images/s": args.images / middle[name],
-             "times faster": ratio(times, name)} for name in contestants]
+             "times faster": ratio(times, name, next(iter(contestants)))} for name in contestants]
     report(f"test.py, {args.images} images of {args.size}x{args.size}", machine(device), rows, args.json)
+
+
+def in_this_process(line: list[str], args: Namespace, device: torch.device) -> dict[str, Callable[[], None]]:
+    """Contestants that have imported everything."""
+    batches = f"batch {args.batch_size}"
+    contestants: dict[str, Callable[[], None]] = {
+        "plain": partial(run_plain, line), "batch 1": partial(run, line),
+        batches: partial(run, [*line, "--batch_size", str(args.batch_size)])}
+    if has_bf16_units(device):
+        contestants[f"{batches}, bf16"] = partial(
+            run, [*line, "--batch_size", str(args.batch_size), "--precision", "bf16"])
+    return contestants
+
+
+def commands(folder: Path, line: list[str], args: Namespace) -> dict[str, Callable[[], None]]:
+    """Contestants that begin with the start of Python."""
+    words: dict[str, list[str | Path]] = {
+        "classic": [Path(__file__).with_name("classic.py"), folder / "toy" / "testA",
+                    folder / "checkpoints" / "run" / "latest_net_G.pth", folder / "classic",
+                    str(args.size), str(args.images)],
+        "test.py": [ROOT / "test.py", *line]}
+
+    def start(command: Sequence[str | Path]) -> None:
+        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return {name: partial(start, command) for name, command in words.items()}
 
 
 def prepare(folder: Path, args: Namespace, device: torch.device) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 
+import classic
 import numpy as np
 import torch
 from common import CHECKOUT, machine, parser, race, ratio, report
@@ -23,6 +24,7 @@ from options.command_line import parse
 from train import COMMAND
 
 CONTESTANTS = {  # name in the table -> flags
+    "classic": "",  # not ours
     "plain": "",
     "fast decode": "--fast_decode",
     "cache ram": "--cache ram",
@@ -75,18 +77,21 @@ def make_images(folder: Path, count: int, side: int, mode: str) -> None:
 
 def measure(folder: Path, args: Namespace, threads: int, device: torch.device) -> list[dict[str, object]]:
     """A row of the table for each contestant with that many workers."""
-    loaders = {name: open_images(f"{options(folder, args.dataset_mode)} {line} --num_threads {threads}", device)
-               for name, line in CONTESTANTS.items() if name in args.contestants}
-    contestants = {name: epochs(loader, device) for name, loader in loaders.items()}
+    shared = f"{options(folder, args.dataset_mode)} --num_threads {threads}"
+    contestants = {name: classic_epochs(folder, args.dataset_mode, threads, device) if name == "classic" else
+                   epochs(open_images(f"{shared} {line}", device), device)
+                   for name, line in CONTESTANTS.items() if name in args.contestants}
     times = race(contestants, args.rounds, warmup=2)
     return [{"contestant": name, "num_threads": threads, "images/s": images(args) / float(np.median(times[name])),
-             "times plain": ratio(times, name)} for name in contestants]
+             f"times {args.contestants[0]}": ratio(times, name, args.contestants[0])} for name in contestants]
 
 
 def measure_checkouts(folder: Path, args: Namespace, threads: int, device: torch.device) -> list[dict[str, object]]:
     """Two rows for each contestant: this checkout, and how many times as fast as the other it is."""
     rows: list[dict[str, object]] = []
     for name in args.contestants:
+        if name == "classic":
+            continue
         line = CONTESTANTS[name]
         with ExitStack() as stack:
             checkouts = {
@@ -130,6 +135,17 @@ def serve(line: str) -> None:
     for _ in sys.stdin:
         run()
         print("done", flush=True)
+
+
+def classic_epochs(folder: Path, mode: str, threads: int, device: torch.device) -> Callable[[], None]:
+    """Runs an epoch as the classic code loads it."""
+    below = ("images",) if mode == "single" else ("trainA", "trainB")
+    batches = classic.loader([folder / name for name in below], threads)
+
+    def run() -> None:
+        for batch in batches:
+            batch["A"].to(device)
+    return run
 
 
 def images(args: Namespace) -> int:

@@ -16,15 +16,18 @@ from data.paths import Paths
 from data.per_file import PerFile
 from data.pixels import size_of
 from data.scaled import ImageFile, ImageFiles, side_size
+from data.shard_images import pairs_in_shards
 from data.transforms import Preprocess
 from options.schema import Options
+from raster.names import split_page
 from raster.picture import Size
 from util.errors import UserError
 
 EXPECTED = """\
     {root}/
       {phase}/            pairs A|B side by side in one file
-  or  {phase}/A/, {phase}/B/   or   {phase}A/, {phase}B/   pairs with equal names"""
+  or  {phase}/A/, {phase}/B/   or   {phase}A/, {phase}B/   pairs with equal names
+  or  {phase}-000000.tar, ...   shards of files A|B, or of KEY.a.png and KEY.b.png"""
 
 
 Pair = tuple[Path, Path | None]
@@ -68,12 +71,15 @@ class AlignedDataset(BaseDataset):
     def __init__(self, options: Options, preprocess: Preprocess):
         super().__init__(options, preprocess)
         opt = self.opt
-        self.pairs = self._two_folders() or Pairs(self.images_in(self.root / opt.phase), None)
+        self.pairs = (self._two_folders() or Pairs(self.images_in(self.root / opt.phase, or_in_shards=False), None)
+                      or self._in_shards(opt.max_dataset_size))
         if opt.max_dataset_size < len(self.pairs):
             self.pairs = self.pairs[:int(opt.max_dataset_size)]
         hint = ""
         if not self.pairs and list_images(self.root / f"{opt.phase}A"):
             hint = "\nThese look like unpaired folders: --model cycle_gan or --dataset_mode unaligned reads them."
+        elif not self.pairs and self.shards_for(self.root / f"{opt.phase}A"):
+            hint = "\nThese look like unpaired shards: --model cycle_gan or --dataset_mode unaligned reads them."
         require_images(opt.dataroot, self.sources(), EXPECTED.format(root=opt.dataroot, phase=opt.phase), hint)
         self.nc = (opt.input_nc, opt.output_nc)[::-1 if self.swap else 1]  # of A and of B in the files
 
@@ -165,6 +171,19 @@ class AlignedDataset(BaseDataset):
                 f"note: {' and '.join(map(str, inside))} hold images of the same names, each read as a pair A|B side "
                 "by side. If they are the two sides of pairs, rename these folders to A and B")
         return None
+
+    def _in_shards(self, limit: float) -> Pairs:
+        """Those in the shards of the phase, of which there may be none."""
+        shards = self.shards_for(self.root / self.opt.phase)
+        found = pairs_in_shards(shards, limit if self.opt.page == "1" else float("inf"))
+        self.notices += found.notices
+        if found.B is None or self.opt.page == "1":
+            return Pairs(self.pages_of(found.A), found.B)
+        A, B = self.pages_of(found.A), self.pages_of(found.B)
+        if [split_page(path)[1] for path in A] != [split_page(path)[1] for path in B]:
+            raise UserError(f"--page {self.opt.page}: the two files of a pair have different numbers of pages; give "
+                            "--page 1 or another number")
+        return Pairs(A, B)
 
     def _matched(self, folder_A: Path, folder_B: Path) -> Pairs:
         pairs, notices = match(folder_A, folder_B, self.opt.page)

@@ -18,11 +18,14 @@ from data.pages import chosen_pages
 from data.paths import Paths
 from data.pixels import Pixels, size_of, to_tensor
 from data.scaled import ImageFile, ImageFiles, read_by_pillow, read_scaled
+from data.shard_images import images_in_shards
 from data.transforms import Plan, Preprocess
 from options.groups import DataOptions
 from options.schema import Group, Options
 from raster.picture import Size
 from raster.value_range import BYTES, ValueRange
+from shards import copies
+from shards.names import all_shards, find_shards
 from util.errors import UserError
 
 Sample = dict[str, Any]
@@ -57,6 +60,7 @@ class BaseDataset(ABC):
         self.notices: list[str] = []  # what the user should know of the files; the commands print it
         self.preprocess = preprocess
         self.root = Path(opt.dataroot)
+        copies.keep(opt.shard_cache, opt.shard_cache_gb)
         self.swap = opt.direction == "BtoA"
         for flag, value in (("input_nc", opt.input_nc), ("output_nc", opt.output_nc)):
             if self.channels and value not in self.channels:
@@ -81,7 +85,8 @@ class BaseDataset(ABC):
     def sample(self, index: int, rng: random.Random) -> Sample:
         """Sample `index`. All that is random in it comes from `rng`, so that the same seed gives the same sample.
 
-        Pixels without data are NaN: `complete` turns them into what a batch has.
+        Pixels without data are NaN: `complete` turns them into what a batch has. Its tensors are new ones. May be
+        called in several threads at once.
         """
 
     def complete(self, sample: Sample) -> Sample:
@@ -99,6 +104,14 @@ class BaseDataset(ABC):
     def files(self) -> Iterable[Path]:
         """All image files that samples are read from."""
         return self.sources()
+
+    def piles(self) -> Sequence[Paths]:
+        """The images that decide in which order shards are read: of each pile, every one once before one comes again.
+
+        As it stands the sources, if sample i is made of the i-th. See data/shard_order.py for several.
+        """
+        sources = Paths.of(self.sources())
+        return [sources] if len(sources) == len(self) else []
 
     def image_files(self) -> Iterable[ImageFile]:
         """All image files with the channels that samples read of them: what --cache keeps. Others are read each time.
@@ -130,14 +143,27 @@ class BaseDataset(ABC):
         raise UserError(f"--dataset_mode {self.opt.dataset_mode} cannot leave out images (its class has no method "
                         "leave_out): repair or remove them")
 
-    def images_in(self, folder: Path, limit: float = float("inf")) -> Paths:
+    def images_in(self, folder: Path, limit: float = float("inf"), or_in_shards: bool = True) -> Paths:
         """The images in `folder` and below it, as `list_images` finds them; tells of files that are passed over.
 
-        Of files with several pages, those that --page chooses, each as a path of its own.
+        Where there are none, those in shards that stand for the folder, in the order in which they lie there. Of files
+        with several pages, those that --page chooses, each as a path of its own.
         """
-        images, notices = look_through(folder, limit if self.opt.page == "1" else float("inf"))
+        most = limit if self.opt.page == "1" else float("inf")
+        images, notices = look_through(folder, most)
+        if not images and or_in_shards:
+            images, notices = images_in_shards(self.shards_for(folder), most)
         self.notices += notices
         return self.pages_of(images)[:None if limit == float("inf") else int(limit)]
+
+    def shards_for(self, folder: Path) -> list[Path]:
+        """The shards that stand for a folder of --dataroot: train-000000.tar, ... for train/, all for itself."""
+        if self.root not in (folder, *folder.parents):
+            return []
+        name = "".join(folder.relative_to(self.root).parts)
+        if not name:
+            return all_shards(self.opt.dataroot)
+        return find_shards(self.opt.dataroot, self.opt.phase, name.removeprefix(self.opt.phase))
 
     def pages_of(self, images: Sequence[Path]) -> Paths:
         """The pages of these files that --page chooses; tells how many."""

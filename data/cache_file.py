@@ -16,6 +16,7 @@ from PIL import __version__ as pillow
 from data.room import require_room
 from raster.names import split_page
 from raster.value_range import ValueRange
+from shards.member import status
 from util.errors import MachineError
 
 FORMAT = 2  # of the file; another one needs another number
@@ -50,8 +51,8 @@ def digest(layout: Mapping[Any, Any], fast_decode: bool, ranges: Mapping[Path, V
     """
     text = hashlib.sha256(repr((FORMAT, pillow, fast_decode, socket.gethostname())).encode())
     for file, slot in layout.items():
-        status = os.stat(split_page(file.path)[0])
-        decides = os.path.abspath(file.path), status.st_size, status.st_mtime_ns, file.channels, slot
+        size, date = status(split_page(file.path)[0])
+        decides = os.path.abspath(file.path), size, date, file.channels, slot
         text.update(repr((*decides, str(ranges[file.path])) if slot.kind == torch.float32 else decides).encode())
     return text.hexdigest()[:16]
 

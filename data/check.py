@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from data.base_dataset import BaseDataset
 from data.integrity import Look, inspect_image
-from data.known_good import KnownGood, marks
+from data.known_good import KnownGood
 from data.paths import Paths
 from data.per_file import PerFile
+from data.shard_looks import KnownInShards, are_in_shards
 from data.transforms import Preprocess
 from data.workers import looking_processes
 from options.schema import as_sides
@@ -93,10 +94,11 @@ def _look_at(dataset: BaseDataset) -> tuple[PerFile[Look], list[BadImage]]:
     then, and when it ends, in whatever way.
     """
     files, max_pixels = Paths.of(dataset.files()).unique(), dataset.opt.max_pixels
-    known, bad = KnownGood(dataset.root, max_pixels), dict[int, BadImage]()
+    known = KnownInShards(max_pixels) if are_in_shards(files) else KnownGood(dataset.root, max_pixels)
+    bad = dict[int, BadImage]()
     with tqdm(total=len(files), desc="checking", leave=False, unit=" images", delay=2, disable=None) as bar:
         names = files.names()
-        own = marks(names)
+        own = known.marks(names)
         which = known.find(own)
         unknown = np.flatnonzero(which < 0)
         bar.update(len(files) - len(unknown))

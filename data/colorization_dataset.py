@@ -17,7 +17,8 @@ from util.errors import UserError
 
 EXPECTED = """\
     {root}/
-      {phase}/   colour images"""
+      {phase}/   colour images
+  or  {phase}-000000.tar, ...   shards of them"""
 
 
 class ColorizationDataset(BaseDataset):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from data.paths import Paths
 from options.schema import did_you_mean
+from shards.index import ENDING as INDEX
+from shards.names import TAR, is_pattern, is_remote, sets_in
 from util.errors import UserError
 from util.names import split_ending
 
@@ -39,7 +41,7 @@ def look_through(folder: Path, limit: float = float("inf")) -> tuple[Paths, list
         (found if _has_ending(name) else others).append(name)
     found.sort(key=_natural)
     count = len(found) + len(others)
-    notices = [f"note: {len(others)} of {count} files in {folder} were passed over: {_endings(others)}; read are "
+    notices = [f"note: {len(others)} of {count} files in {folder} were passed over: {endings_of(others)}; read are "
                f"{' '.join(IMAGE_ENDINGS)}"] if others and found else []
     before = "" if folder == Path() else os.path.join(folder, "")
     chosen = found if limit == float("inf") else found[:int(limit)]
@@ -47,7 +49,7 @@ def look_through(folder: Path, limit: float = float("inf")) -> tuple[Paths, list
                     [before + name.replace("/", os.sep) for name in chosen]), notices
 
 
-def _endings(names: Iterable[str]) -> str:
+def endings_of(names: Iterable[str]) -> str:
     """How many of the names have which ending: '4 .txt, 2 .heic'."""
     counts = Counter(split_ending(name)[1].lower() or "without ending" for name in names)
     return ", ".join(f"{count} {ending}" for ending, count in counts.most_common())
@@ -125,6 +127,9 @@ def require_images(dataroot: str, images: Sequence[Path], expected: str, hint: s
     if images:
         return
     root = Path(dataroot)
+    if is_pattern(dataroot) or is_remote(root):
+        raise NoImages(f"no images for this dataset in the shards {dataroot}.\nread are {' '.join(IMAGE_ENDINGS)}\n"
+                       f"expected:\n{expected}{hint}")
     if not root.exists():
         siblings = sorted(p.name for p in root.absolute().parent.glob("*/")) if root.absolute().parent.is_dir() else []
         near = did_you_mean(root.name, siblings)
@@ -145,9 +150,12 @@ def describe_tree(root: Path) -> str:
         depth = len(Path(here).relative_to(root).parts)
         folders[:] = sorted(name for name in folders if depth < 2 and not name.startswith("."))
         shown = [name for name in files if not name.startswith(".")]
-        others = [name for name in shown if not is_image(Path(name))]
-        counts = ([f"{len(shown) - len(others)} images"] if len(shown) > len(others) else []) + (
-            [f"not read: {_endings(others)}"] if others else [])
+        sets = ", ".join(sorted(sets_in(Path(here)))[:8])
+        tars = [name for name in shown if name.lower().endswith(TAR)]
+        others = [name for name in shown if not is_image(Path(name)) and not name.lower().endswith((TAR, INDEX))]
+        images = len([name for name in shown if is_image(Path(name))])
+        counts = ([f"{images} images"] * bool(images) + [f"{len(tars)} shards called {sets}"] * bool(tars)
+                  + [f"not read: {endings_of(others)}"] * bool(others))
         lines.append(f"  {'  ' * depth}{Path(here).name or here}/  {', '.join(counts) or 'no files'}")
         if len(lines) == 30:
             lines.append("  ...")
@@ -158,7 +166,7 @@ def describe_tree(root: Path) -> str:
 def other_trees(root: Path, phase: str) -> list[Tree]:
     """Where the images may be when they are not in `phase` of `root`: another phase, a level deeper, a level higher."""
     inside = folders_in(root)
-    named = {_phase(path.name) for path in inside} - {phase, ""}
+    named = {_phase(name) for name in (*(path.name for path in inside), *sets_in(root))} - {phase, ""}
     root = root.absolute()
     trees = [(root, known) for known in PHASES if known in named] + [(path.absolute(), phase) for path in inside[:20]]
     above = root if _phase(root.name) else root.parent  # of folders A and B

@@ -11,6 +11,7 @@ from raster.bad_image import MAX_PIXELS
 from raster.names import split_page
 from raster.picture import Header, Size
 from raster.reading import family
+from shards.member import first_bytes, open_file, status
 
 TAIL = 4096  # bytes; cameras and editors may append something to the image
 PIECE = 1 << 22  # values that are looked at at once
@@ -100,8 +101,8 @@ def _pieces(values: np.ndarray) -> Iterator[np.ndarray]:
 
 def _tail(path: Path, begin: int = 0) -> bytes:
     """The last TAIL bytes of the file, but nothing before `begin`."""
-    with path.open("rb") as file:
-        file.seek(max(begin, path.stat().st_size - TAIL))
+    with open_file(path) as file:
+        file.seek(max(begin, status(path).size - TAIL))
         return file.read()
 
 
@@ -115,8 +116,7 @@ def _png_end(path: Path, image: ImageFile.ImageFile) -> bool:
 
 
 def _webp_end(path: Path, image: ImageFile.ImageFile) -> bool:
-    with path.open("rb") as file:
-        return int.from_bytes(file.read(8)[4:], "little") + 8 <= path.stat().st_size
+    return int.from_bytes(first_bytes(path, 8)[4:], "little") + 8 <= status(path).size
 
 
 def _no_end(path: Path, image: ImageFile.ImageFile) -> bool:

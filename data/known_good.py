@@ -73,7 +73,7 @@ class KnownGood:
     def __init__(self, dataroot: Path, max_pixels: float):
         decides = repr((FORMAT, pillow, max_pixels, os.path.abspath(dataroot)))
         self.path = user_cache() / "good_images" / f"{hashlib.sha256(decides.encode()).hexdigest()[:32]}.good"
-        self.marks, self.which = np.empty((0, 2), np.uint64), np.empty(0, np.int32)
+        self.known, self.which = np.empty((0, 2), np.uint64), np.empty(0, np.int32)
         self.looks: dict[Look, int] = {}  # by their places
         with suppress(Exception):  # whatever a damaged file makes of the reader
             self._read()
@@ -84,15 +84,19 @@ class KnownGood:
         places = {look: place for place, look in enumerate(looks)}
         whole = marks.shape == (len(which), 2) and marks.dtype == np.uint64 and len(places) == len(looks)
         if whole and ((which >= 0) & (which < len(looks))).all():
-            self.marks, self.which, self.looks = marks, which, places
+            self.known, self.which, self.looks = marks, which, places
+
+    def marks(self, names: Sequence[bytes]) -> np.ndarray:
+        """uint64 (files, 2): what tells each file from all others and from itself after a change."""
+        return marks(names)
 
     def find(self, wanted: np.ndarray) -> np.ndarray:
         """int32: the places of the looks of these files in `looks`, -1 of those that are not known. wanted: marks."""
-        places = np.searchsorted(self.marks[:, 0], wanted[:, 0])
+        places = np.searchsorted(self.known[:, 0], wanted[:, 0])
         found = np.full(len(wanted), -1, np.int32)
-        if len(self.marks):
-            near = np.minimum(places, len(self.marks) - 1)
-            hit = (self.marks[near] == wanted).all(1) & (wanted != NO_MARK).any(1)
+        if len(self.known):
+            near = np.minimum(places, len(self.known) - 1)
+            hit = (self.known[near] == wanted).all(1) & (wanted != NO_MARK).any(1)
             found[hit] = self.which[near[hit]]
         return found
 
@@ -104,8 +108,8 @@ class KnownGood:
         """Remember these files too. which: int (files,), the places of their looks; -1: not to be remembered."""
         good = (which >= 0) & (marks != NO_MARK).any(1)
         marks, which = marks[good], which[good]
-        if len(self.marks) <= len(marks) + SPARE:  # else most are of files that are gone or have changed
-            marks, which = np.concatenate([marks, self.marks]), np.concatenate([which, self.which])
+        if len(self.known) <= len(marks) + SPARE:  # else most are of files that are gone or have changed
+            marks, which = np.concatenate([marks, self.known]), np.concatenate([which, self.which])
         order = np.lexsort(marks.T[::-1])
         marks, which = marks[order], which[order]
         first = np.append(True, (marks[1:] != marks[:-1]).any(1))[:len(marks)]

@@ -3,9 +3,11 @@ from pathlib import Path
 
 from data.base_dataset import BaseDataset
 from data.folders import PHASES, list_images
+from data.shard_images import pairs_in_shards
 from data.transforms import Preprocess
 from options.schema import Options
 from raster.reading import read_header
+from shards.names import all_shards, is_pattern, set_of
 from util.errors import UserError
 
 LOOKED_AT = 32  # images whose sizes are read
@@ -29,7 +31,18 @@ def doubt_one_pile(root: Path, phase: str) -> str:
         named = ", ".join(f"{folder.name}/" for folder in parts)
         one = next((folder for folder in parts if folder.name.endswith("A")), parts[0])
         return f"--dataroot {root} looks like a dataset with parts: {named}. For one of them give --dataroot {one}"
-    images = [root] if root.is_file() else list_images(root, LOOKED_AT)
+    pattern = is_pattern(str(root))
+    images = [root] if root.is_file() and not pattern else list_images(root, LOOKED_AT)
+    if not images and (shards := all_shards(str(root))):
+        sets = sorted({set_of(shard) for shard in shards})
+        if len(sets) > 1 and not pattern:
+            return (f"--dataroot {root} holds several sets of shards: {', '.join(sets)}. For one of them give "
+                    f"--dataroot '{root}/{sets[0]}-*.tar'")
+        found = pairs_in_shards(shards, LOOKED_AT)
+        if found.B is not None:
+            return (f"The images in --dataroot {root} are the two sides of pairs, KEY.a.png and KEY.b.png, such as "
+                    f"{found.A[0]}")
+        images = list(found.A)
     sizes = [size for size in map(_size, images) if size]
     if sizes and all(width == 2 * height for width, height in sizes):
         return (f"The images in --dataroot {root} are twice as wide as high, such as {images[0].name}: they look like "

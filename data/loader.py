@@ -9,15 +9,18 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
 
 import data
+from data.ahead import Ahead
 from data.base_dataset import BaseDataset, Batch, Sample
 from data.cache import lay_out, open_cache
 from data.check import check_images, check_sizes
 from data.folders import NoImages, other_trees
+from data.parcel import Parcel
 from data.paths import Paths
 from data.sampler import EpochSampler, Key
+from data.shard_order import ShardOrder, in_shards
 from data.transforms import Preprocess
 from data.value_ranges import choose_ranges
 from data.workers import Watch, begin_worker, is_shortage, shortage, timed_out
@@ -28,7 +31,7 @@ from util.errors import UserError
 from util.torchrun import world_size
 
 CPU = torch.device("cpu")
-Stacked = tuple[Batch | None, list[UserError]]
+Stacked = tuple[Batch | Parcel | None, list[UserError]]
 """(the batch of the good samples, if there are any; what is wrong with the others)."""
 
 _failed_starts: list[Exception] = []  # kept: PyTorch prints a traceback when workers of which some run are freed
@@ -115,15 +118,19 @@ class Loader:
         self.notices = list(notices)
         self.num_threads = min(num_threads, -(-len(dataset) // batch_size))  # a worker loads whole batches
         warnings.filterwarnings("ignore", "This DataLoader will create")  # --num_threads says how many are wanted
-        self.sampler = EpochSampler(len(dataset), seed, shuffle, batch_size)
+        shards = ShardOrder(dataset.piles(), len(dataset)) if in_shards(dataset.piles()) else None
+        self.sampler = EpochSampler(len(dataset), seed, shuffle, batch_size, shards)
         self.batch_size, self.pin_memory = batch_size, pin_memory and torch.cuda.is_available()
         self.begun = False  # an epoch
         self._open_batches()
 
     def _open_batches(self) -> None:
         self.watch = Watch(self.num_threads) if self.num_threads and self.worker_timeout else None
+        samples = _Seeded(self.dataset, self.watch)
+        ahead = self.num_threads == 0 and self.dataset.cache is None  # what a cache holds is there at once
         self.batches = DataLoader(
-            _Seeded(self.dataset, self.watch), self.batch_size, sampler=self.sampler, num_workers=self.num_threads,
+            Ahead(samples, self.sampler) if ahead else samples, self.batch_size,
+            sampler=None if ahead else self.sampler, num_workers=self.num_threads,
             collate_fn=_stack, persistent_workers=self.num_threads > 0, pin_memory=self.pin_memory,
             timeout=self.worker_timeout if self.watch else 0, generator=torch.Generator(), worker_init_fn=begin_worker)
 
@@ -156,7 +163,8 @@ class Loader:
         """left: how many samples will be counted; good: whether some could be read already."""
         asked, waiting = 0, 0 if self.sampler.shared else world_size() - 1
         try:
-            for batch, errors in self._start():
+            for stacked, errors in self._start():
+                batch = stacked.open() if isinstance(stacked, Parcel) else stacked
                 self._skip(errors)
                 drawn = min(left, self.batch_size * (1 + waiting))
                 asked, left = asked + drawn, left - drawn
@@ -239,4 +247,13 @@ def _stack(samples: list[Sample | UserError]) -> Stacked:
             error = UserError(f"images of different sizes cannot form a batch, found {found}; "
                               "give --batch_size 1, or a --preprocess that crops")
             return None, [*errors, error]
-    return default_collate(good) if good else None, errors
+    if not good:
+        return None, errors
+    return Parcel(good) if get_worker_info() else _as_batch(good), errors
+
+
+def _as_batch(samples: list[Sample]) -> Batch:
+    if len(samples) > 1:
+        return default_collate(samples)
+    return {name: value[None] if isinstance(value, torch.Tensor) else default_collate([value])
+            for name, value in samples[0].items()}  # without a copy

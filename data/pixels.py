@@ -14,6 +14,8 @@ Pixels = Image.Image | Tensor
 """Pillow's 8-bit image, gray or RGB; or a tensor (C, H, W) of any number of channels: uint8 or uint16, as in the file,
 or float32 in [-1, 1], in which NaN is no data. From a cache it is always a tensor."""
 
+SCALE = np.float32(2 / 255)
+
 
 @overload
 def resize(image: Image.Image, size: Size) -> Image.Image: ...
@@ -102,8 +104,28 @@ def to_tensor(image: Pixels, value_range: ValueRange = BYTES) -> Tensor:
     if pixels.dtype == torch.float32:
         return pixels.clone(memory_format=torch.contiguous_format)
     if pixels.dtype == torch.uint8 and (value_range.low, value_range.high) == (0, 255):
+        if not isinstance(image, Tensor):
+            return torch.from_numpy(unit_of(pixels.numpy()))
         return pixels.to(torch.float32, memory_format=torch.contiguous_format).mul_(2 / 255).sub_(1)
     return _levels(value_range, pixels.dtype, pixels.device)[pixels.to(torch.int32)].contiguous()
+
+
+def unit_of(levels: np.ndarray) -> np.ndarray:
+    """uint8, 0 black and 255 white, as float32 in [-1, 1].
+
+    By NumPy, to the bit as by torch, whose threads would wait for cores that other work keeps busy.
+    """
+    unit = np.multiply(levels, SCALE, dtype=np.float32, order="C")
+    unit -= 1
+    return unit
+
+
+def bytes_of(unit: Tensor) -> np.ndarray | None:
+    """The uint8 of which `unit_of` makes just these values, None if there is none."""
+    values = unit.numpy()
+    with np.errstate(invalid="ignore"):  # no data, and what is far beyond 8 bits
+        levels = (values * np.float32(127.5) + np.float32(128)).astype(np.uint8)
+    return levels if np.array_equal(unit_of(levels), values) else None
 
 
 @lru_cache(maxsize=16)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
+from data.shard_order import ShardOrder
 from util.torchrun import rank, world_size
 
 Key = tuple[int, int]
@@ -15,8 +16,9 @@ Key = tuple[int, int]
 class EpochSampler(Sampler[Key]):
     """Every index once an epoch, shuffled by (seed, epoch), each with a seed of its own; a part for each process."""
 
-    def __init__(self, length: int, seed: int, shuffle: bool, batch_size: int):
-        self.seed, self.shuffle, self.batch_size = seed, shuffle, batch_size
+    def __init__(self, length: int, seed: int, shuffle: bool, batch_size: int, shards: ShardOrder | None = None):
+        """shards: the order of images in shards; None: in files of their own, which are shuffled all together."""
+        self.seed, self.shuffle, self.batch_size, self.shards = seed, shuffle, batch_size, shards
         self.choose(1, length, 0, shared=False)
 
     def choose(self, epoch: int, length: int, skip: int, shared: bool) -> None:
@@ -32,11 +34,15 @@ class EpochSampler(Sampler[Key]):
 
     def __iter__(self) -> Iterator[Key]:
         source = random.Random(f"{self.seed} {self.epoch}")
-        order = array("q", range(self.length))
-        if self.shuffle:
-            source.shuffle(order)  # as it would a list
+        if self.shards:
+            order = self.shards.epoch(source, self.shuffle)
+        else:
+            order = array("q", range(self.length))
+            if self.shuffle:
+                source.shuffle(order)  # as it would a list
         seeds = array("q", (source.getrandbits(63) for _ in order))
-        return ((order[place], seeds[place]) for place in self._own())
+        places = self.shards.followed(self._own()) if self.shards else self._own()
+        return ((order[place], seeds[place]) for place in places)
 
     def _own(self) -> np.ndarray:
         """This process's places in a whole epoch."""

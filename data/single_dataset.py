@@ -1,7 +1,8 @@
 """A folder of images, or one file: only the source side."""
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from data.base_dataset import BaseDataset, Sample
 from data.folders import PHASES, is_image, require_images, tops
@@ -13,7 +14,7 @@ from options.schema import Options
 from raster.picture import Size
 
 PILES = {f"{phase}{side}" for phase in (*PHASES, "") for side in ("A", "B", "")}  # folders of a dataset
-EXPECTED = "    {root}   an image, or a folder with images in it and below it"
+EXPECTED = "    {root}   an image, or a folder with images, or with shards of them (.tar), in it and below it"
 
 
 class SingleDataset(BaseDataset):
@@ -28,6 +29,14 @@ class SingleDataset(BaseDataset):
         one_file = self.root.is_file() and is_image(self.root)
         self.A = self.pages_of([self.root]) if one_file else self.images_in(self.root, opt.max_dataset_size)
         require_images(opt.dataroot, self.A, EXPECTED.format(root=opt.dataroot))
+
+    @classmethod
+    def of(cls, files: Sequence[Path], options: Options, preprocess: Preprocess) -> Self:
+        """Of these images, which lie anywhere."""
+        dataset = cls.__new__(cls)
+        BaseDataset.__init__(dataset, options, preprocess)
+        dataset.A = Paths.of(files)
+        return dataset
 
     def __len__(self) -> int:
         return len(self.A)

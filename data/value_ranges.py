@@ -212,11 +212,13 @@ def _refuse_channels(dataset: BaseDataset, looks: Looks) -> None:
     """UserError for files whose channels are neither those that are wanted nor gray or RGB, which become each other."""
     files = ImageFiles.of(dataset.image_files())
     held, asked = looks.whose(files.paths), files.which
-    unlike = {(look, kind): nc for look, kind in np.unique(np.stack([held, asked]), axis=1).T.tolist()
+    kinds = len(files.channels)
+    both = np.unique(held.astype(np.int64) * kinds + asked).tolist()  # as one number, which is sorted fast
+    unlike = {(look, kind): nc for look, kind in (divmod(number, kinds) for number in both)
               for nc in reversed(files.channels[kind]) if _cannot_become(looks.distinct[look], nc)}
     if unlike:
-        kinds = zip(held.tolist(), asked.tolist(), strict=True)
-        places = [place for place, kind in enumerate(kinds) if kind in unlike]
+        own = zip(held.tolist(), asked.tolist(), strict=True)
+        places = [place for place, both_kinds in enumerate(own) if both_kinds in unlike]
         first, count = places[0], len({files.paths.name(place) for place in places})
         path, found = files.paths[first], looks.distinct[held[first]].channels
         wanted = unlike[held[first], asked[first]]

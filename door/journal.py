@@ -1,4 +1,4 @@
-"""What a translation of many files has done: a journal in the folder of its results, from which it goes on."""
+"""What work on many files has done: a journal in the folder of its results, from which it goes on."""
 from __future__ import annotations
 
 import json
@@ -52,9 +52,10 @@ class Journal:
     the disk has lost some.
     """
 
-    def __init__(self, place: Path, settings: Mapping[str, Any]):
-        """place: the folder of the results; settings: plain, all that decides them beside the files."""
-        self.place, self.folder, self.settings = place, place / FOLDER, dict(settings)
+    def __init__(self, place: Path, settings: Mapping[str, Any], folder: str = FOLDER):
+        """place: the folder of the results; settings: plain, all that decides them beside the files; folder: of the
+        journal, in that."""
+        self.place, self.folder, self.settings = place, place / folder, dict(settings)
 
     def require_same(self, overwrite: bool) -> None:
         """UserError when the folder's results were made with other settings; not with `overwrite`."""

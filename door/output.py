@@ -8,21 +8,25 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from door.endings import ending_of
 from door.files import is_video
-from door.jobs import Say, plan
+from door.jobs import Say, above
 from door.journal import Journal, Notes, Standing
-from door.work import Piece, Work, find_work, left_to_do, settings, with_sample
+from door.shard_jobs import plan_of_many
+from door.work import NO_STANDING, Piece, Share, Work, find_work, left_to_do, settings
 from engine.distributed import from_rank_0, gather, shared_count, total
 from options.groups import OutputOptions, TestCommandOptions
 from options.schema import Options
 from raster.bad_image import BadImage
 from raster.picture import Picture
-from raster.writing import ENDINGS, ending_for, write_picture
+from raster.writing import ENDINGS, as_file, ending_for, write_picture
 from runs.progress import Progress, Told
+from shards.names import is_pattern
+from shards.writing import File, write_shard
 from util.errors import MachineError, UserError
 from util.names import split_ending
 from util.torchrun import rank, world_size
@@ -46,8 +50,8 @@ class Made(NamedTuple):
 
 
 def translate_to_output(options: Options, translator: Translator, say: Say, standard_output: IO[bytes]) -> None:
-    """Translate --dataroot (a file, a folder, a glob, or - for standard input) into --output. say: shows the user
-    lines.
+    """Translate --dataroot (a file, a folder, a glob, shards, or - for standard input) into --output. say: shows the
+    user lines.
 
     A folder keeps a journal: what is in it is not done again. Several processes share the work, each taking the next
     few files when it is ready, so that a slow one does less; when one dies, the same line does what is missing.
@@ -58,13 +62,16 @@ def translate_to_output(options: Options, translator: Translator, say: Say, stan
     _refuse_what_needs_a_page(options)
     with (_from_standard_input(opt.dataroot) as dataroot, _to_standard_output(output, standard_output) as place,
           ExitStack() as held):
-        journal = None if dataroot.is_file() or output == STREAM else Journal(Path(place), settings(translator))
+        journal = None if _one_to_one(dataroot, output, options) else Journal(Path(place), settings(translator))
         if not journal and options.given("page_samples"):
             raise UserError("--page_samples shows pictures of a folder, and this is one file; leave it out")
+        sample: list[Piece] = []
 
         def find() -> Work:
-            return _find(dataroot, place, options, translator, journal, held, say)
-        work = find() if world_size() == 1 else Work.read(from_rank_0(lambda: find().as_text()))
+            work, shown = _find(dataroot, place, options, translator, journal, held, say)
+            sample.extend(shown)
+            return work
+        work = find() if world_size() == 1 else Work.unpacked(from_rank_0(lambda: find().packed()))
         if journal and rank() > 0:
             held.enter_context(journal.held())
         begin = time.monotonic()
@@ -77,25 +84,33 @@ def translate_to_output(options: Options, translator: Translator, say: Say, stan
         if journal:
             say([f"made: {count} in {seconds:.1f} s ({count / max(seconds, 1e-9):.1f} images/s), done before: "
                  f"{work.done}, unreadable: {unreadable + work.unreadable}"])
-        if journal and work.sample and rank() == 0:
+        if journal and sample and rank() == 0:
             from door.output_page import write_sample
-            say([f"page: {write_sample(work, journal, options)}"])
+            say([f"page: {write_sample(sample, work, journal, options)}"])
     if output != STREAM:
         say([f"output: {made.last if made.last and count + work.done == 1 else output}"])
 
 
+def _one_to_one(dataroot: Path, output: str, options: Options) -> bool:
+    """Whether a file becomes a file."""
+    shards = is_pattern(str(dataroot)) or options.view(OutputOptions).output_shards
+    if output == STREAM and shards:
+        raise UserError("--output - writes one file; shards become files or shards in a folder, so give a folder")
+    return output == STREAM or (dataroot.is_file() and not shards)
+
+
 def _find(dataroot: Path, place: str, options: Options, translator: Translator, journal: Journal | None,
-          held: ExitStack, say: Say) -> Work:
-    """What is left to do. held: keeps other commands out of the folder of the results."""
-    opt, samples = options.view(TestCommandOptions), options.view(OutputOptions).page_samples
-    jobs = plan(dataroot, place, say)
+          held: ExitStack, say: Say) -> tuple[Work, list[Piece]]:
+    """What is left to do, and pieces to be shown. held: keeps other commands out of the folder of the results."""
+    opt, own = options.view(TestCommandOptions), options.view(OutputOptions)
+    jobs = plan_of_many(dataroot, place, opt.direction, own.output_shards, say)
     if journal:
         journal.require_same(opt.overwrite)
     work = find_work(jobs[:opt.num_test] if options.given("num_test") else jobs, Path(place), translator, opt, say)
     if not journal:
-        return work
+        return work, []
     held.enter_context(journal.held())
-    return left_to_do(with_sample(work, samples), journal)
+    return left_to_do(work, journal), work.sample(own.page_samples)
 
 
 def _translate(work: Work, translator: Translator, opt: TestCommandOptions, note: Notes | None, say: Say) -> Made:
@@ -107,11 +122,18 @@ def _translate(work: Work, translator: Translator, opt: TestCommandOptions, note
     bar = Progress(work.size, work.done, silent=work.size == 1 or rank() > 0)
     with closing(bar), _going_on(note is not None):
         while (number := take()) < len(shares):
-            share = [work.pieces[place] for place in shares[number]]
-            bar.advance(max(0, work.done + shares[number].start - bar.done))  # what others have done meanwhile
-            made = (_translate_whole(share[0], translator, opt, notices) if share[0].whole else
-                    _translate_still(share, work, translator, opt, bad))
-            for piece, target in made:
+            share = shares[number]
+            pieces = [work.piece(place) for place in share.pieces]
+            bar.advance(max(0, work.done + share.pieces.start - bar.done))  # what others have done meanwhile
+            if share.shard:
+                made = _translate_shard(share, pieces, work, translator, opt, bad, bar)
+                if made and note:
+                    note(work.name_of_shard(share), NO_STANDING, share.shard)
+                count, last = count + made, share.shard
+                continue
+            results = (_translate_whole(pieces[0], translator, opt, notices) if pieces[0].whole else
+                       _translate_still(pieces, work, translator, opt, bad))
+            for piece, target in results:
                 if note:
                     note(piece.name, Standing(piece.size, piece.date), target)
                 count, last = count + 1, target
@@ -129,20 +151,43 @@ def _translate_whole(piece: Piece, translator: Translator, opt: TestCommandOptio
     yield piece, target
 
 
-def _translate_still(share: Sequence[Piece], work: Work, translator: Translator, opt: TestCommandOptions,
+def _translate_still(pieces: Sequence[Piece], work: Work, translator: Translator, opt: TestCommandOptions,
                      bad: list[BadImage]) -> Iterator[tuple[Piece, Path]]:
     """Pictures, one after the other; those that cannot be read go to `bad`."""
-    pieces = {Path(piece.source): piece for piece in share}
-    looked = {path: work.range_of(piece) for path, piece in pieces.items()}
-    for source, picture in translator.pictures(looked, opt.batch_size, bad if opt.skip_bad_images else None):
-        piece = pieces[source]
-        target = Path(piece.target)
-        if not piece.named:
-            target = _with_ending(target, picture, opt.format, piece.alone)
-            if str(target) in work.inputs_there:
-                raise UserError(f"{target} is an input itself, which is never replaced; give another file")
+    for piece, target, picture in _pictures(pieces, work, translator, opt, bad):
+        if str(target) in work.inputs_there:
+            raise UserError(f"{target} is an input itself, which is never replaced; give another file")
         write_picture(target, picture)
         yield piece, target
+
+
+def _translate_shard(share: Share, pieces: Sequence[Piece], work: Work, translator: Translator,
+                     opt: TestCommandOptions, bad: list[BadImage], bar: Progress) -> int:
+    """Pictures into a shard; returns how many. None is written where none can be read."""
+    assert share.shard
+    begin, made = len(above(share.shard)), 0
+
+    def files() -> Iterator[File]:
+        nonlocal made
+        for _, target, picture in _pictures(pieces, work, translator, opt, bad):
+            yield File(os.fsdecode(os.fsencode(target)[begin:]), as_file(target, picture))
+            made += 1
+            bar.advance(1)
+    all_files = files()
+    for first in all_files:
+        write_shard(share.shard, chain([first], all_files))
+    return made
+
+
+def _pictures(pieces: Sequence[Piece], work: Work, translator: Translator, opt: TestCommandOptions,
+              bad: list[BadImage]) -> Iterator[tuple[Piece, Path, Picture]]:
+    """The translation of each piece, with the file that it becomes."""
+    of_sources = {Path(piece.source): piece for piece in pieces}
+    looked = {path: work.range_of(piece) for path, piece in of_sources.items()}
+    for source, picture in translator.pictures(looked, opt.batch_size, bad if opt.skip_bad_images else None):
+        piece = of_sources[source]
+        target = Path(piece.target)
+        yield piece, target if piece.named else _with_ending(target, picture, opt.format, piece.alone), picture
 
 
 @contextmanager

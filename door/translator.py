@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from door.given import Given, Taken, take, take_file
-from door.looking import look_at
+from door.looking import Looked, look_at
 from door.preparing import Preparing
 from engine.device import choose_device
 from engine.engine import Engine
@@ -81,14 +81,13 @@ class Translator:
         """
         return self._each(self._readable(looked, bad), batch_size)
 
-    def look_at(self, files: Sequence[Path]) -> tuple[dict[Path, ValueRange], list[str]]:
+    def look_at(self, files: Sequence[Path], moves: Callable[[Path], bool] = lambda path: False) -> Looked:
         """Look whether files can be read, and which values they use together: the range of each that can, in order, and
-        notices.
+        notices. moves: of a file with several frames, whether it is left to `translate_file`.
 
         UserError when one cannot, but with skip_bad_images only when none can.
         """
-        ranges, notices = look_at(files, self.options, self.preparing.preprocess)
-        return {path: ranges[path] for path in files if path in ranges}, notices
+        return look_at(files, self.options, self.preparing.preprocess, moves)
 
     def _readable(self, looked: Mapping[Path, ValueRange], bad: list[BadImage] | None) -> Iterator[Taken]:
         """The files, ready for the generator; read ahead in threads."""

@@ -1,10 +1,12 @@
 """The arithmetic of --precision: which a device has, and how it is switched on."""
+import os
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 from util.errors import UserError
 
+WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -27,10 +29,14 @@ def choose_precision(asked: str, device: torch.device, plain: bool = False) -> s
 
 
 def has_bf16_units(device: torch.device) -> bool:
-    """Whether bf16 is faster than fp32 there. A CPU without units for it emulates it, at half the speed of fp32."""
+    """Whether bf16 is faster than fp32 there. A CPU without units for it emulates it, at half the speed of fp32;
+    so does one whose units the environment forbids to oneDNN, which computes the convolutions.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
     if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
+        return False
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_BF16:
         return False
     cpu = torch.cpu.get_capabilities()
     return bool(cpu.get("avx512_bf16") or cpu.get("amx_bf16"))

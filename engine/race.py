@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -110,7 +110,7 @@ def _run(layer: nn.Module, call: Call, layout: str, way: str, autocast: Autocast
     if isinstance(layer, TUNED) and way != DIRECT:
         layer.ways = Ways({call.name: {"x".join(map(str, call.size)): way}})
     if hasattr(layer, "inplace"):
-        layer.inplace = False  # gradients are asked of what goes in
+        cast(Any, layer).inplace = False  # gradients are asked of what goes in
     kind = next((parameter.dtype for parameter in layer.parameters()), torch.get_default_dtype())
     inputs = [torch.randn(shape, dtype=kind).contiguous(memory_format=LAYOUTS[layout]).requires_grad_(call.gradients[0])
               for shape in call.shapes]

@@ -1,4 +1,4 @@
-"""3x3 convolutions with fewer multiplications: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks".
+"""3x3 convolutions with fewer multiplications: Lavin and Gray 2015, Fast Algorithms for Convolutional Neural Networks.
 
 A tile of m x m outputs sees m + 2 x m + 2 inputs. Those, and the kernel, are transformed by small matrices; the product
 of a tile and a kernel is then one multiplication for each of (m + 2)**2 places, and another small matrix makes the
@@ -8,7 +8,7 @@ import math
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ MATRICES = {  # by m: B^T, G and A^T of sections 4.1 and 4.3
 }
 PART = 5 << 19  # transformed values that are computed at once: more do not fit into the caches
 FEW = 128  # tiles in all of a batch: up to here a kernel's transform costs a tenth of the layer or more, and is kept
-KEPT = 256 << 20  # bytes of all kernels that are kept
+KEPT = 64 << 20  # bytes of all kernels that are kept
 
 
 def winograd_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int = 0, tile: int = 4) -> Tensor:
@@ -70,7 +70,7 @@ class _Winograd(torch.autograd.Function):
             return *torch.ops.aten.convolution_backward(
                 dy, x, weight, [len(weight)] if wanted[2] else None, (1, 1), (ctx.padding,) * 2, (1, 1), False, (0, 0),
                 1, wanted), None, None
-        grid = _Grid(*dy.shape[2:], tile)
+        grid = _Grid(dy.shape[2], dy.shape[3], tile)
         dx = _empty(x, *x.shape[1:]) if wanted[0] else None
         kernel = _kernel(weight, tile, grid.tiles(len(x))) if wanted[0] else None
         dkernel = _room("dkernel", ((tile + 2) ** 2, *weight.shape[:2]), x).zero_() if wanted[1] else None
@@ -221,7 +221,7 @@ def _sandwich(matrix: Tensor, squares: Tensor, half: str, result: str | Tensor) 
     return torch.bmm(matrix.expand(r, r, s), halves.transpose(0, 1), out=made).view(r * r, *shape)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _matrix_of(tile: int, number: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     with torch.inference_mode(False):
         return torch.tensor(MATRICES[tile][number], dtype=torch.float64).to(device, dtype)

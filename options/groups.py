@@ -30,7 +30,8 @@ class RunOptions(Group):
 class DataOptions(Group):
     """data"""
 
-    dataroot: str = option(None, "folder of the images (their layout: see README)", required=True, common=True)
+    dataroot: str = option(None, "folder of the images (their layout: see README), or tar shards of them: a folder, "
+                           "one, or a pattern such as 'shards/train-{000000..000099}.tar'", required=True, common=True)
     phase: str = option("train", "folder of the dataset to use: train, val, test, ...")
     dataset_mode: str = option("unaligned", "how images are found and paired; a wrong name lists them all",
                                structure=True, sampling=True)
@@ -67,6 +68,10 @@ class DataOptions(Group):
     cache: str = option(
         "none", "keep scaled images after they were first read: in memory, in a file, or on the GPU",
         choices=("none", "ram", "disk", "device"))
+    shard_cache: str = option("", "folder for copies of shards from an object store or a web server, one for all runs "
+                              "of a machine. Left out: in the user's cache")
+    shard_cache_gb: float = option(20.0, "gigabytes that these copies may take together; those that were not used for "
+                                   "longest make room", least=0)
     fast_decode: bool = option(False, "decode large JPEGs at 1/2, 1/4 or 1/8 of their size; pixels differ a little")
     skip_bad_images: bool = option(False, "leave out images that cannot be read, and say which, instead of stopping")
     max_pixels: int | float = option(178_956_970, "images with more pixels than this are refused; test.py --tile reads "
@@ -247,10 +252,13 @@ class OutputOptions(Group):
     """one file, one line"""
 
     output: str = option("", "where the translations go instead of a results page: a file for a file, a folder for a "
-                         "folder or a glob in quotes, which keeps its tree and names, or - for standard output (and "
-                         "--dataroot - for standard input). Videos and animated pictures go frame by frame. Another "
-                         "file of that name is replaced, the input never. Of a folder what is done is not done again, "
-                         "and torchrun shares it among processes", once=True, common=True)
+                         "folder, shards or a glob in quotes, which keeps its tree and names, or - for standard output "
+                         "(and --dataroot - for standard input). Videos and animated pictures go frame by frame. "
+                         "Another file of that name is replaced, the input never. Of a folder what is done is not done "
+                         "again, and torchrun shares it among processes", once=True, common=True)
+    output_shards: int = option(0, "with --output FOLDER: write tar shards there, in the WebDataset format, of at most "
+                                "so many images, each of one input shard and called like it, or of the folder and "
+                                "called like that", least=0, once=True)
     page_samples: int = option(0, "with --output FOLDER: show so many of the pictures, from all over them, on a page "
                                "there, index.html", least=0, once=True)
 

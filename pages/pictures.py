@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from pages.bands import shown_bands
+from shards.member import sample_key, split_member
 from util.files import write_atomically
 from util.names import split_ending
 
@@ -72,13 +73,29 @@ def save_visuals(folder: Path, name: str, visuals: Mapping[str, np.ndarray], asp
 def result_names(files: Sequence[Path]) -> dict[str, str]:
     """The name of the results of each file: its path below the folder common to all, without the ending.
 
-    Files that differ only in their ending keep it; a name too long for a label behind it is cut.
+    Files that differ only in their ending keep it; a name too long for a label behind it is cut. Of files in shards it
+    is the name of the sample, below the shard's own where two shards hold samples of one name.
     """
+    inside = [split_member(path) for path in files]
+    if all(inside):
+        return _names_in_shards({str(path): place for path, place in zip(files, inside, strict=True) if place})
     root = os.path.commonpath([path.parent for path in files])
     full = {str(path): path.relative_to(root).as_posix() for path in files}
     short = {path: split_ending(name)[0] for path, name in full.items()}
     uses = Counter(short.values())
     return {path: _shortened(name if uses[name] == 1 else full[path]) for path, name in short.items()}
+
+
+def _names_in_shards(places: Mapping[str, tuple[Path, str]]) -> dict[str, str]:
+    """places: the shard of each file, and the name in it."""
+    above = os.path.commonpath([shard.parent for shard, _ in places.values()])
+    for named in (sample_key, str):  # both sides of a pair may be translated
+        for several in (False, True):
+            names = {path: f"{shard.relative_to(above).with_suffix('').as_posix()}/" * several + named(name)
+                     for path, (shard, name) in places.items()}
+            if len(set(names.values())) == len(names):
+                return {path: _shortened(name) for path, name in names.items()}
+    raise AssertionError("files of one shard have names of their own")
 
 
 def _shortened(name: str) -> str:

@@ -13,6 +13,7 @@ from numpy.lib import format as npy
 
 from raster.bad_image import MAX_PIXELS, naming, require_pixels
 from raster.picture import Header, Origin, Picture
+from shards.member import mapped, open_file, source, status
 
 CHANNELS_AT_MOST = 4
 
@@ -83,14 +84,14 @@ def _find(path: Path, page: int, max_pixels: float) -> tuple[_Array, int, int]:
 
 def _arrays(path: Path) -> list[_Array]:
     """What the headers say of each array in the file."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         if file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX:
             file.seek(0)
-            return [_header(file, path.stat().st_size)]
-    if not zipfile.is_zipfile(path):
+            return [_header(file, status(path).size)]
+    if not zipfile.is_zipfile(source(path)):
         raise ValueError("it is no array of numpy, or its header is damaged")
     found = []
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(source(path)) as archive:
         for entry in archive.infolist():
             if entry.filename.endswith(".npy"):
                 with archive.open(entry) as member:
@@ -122,9 +123,9 @@ def _load(path: Path, array: _Array, number: int) -> np.ndarray:
     """That page of the array as it is stored: mapped, or of an archive in memory."""
     order: Literal["F", "C"] = "F" if array.fortran else "C"
     if array.member is None:
-        whole = np.memmap(path, array.dtype, "r", array.offset, array.shape, order)
+        whole = mapped(path, array.dtype, array.offset, array.shape, order)
         return whole[number] if array.paged else whole
-    with zipfile.ZipFile(path) as archive, archive.open(array.member) as file:
+    with zipfile.ZipFile(source(path)) as archive, archive.open(array.member) as file:
         if array.paged and not array.fortran:  # of many pages only the one is kept
             size = array.dtype.itemsize * int(np.prod(array.page_shape, dtype=object))
             file.seek(array.offset + number * size)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from raster.picture import Size
+from shards.member import split_member, status
 from util.errors import UserError
 
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -38,10 +39,14 @@ def naming(path: Path, *errors: type[Exception]) -> Iterator[None]:
 
 def require_file(path: Path) -> None:
     """OSError unless the path is that of a file with something in it; a link may lead to it."""
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its other end
+    if split_member(path):
+        if status(path).size == 0:
+            raise OSError("the file is empty")
+        return
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for its other end
         raise OSError("it is not a regular file")
-    if status.st_size == 0:
+    if found.st_size == 0:
         raise OSError("the file is empty")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from raster.bad_image import MAX_PIXELS, naming, require_pixels
 from raster.extra import library
 from raster.picture import Header, Origin, Picture
+from shards.member import source
 from util.errors import UserError
 
 INCH = 25.4  # mm
@@ -64,7 +65,7 @@ def read_picture(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> P
     with _open(path, page, max_pixels) as found:
         pixels = library("pydicom.pixels", path)
         with _codecs(path):
-            stored = pixels.pixel_array(str(path), index=page - 1)
+            stored = pixels.pixel_array(source(path), index=page - 1)
         values, dtype = _values(found, stored, pixels), _dtype(found)
         padding, no_data = _padding(found), _no_data(found)
         if padding is not None and no_data is not None:
@@ -86,7 +87,7 @@ def values_of(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> Iter
 def _open(path: Path, page: int, max_pixels: float) -> Iterator[_Frames]:
     pydicom = library("pydicom", path)
     with naming(path, Exception):
-        data = pydicom.dcmread(path, stop_before_pixels=True)
+        data = pydicom.dcmread(source(path), stop_before_pixels=True)
         if "Rows" not in data or "Columns" not in data:
             raise ValueError("it is a DICOM file without a picture")
         pages = int(data.get("NumberOfFrames", None) or 1)

@@ -3,6 +3,7 @@ import os
 import re
 from pathlib import Path
 
+from shards.member import is_file, split_member
 from util.names import split_ending
 
 PAGE = re.compile(r"(.+)\.p([1-9]\d{0,8})")
@@ -23,8 +24,12 @@ def split_page(path: Path) -> tuple[Path, int]:
     """The file and the page, from 1, that a path stands for. A file that is there by that name is itself, page 1."""
     stem, ending = split_ending(path.name)
     named = PAGE.fullmatch(stem)
-    if named and not os.path.lexists(path):
+    if named and not _is_there(path):
         file = path.with_name(named[1] + ending)
-        if file.is_file():
+        if is_file(file):
             return file, int(named[2])
     return path, 1
+
+
+def _is_there(path: Path) -> bool:
+    return is_file(path) if split_member(path) else os.path.lexists(path)

@@ -3,6 +3,7 @@
 A slice has the first axis of the volume across and the second one down, as stored; a fifth axis are the channels. A
 slope and an intercept that the file gives are applied, which makes float32.
 """
+import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,10 @@ import numpy as np
 from raster.bad_image import MAX_PIXELS, naming, require_pixels
 from raster.extra import library
 from raster.picture import Header, Origin, Picture
+from shards.member import open_file, split_member
 
 INCHES = {"mm": 25.4, "meter": 0.0254, "micron": 25400.0}  # how many of them an inch is
+GZIP, VERSION_2 = b"\x1f\x8b", (540).to_bytes(4, "little")  # how such files begin
 
 
 class _Slice(NamedTuple):
@@ -56,7 +59,7 @@ def values_of(path: Path, page: int = 1, max_pixels: float = MAX_PIXELS) -> Iter
 def _open(path: Path, page: int, max_pixels: float) -> Iterator[_Slice]:
     nibabel = library("nibabel", path)
     with naming(path, Exception):
-        volume = nibabel.load(path)
+        volume = nibabel.load(path) if split_member(path) is None else _in_shard(path, nibabel)
         if not isinstance(volume, nibabel.spatialimages.SpatialImage):
             raise ValueError(f"it holds a {type(volume).__name__}, expected a volume")
         if not 2 <= len(volume.shape) <= 5:
@@ -73,6 +76,17 @@ def _open(path: Path, page: int, max_pixels: float) -> Iterator[_Slice]:
         kind = np.uint8 if colours else stored.newbyteorder("=") if (slope, intercept) == (1, 0) else np.float32
         require_pixels(volume.shape[:2], channels * np.dtype(kind).itemsize, max_pixels)
         yield _Slice(volume, ((page - 1) % deep, (page - 1) // deep), pages, channels, np.dtype(kind), colours)
+
+
+def _in_shard(path: Path, nibabel: Any) -> Any:
+    """The volume, of either version of the format, unpacked as far as it is read."""
+    file = open_file(path)
+    packed = file.read(2) == GZIP
+    file.seek(0)
+    stream = gzip.GzipFile(fileobj=file) if packed else file
+    begin = stream.read(4)
+    stream.seek(0)
+    return (nibabel.Nifti2Image if VERSION_2 in (begin, begin[::-1]) else nibabel.Nifti1Image).from_stream(stream)
 
 
 def _origin(found: _Slice) -> Origin:

@@ -10,6 +10,7 @@ from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageEr
 from raster.bad_image import MAX_PIXELS, naming, require_file, require_pixels
 from raster.picture import Header, Origin, Picture, Size
 from raster.turning import lies, turned
+from shards.member import open_file, read_bytes, source
 
 MODES = {1: "L", 3: "RGB"}
 # What Pillow raises for damaged files: RuntimeError of AVIF and of codecs, TypeError of a TIFF without dimensions.
@@ -97,7 +98,7 @@ def open_image(path: Path, max_pixels: float = MAX_PIXELS, page: int = 1) -> Ite
     with naming(path, *PILLOW_ERRORS):
         require_file(path)
         try:
-            image = Image.open(path)
+            image = Image.open(source(path))
         except UnidentifiedImageError:
             raise ValueError("it is no image, or its header is damaged") from None
         with image:
@@ -164,7 +165,7 @@ def _deep_values(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
     except ImportError:
         values = _png_by_torch(path)
     else:
-        values = png_decode(path.read_bytes())
+        values = png_decode(read_bytes(path))
     clear = image.info.get("transparency")  # the one colour that is
     if not isinstance(clear, tuple):
         return values
@@ -174,9 +175,11 @@ def _deep_values(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
 
 
 def _png_by_torch(path: Path) -> np.ndarray:
-    from torchvision.io import ImageReadMode, decode_image  # torch is slow to import
+    import torch  # slow to import
+    from torchvision.io import ImageReadMode, decode_image
 
-    return decode_image(str(path), ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
+    packed = torch.frombuffer(bytearray(read_bytes(path)), dtype=torch.uint8)
+    return decode_image(packed, ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
 
 
 def _deep_ppm(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
@@ -189,7 +192,10 @@ def _deep_ppm(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
         if channels > 1:
             raise ValueError("it is a PPM in plain text with more than 8 bits a channel; save it as a raw one (P6)")
         return np.rint(np.asarray(image)[..., None] * (largest / 65535)).astype(np.uint16)
-    values = np.fromfile(path, ">u2", width * height * channels, offset=tile[2])
+    with open_file(path) as file:
+        file.seek(tile[2])
+        content = file.read(2 * width * height * channels)
+    values = np.frombuffer(content[:len(content) // 2 * 2], ">u2")
     if values.size < width * height * channels:
         raise ValueError(f"it holds {values.size} of {width * height * channels} values")
     return values.astype(np.uint16).reshape(height, width, channels)

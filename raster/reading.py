@@ -9,6 +9,7 @@ from raster import array_files, dicom_files, nifti_files, pillow_files, tiff_fil
 from raster.bad_image import MAX_PIXELS, naming, require_file
 from raster.names import split_page
 from raster.picture import Header, Picture
+from shards.member import first_bytes
 from util.errors import UserError
 from util.names import split_ending
 
@@ -48,8 +49,7 @@ def family(path: Path) -> ModuleType:
         ending = split_ending(path.name)[1].lower()
         if ending in BY_ENDING:
             return BY_ENDING[ending]
-        with path.open("rb") as file:
-            return tiff_files if file.read(4) in tiff_files.MAGIC else pillow_files  # whatever its name is
+        return tiff_files if first_bytes(path, 4) in tiff_files.MAGIC else pillow_files  # whatever its name is
 
 
 def with_channels(picture: Picture, channels: int, path: Path) -> Picture:

@@ -21,6 +21,7 @@ from raster.picture import Header, Picture
 from raster.reading import read_header, read_picture
 from raster.rows import Rows, npy_header
 from raster.tiff_pages import page_in_parts
+from shards.member import split_member
 from util.errors import UserError
 
 BLOCK = 1024  # pixels: side of what is read at once where a whole picture is looked through
@@ -69,9 +70,11 @@ def open_region_reader(path: Path, max_pixels: float = MAX_PIXELS) -> RegionRead
     """A reader of a file's values; the page of a path such as scan.p2.tif, else the first.
 
     TIFF (strips, tiles, compressed or not, BigTIFF) and .npy are read in parts, so that max_pixels does not concern
-    them; any other file is read whole. Raises BadImage or UserError as `read_picture` does.
+    them; any other file, and each in a shard, is read whole. Raises BadImage or UserError as `read_picture` does.
     """
     header, (file, page) = read_header(path, inf), split_page(path)
+    if split_member(file):
+        return _Whole(header, read_picture(path, max_pixels))
     if header.origin.format == "TIFF" and (reader := _open_tiff(file, page, header)):
         return reader
     if header.origin.format == "NPY" and (rows := _open_npy(file, header)):

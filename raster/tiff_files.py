@@ -15,6 +15,7 @@ from raster.picture import Header, Picture
 from raster.tiff_pages import StoredPicture, find_picture, frame, places, stored_pages
 from raster.tiff_tags import no_data_of, origin_of
 from raster.turning import turned, turned_size
+from shards.member import mapped, source, status
 from util.errors import UserError
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -83,7 +84,7 @@ def _header(found: StoredPicture) -> Header:
 
 @contextlib.contextmanager
 def _open(path: Path, page: int, max_pixels: float) -> Iterator[StoredPicture]:
-    with naming(path, Exception), tifffile.TiffFile(path, _multifile=False) as file:
+    with naming(path, Exception), tifffile.TiffFile(source(path), _multifile=False) as file:
         found = find_picture(file, page)
         kind = found.first.dtype
         if not found.plain and (kind is None or kind.kind not in "uif" or kind.itemsize > 8):
@@ -96,9 +97,9 @@ def _open(path: Path, page: int, max_pixels: float) -> Iterator[StoredPicture]:
 def _decode(path: Path, found: StoredPicture) -> np.ndarray:
     """(H, W, C) as stored."""
     series, where = found.series, places(found)
-    mapped = _mapped(path, found)
-    if mapped is not None:
-        block = mapped
+    whole = _mapped(path, found)
+    if whole is not None:
+        block = whole
     else:
         pages, between = stored_pages(found)
         inside = tuple(where.get(axis, slice(None)) for axis in range(between, len(series.shape)))
@@ -116,15 +117,15 @@ def _mapped(path: Path, found: StoredPicture) -> np.ndarray | None:
     if series.dataoffset is None or found.first.bitspersample != series.dtype.itemsize * 8:
         return None
     kind = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
-    whole = np.memmap(path, kind, "r", series.dataoffset, tuple(series.shape))
+    whole = mapped(path, kind, series.dataoffset, tuple(series.shape))
     return whole[tuple(where.get(axis, slice(None)) for axis in range(len(series.shape)))]
 
 
 def _parts(path: Path, found: StoredPicture) -> Iterator[np.ndarray] | None:
     """The values in parts, where that takes less memory than the whole."""
-    mapped = _mapped(path, found)
-    if mapped is not None:
-        return (np.asarray(part) for part in mapped)
+    whole = _mapped(path, found)
+    if whole is not None:
+        return (np.asarray(part) for part in whole)
     pages, between = stored_pages(found)
     if any(axis >= between for axis in places(found)):
         return None
@@ -161,7 +162,7 @@ def _codecs(path: Path) -> Iterator[None]:
 
 def _by_pillow(path: Path, page: tifffile.TiffPage) -> np.ndarray | None:
     """Gray pages as Pillow decodes them, where it keeps their type: it brings some codecs that tifffile lacks."""
-    with contextlib.suppress(*pillow_files.PILLOW_ERRORS), Image.open(path) as image:
+    with contextlib.suppress(*pillow_files.PILLOW_ERRORS), Image.open(source(path)) as image:
         pillow_files.seek(image, page.index + 1)
         values = np.asarray(image)
         if page.samplesperpixel == 1 and values.dtype == page.dtype and values.shape == page.shape:
@@ -171,7 +172,7 @@ def _by_pillow(path: Path, page: tifffile.TiffPage) -> np.ndarray | None:
 
 def _require_whole(path: Path, found: StoredPicture) -> None:
     """ValueError when the file ends before its pixels do. Parts of length 0 are left out on purpose."""
-    length = path.stat().st_size
+    length = status(path).size
     for page in stored_pages(found)[0]:
         ends = [begin + count for begin, count in zip(page.dataoffsets, page.databytecounts, strict=True) if count]
         if not ends or max(ends) > length:

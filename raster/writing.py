@@ -1,6 +1,7 @@
 """From a picture as an array to a file, value for value, in the format that the file's ending names."""
 import gzip
 import importlib
+import io
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -58,13 +59,26 @@ def write_picture(path: Path, picture: Picture) -> None:
     and AVIF alone are not exact.
     Raises UserError, which says what to type, for values, channels or a size that the format cannot hold; OSError.
     """
+    kind = _kind_for(path, picture)
+    with replacing(path) as file:
+        kind.write(file, picture)
+
+
+def as_file(path: Path, picture: Picture) -> bytes:
+    """The content of the file that `write_picture` would write. UserError as there."""
+    buffer = io.BytesIO()
+    _kind_for(path, picture).write(buffer, picture)
+    return buffer.getvalue()
+
+
+def _kind_for(path: Path, picture: Picture) -> Kind:
+    """The format of the path's ending. UserError where it cannot hold the picture."""
     kind = require_format(path, picture.values.dtype, picture.values.shape[2])
     height, width, _ = picture.values.shape
     if max(width, height) > kind.longest:
         raise UserError(f"{path}: {path.suffix[1:]} holds at most {kind.longest} pixels a side, found {width}x"
                         f"{height}; give {ANY_PICTURE}")
-    with replacing(path) as file:
-        kind.write(file, picture)
+    return kind
 
 
 def require_format(path: Path, dtype: np.dtype, channels: int) -> Kind:

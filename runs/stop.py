@@ -9,18 +9,20 @@ from types import FrameType
 from typing import Any
 
 REQUEUE = 75  # EX_TEMPFAIL: not finished, try again; above every signal
+SOON = getattr(signal, "SIGUSR1", None)  # by which batch queues say that the time of a job is nearly over
 
 
 class StopRequest:
     """While in its `with` block, SIGTERM and SIGINT ask to stop instead of stopping; a second one stops at once.
 
+    SIGUSR1, where the system has it, asks for the same as max_minutes, and never stops at once.
     max_minutes: also asks after so many minutes; 0 means never.
     agree: makes one number of the numbers of all processes. at_once: what a second signal does, given its number.
     Call `check` after each step; from then on `reason` says why, '' while nobody asked. Files are written so that
     stopping at once harms none.
     """
 
-    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+    SIGNALS = (signal.SIGTERM, signal.SIGINT, *((SOON,) if SOON else ()))
 
     def __init__(self, max_minutes: float = 0, agree: Callable[[int], int] = int,
                  at_once: Callable[[int], object] = lambda number: os._exit(128 + number)):
@@ -58,14 +60,14 @@ class StopRequest:
     @property
     def reason(self) -> str:
         """Why the training should stop now, or ''."""
-        if self.by_clock:
+        if self.agreed == REQUEUE:
             return f"--max_minutes {self.max_minutes:g}"
         return signal.Signals(self.agreed).name if self.agreed else ""
 
     @property
     def by_clock(self) -> bool:
-        """Whether --max_minutes are the reason."""
-        return self.agreed == REQUEUE
+        """Whether the time is up, by --max_minutes or a batch queue."""
+        return self.agreed in (REQUEUE, SOON)
 
     @property
     def exit_code(self) -> int:
@@ -77,7 +79,10 @@ class StopRequest:
             return  # a worker: the main process ends it
         if self.nothing_begun and number == signal.SIGINT:
             raise KeyboardInterrupt("before the first step; files that were found good are not checked again")
-        if self.signal:
+        if number == SOON:
+            self.signal = self.signal or number
+            return
+        if self.signal not in (0, SOON):
             self.at_once(number)
         self.signal = number
         os.write(2, b"\nstopping after this step; once more stops at once\n")  # print is not safe in a handler

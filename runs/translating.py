@@ -22,6 +22,7 @@ from runs.shared_results import SharedNames
 from runs.shown import Likeness, Sample, samples_of
 from runs.weight_files import prefix
 from runs.written import WrittenResults, describe_values, told
+from shards.member import sample_key, split_member
 from util.files import write_atomically
 from util.torchrun import rank, world_size
 
@@ -130,6 +131,11 @@ def write_results(options: Options, folder: Path, made: Made) -> Path:
 
 def _title(name: str, batch: Mapping[str, Any], index: int, needs: tuple[str, ...]) -> str:
     """What a row of the page is called: the name of its results, and the file of B where it is another one."""
-    if "B" not in needs or Path(batch["A_paths"][index]).stem == Path(batch["B_paths"][index]).stem:
-        return name
-    return f"{name} · B: {Path(batch['B_paths'][index]).name}"
+    A, B = (Path(batch.get(f"{side}_paths", batch["A_paths"])[index]) for side in "AB")
+    return name if "B" not in needs or _stem(A) == _stem(B) else f"{name} · B: {B.name}"
+
+
+def _stem(path: Path) -> str:
+    """What the file is called without its ending; in a shard, what its sample is."""
+    inside = split_member(path)
+    return Path(sample_key(inside[1])).name if inside else path.stem

@@ -30,10 +30,20 @@ def _own_cache() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_waits_for_the_disk() -> Iterator[None]:
+    """What is written is there for all processes at once, also when the one that wrote it is killed; that it outlives
+    a power cut is nothing that a test could see.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
 @pytest.fixture
-def dataroot(tmp_path: Path) -> Path:
+def dataroot(tmp_path: Path, runs: Path) -> Path:
     """A dataset in every layout: train and test (pairs), trainA, trainB, testA, testB; 4 images of 32 pixels each."""
-    return write_dataset(tmp_path / "dataset")
+    return shutil.copytree(runs / "dataset", tmp_path / "dataset", copy_function=shutil.copyfile)
 
 
 def write_dataset(root: Path) -> Path:
@@ -94,6 +104,15 @@ def translate(tmp_path: Path, dataroot: Path) -> Callable[..., Path]:
         command.main(f"--dataroot {dataroot} --name run --num_threads 0 --autotune off --gpu_ids -1 {line}".split())
         return tmp_path / "results" / "run" / "test_latest"
     return run
+
+
+@pytest.fixture
+def forks() -> Iterator[None]:
+    """Python processes that the test starts are forked from this one, which has imported torch."""
+    from helpers.forked import forked_subprocesses
+
+    with forked_subprocesses():
+        yield
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ NOT_OURS = ("help", "size", "n_test", "n_layers", "kills", "rounds",  # of other
             "logdir",  # tensorboard
             "local",  # hf download --local-dir
             "build", "gpus", "init", "ipc", "rm", "shm", "user",  # docker
+            "array", "cpus", "nodes", "ntasks", "requeue", "signal", "time",  # Slurm
             "dist")  # pytest
 
 
@@ -42,7 +43,7 @@ def test_every_flag_in_the_docs_exists(page: Path):
              for name in read(phase, ["--model", model]).declared}
     known |= assemble([ExportOptions]).keys()
     known |= {name for parser in PARSERS for name in FLAG.findall(parser.format_help())}
-    known |= {name for folder in ("datasets", "benchmarks") for script in (ROOT / folder).glob("*.py")
+    known |= {name for folder in ("datasets", "benchmarks", "examples") for script in (ROOT / folder).glob("*.py")
               for name in DECLARED.findall(script.read_text())}
     known |= set(re.findall(r"^ +(\w+): \w+ = option\(", page.read_text(), re.MULTILINE))  # of a model that it shows
     used = set(FLAG.findall(page.read_text()))

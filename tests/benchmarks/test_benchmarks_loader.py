@@ -18,11 +18,11 @@ def test_the_table_has_every_contestant(tmp_path: Path, mode: str):
     code, said = forked(ROOT / "benchmarks/loader.py", words, tmp_path)
     assert code == 0, said
     numbers = json.loads((tmp_path / "numbers/loader.json").read_text())
-    names = ["plain", "fast decode", "cache ram", "cache disk", "cache device"]
+    names = ["classic", "plain", "fast decode", "cache ram", "cache disk", "cache device"]
     assert [(row["contestant"], row["num_threads"]) for row in numbers["rows"]] == [
         (name, threads) for threads in (0, 1) for name in names]
-    assert all(row["images/s"] > 0 and row["times plain"] > 0 for row in numbers["rows"])
-    assert [row["times plain"] for row in numbers["rows"] if row["contestant"] == "plain"] == [1, 1]
+    assert all(row["images/s"] > 0 and row["times classic"] > 0 for row in numbers["rows"])
+    assert [row["times classic"] for row in numbers["rows"] if row["contestant"] == "classic"] == [1, 1]
     table = [line.split("|")[1].strip() for line in said.splitlines() if line.startswith("|")]
     assert table == ["contestant", "-" * 12, *names, *names]
     assert [path.name for path in tmp_path.iterdir()] == ["numbers"]
@@ -30,7 +30,8 @@ def test_the_table_has_every_contestant(tmp_path: Path, mode: str):
 
 def test_two_checkouts_run_in_turns(tmp_path: Path):
     other = tmp_path / "other"
-    for room in ("data", "engine", "metrics", "models", "networks", "options", "pages", "raster", "runs", "util"):
+    for room in ("data", "engine", "metrics", "models", "networks", "options", "pages", "raster", "runs", "shards",
+                 "util"):
         (other / room).parent.mkdir(exist_ok=True)
         (other / room).symlink_to(ROOT / room)
     slow = (ROOT / "train.py").read_text() + "\nimport time\nimport data.transforms\n" \
@@ -42,3 +43,13 @@ def test_two_checkouts_run_in_turns(tmp_path: Path):
     rows = json.loads((tmp_path / "loader.json").read_text())["rows"]
     assert [(row["checkout"], row["num_threads"]) for row in rows] == [("this", 0), ("other", 0)]
     assert rows[0]["times other"] > 1 == rows[1]["times other"]
+
+
+def test_shards_run_against_the_folder(tmp_path: Path):
+    code, said = forked(ROOT / "benchmarks/from_shards.py", "--quick --json shards.json".split(), tmp_path)
+    assert code == 0, said
+    numbers = json.loads((tmp_path / "shards.json").read_text())
+    assert numbers["title"].startswith("Loading 6 JPEGs of 40x40") and numbers["title"].endswith("2 shards")
+    assert [(row["files"], row["state"]) for row in numbers["rows"]] == [
+        (files, state) for state in ("cold", "warm") for files in ("folder", "shards")]
+    assert all(row["images/s"] > 0 and row["times folder"] > 0 for row in numbers["rows"])

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from helpers.commands import ROOT
-from helpers.forked import forked
 from options.command_line import parse
 from pages.tables_page import Sheet, tables_page
 from train import COMMAND
@@ -205,11 +204,7 @@ def test_the_page_and_the_text_hold_the_cells_and_nothing_from_elsewhere():
     assert "![A & B](images/key.png)" in text and "- run: `train.py --flag`" in text
 
 
-def call_forked(self: Commands, script: str, line: list[str], log: Path) -> None:
-    code, said = forked(ROOT / script, line, Path.cwd())
-    assert code == 0, said
-
-
+@pytest.mark.usefixtures("forks")
 @pytest.mark.slow
 def test_a_small_table_is_made_and_the_next_call_does_only_what_is_missing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -228,7 +223,6 @@ def test_a_small_table_is_made_and_the_next_call_does_only_what_is_missing(tmp_p
     (said,) = make("cycle_gan")
     assert said.startswith("cycle_gan_seed0: labels->photo 0.") and "photo->labels" in said
     trained = Path("out/checkpoints/cycle_gan_seed0/latest_net_G_A.pth").stat().st_mtime_ns
-    monkeypatch.setattr(Commands, "call", call_forked)  # the first call began processes of its own
     (said,) = make("cycle_gan,l1")
     assert said.startswith("l1_photo_seed0: labels->photo 0.")
     assert Path("out/checkpoints/cycle_gan_seed0/latest_net_G_A.pth").stat().st_mtime_ns == trained

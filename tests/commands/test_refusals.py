@@ -92,6 +92,7 @@ def test_several_gpus_are_for_torchrun(train, failure):
     assert code == 2 and "start `torchrun --nproc_per_node 2 train.py ...` without --gpu_ids" in said
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.slow
 def test_ctrl_c_ends_quietly(dataroot, tmp_path):
     line = (f"train.py --dataroot {dataroot} --checkpoints_dir {tmp_path} --name run --model template --gpu_ids -1 "

@@ -118,7 +118,7 @@ def test_pairs_given_to_unaligned_are_recognised(dataroot: Path):
     assert "    train/  4 images\n    trainA/  4 images\n    val/  4 images\n" in str(error.value)
     assert str(error.value).endswith(
         f"expected:\n    {dataroot}/\n      trainA/   images of domain A\n      trainB/   images of domain B\n"
-        "  or  train/A/, train/B/\n"
+        "  or  train/A/, train/B/\n  or  trainA-000000.tar, ..., trainB-000000.tar, ...   shards of them\n"
         f"{dataroot}/train looks like pairs A|B: --model pix2pix or --dataset_mode aligned reads them.")
 
 

@@ -43,6 +43,7 @@ def seconds_until_free(folder: Path, patience: float) -> float:
     return patience
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["idle", "busy"])
 def test_a_killed_training_leaves_no_worker_that_holds_its_lock(tmp_path: Path, workers: str):

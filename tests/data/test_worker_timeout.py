@@ -29,6 +29,7 @@ with exit_on(UserError):
 """
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.slow
 def test_a_worker_that_hangs_is_told_with_its_file_and_ends():
     command = [sys.executable, "-c", HANGING, str(ROOT), str(ROOT / "tests")]

@@ -90,6 +90,7 @@ def stream(words: str, content: bytes) -> subprocess.CompletedProcess:
                           input=content, capture_output=True)
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.slow
 def test_standard_input_and_output(trained, photo, tmp_path):
     trained(NOISY)

@@ -62,9 +62,8 @@ def channels(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def files(tmp_path: Path, channels: int, monkeypatch: pytest.MonkeyPatch) -> list[Given]:
+def files(tmp_path: Path, channels: int) -> list[Given]:
     """A file of each kind and type with that many channels, in the folder `in`."""
-    monkeypatch.setattr("os.fsync", lambda file: None)  # many small files, on a disk that may be slow
     (tmp_path / "in").mkdir()
     found = []
     for kind in KINDS:

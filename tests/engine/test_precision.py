@@ -48,6 +48,13 @@ def test_auto_is_bf16_only_where_the_cpu_has_units_for_it(units: dict, expected:
     assert choose_precision("bf16", CPU, plain=True) == "bf16"
 
 
+@pytest.mark.parametrize("most, expected", [("AVX2", "fp32"), ("avx512_core", "fp32"), ("AVX512_CORE_BF16", "bf16")])
+def test_units_that_onednn_may_not_use_do_not_count(most: str, expected: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
+    assert choose_precision("auto", CPU) == expected
+
+
 def test_tf32_belongs_to_gpus():
     with pytest.raises(UserError, match="--precision fp32"):
         choose_precision("tf32", CPU)

@@ -42,7 +42,7 @@ class Ranges(Files):
 def serving(folder: Path, handler: type[Files] = Files) -> Iterator[str]:
     """Serve a folder; gives the address."""
     server = http.server.ThreadingHTTPServer(("localhost", 0), partial(handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://localhost:{server.server_address[1]}"
     server.shutdown()
     server.server_close()

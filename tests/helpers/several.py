@@ -1,6 +1,5 @@
 """Starting several processes with torchrun, for tests."""
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from helpers.commands import ROOT, TINY
+from helpers.forked import forked_subprocesses
 
 TRAIN = (f"{TINY} --model pix2pix --no_dropout false --norm batch --n_epochs 5 --num_threads 1 --print_freq 1 "
          "--save_latest_freq 1 --no_html")
@@ -23,8 +23,9 @@ def torchrun(options: str, *command: object) -> list[str]:
 def started(command: list[str], folder: Path) -> Iterator[subprocess.Popen]:
     """A process; it and those it started are gone afterwards."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=folder, env=environment, text=True, start_new_session=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with forked_subprocesses():
+        process = subprocess.Popen(command, cwd=folder, env=environment, text=True, start_new_session=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         yield process
     finally:
@@ -41,16 +42,12 @@ def ended(process: subprocess.Popen) -> tuple[int, str]:
 
 
 def ranks(launcher: int) -> dict[int, int]:
-    """The process ids of what this torchrun started, by rank."""
-    found = {}
+    """The process ids of what this torchrun started, by rank: it starts them in this order."""
     try:
-        for pid in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
-            rank = re.search(r"\0RANK=(\d+)", Path(f"/proc/{pid}/environ").read_text())
-            if rank:
-                found[int(rank[1])] = int(pid)
+        children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
     except (FileNotFoundError, ProcessLookupError):
-        pass
-    return found
+        return {}
+    return dict(enumerate(sorted(map(int, children))))
 
 
 def train_line(dataroot: Path, name: str, more: str = "") -> list[object]:

@@ -73,9 +73,9 @@ def exit_code(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def stop_after(steps: int) -> AbstractContextManager:
-    """Sends SIGTERM to this process during that step."""
-    return _in_step(steps, lambda: os.kill(os.getpid(), signal.SIGTERM))
+def stop_after(steps: int, *signals: int) -> AbstractContextManager:
+    """Sends these signals, or SIGTERM, to this process during that step."""
+    return _in_step(steps, lambda: [os.kill(os.getpid(), number) for number in signals or [signal.SIGTERM]])
 
 
 def fail_in(step: int) -> AbstractContextManager:
@@ -90,7 +90,7 @@ def kill_in(step: int) -> AbstractContextManager:
     return _in_step(step, lambda: os._exit(9))
 
 
-def _in_step(number: int, act: Callable[[], None]) -> AbstractContextManager:
+def _in_step(number: int, act: Callable[[], object]) -> AbstractContextManager:
     original, done = Engine.step, []
 
     def step(self: Engine, *batches: dict, **clock: int) -> StepResult:

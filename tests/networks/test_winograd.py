@@ -1,6 +1,8 @@
 """Winograd's convolution is torch's, with fewer multiplications: values, gradients, rounding, memory, kept kernels."""
 import copy
 import gc
+import threading
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -115,8 +117,8 @@ def test_it_rounds_little(tile: int, share: float):
 
 @pytest.mark.parametrize("tile", [4, 2])
 def test_it_saves_what_the_direct_sum_saves(tile: int):
-    def saved(function) -> int:
-        kept = {}
+    def saved(function: Callable[[], Tensor]) -> int:
+        kept: dict[tuple[int, int], Tensor] = {}
         with torch.autograd.graph.saved_tensors_hooks(
                 lambda x: kept.setdefault((x.data_ptr(), x.numel()), x), lambda x: x):
             function()
@@ -125,13 +127,14 @@ def test_it_saves_what_the_direct_sum_saves(tile: int):
     assert 0 < saved(lambda: winograd_conv2d(*given, tile=tile)) <= saved(lambda: F.conv2d(*given))
 
 
-def test_a_large_picture_is_transformed_in_parts():
+def test_a_large_picture_is_transformed_in_parts(monkeypatch: pytest.MonkeyPatch):
     """What lies between input and output is bounded; the whole of it here would be twenty times as much."""
-    x, weight = torch.zeros(1, 16, 1602, 1602).contiguous(memory_format=torch.channels_last), torch.ones(16, 16, 3, 3)
-    with torch.no_grad():
-        winograd_conv2d(x, weight)
-    places = [room for key, room in vars(winograd._rooms).items() if "kernel" not in key and "float32" in key]
-    assert places and max(map(len, places)) <= 1.5 * winograd.PART < x.numel() * 36 / 16 / 20
+    monkeypatch.setattr(winograd, "PART", 1 << 16)
+    monkeypatch.setattr(winograd, "_rooms", threading.local())
+    x, weight = torch.zeros(1, 16, 402, 402), torch.ones(16, 16, 3, 3)
+    winograd_conv2d(x.contiguous(memory_format=torch.channels_last), weight)
+    largest = max(map(len, vars(winograd._rooms).values()))
+    assert 0 < largest <= 1.5 * winograd.PART < x.numel() * 36 / 16 / 20
 
 
 def layer(channels: int = 6) -> nn.Conv2d:
@@ -144,7 +147,8 @@ def assert_right(net: nn.Conv2d, x: Tensor, tile: int = 4) -> None:
 
 def transforms(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows with every kernel that is transformed."""
-    seen, transform = [], winograd._transformed_kernel
+    seen: list[int] = []
+    transform = winograd._transformed_kernel
     monkeypatch.setattr(winograd, "_transformed_kernel",
                         lambda weight, tile, out: (seen.append(tile), transform(weight, tile, out))[1])
     return seen

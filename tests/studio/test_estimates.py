@@ -76,6 +76,7 @@ def test_a_run_with_other_settings_says_nothing(home, change):
     assert Pace(Trainings(home.checkpoints)).known(wanted) == ""
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.slow
 def test_some_real_steps_are_timed_once(home, monkeypatch):
     monkeypatch.setattr("studio.estimates.SECONDS", 0.5)

@@ -47,6 +47,7 @@ def saved_images(home: Home) -> int:
     return state["moment"]["total"]
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.slow
 def test_a_training_stops_and_goes_on_and_dies_and_is_found_again(home: Home):
     trainings = Trainings(home.checkpoints)
@@ -92,6 +93,7 @@ def test_a_training_stops_and_goes_on_and_dies_and_is_found_again(home: Home):
             kill_with_children(process)
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.slow
 def test_a_training_that_fails_tells_why(home: Home):
     trainings = Trainings(home.checkpoints)

@@ -1,0 +1,1 @@
+"""Images in tar shards: a file in a shard is a path, `<shard>.tar/<member>`."""
