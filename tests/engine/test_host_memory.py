@@ -42,7 +42,7 @@ def test_training_keeps_it_unless_told_otherwise(flags: str, expected: int, tmp_
                                                  monkeypatch: pytest.MonkeyPatch):
     calls: list[int] = []
     monkeypatch.setattr("engine.host_memory.keep_freed_memory", lambda: calls.append(1))
-    monkeypatch.setattr("runs.going_on.how_to_begin", lambda options: 1 / 0)
+    monkeypatch.setattr("runs.warm_start.with_commit", lambda options, begins_anew: 1 / 0)
     write_pairs(tmp_path / "train", 1)
     with pytest.raises(ZeroDivisionError):
         load_command("train").main(f"--dataroot {tmp_path} --model pix2pix --gpu_ids -1 {flags}".split())
