@@ -78,7 +78,8 @@ def resnet_9blocks(ngf: int) -> nn.Sequential:
 
 def test(folder: Path, weights: Path, results: Path, size: int, count: int) -> None:
     """Translate the first `count` pictures of a folder one by one; inputs and outputs as PNG, and a page."""
-    state = {name.removeprefix("model."): value for name, value in torch.load(weights, map_location="cpu").items()}
+    saved = torch.load(weights, map_location="cpu", weights_only=True)
+    state = {name.removeprefix("model."): value for name, value in saved.items()}
     net = resnet_9blocks(len(state["1.bias"]))
     net.load_state_dict(state)
     (results / "images").mkdir(parents=True, exist_ok=True)

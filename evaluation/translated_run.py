@@ -17,7 +17,7 @@ from runs.run_folder import WEIGHTS
 from runs.translating import results_folder
 
 NOT_IN_PICTURES = ("num_test", "verbose", "overwrite", "num_threads", "worker_timeout", "cache", "max_pixels",
-                   "display_winsize")  # options of a test that its pictures do not show
+                   "display_winsize", "autotune")  # options of a test that its pictures do not show, but for rounding
 ADVICE = "--results_dir with another folder keeps both (--overwrite is for the folder of --output here)"
 
 
