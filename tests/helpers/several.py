@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from helpers.commands import ROOT, TINY
-from helpers.forked import forked_subprocesses
 
 TRAIN = (f"{TINY} --model pix2pix --no_dropout false --norm batch --n_epochs 5 --num_threads 1 --print_freq 1 "
          "--save_latest_freq 1 --no_html")
@@ -23,9 +22,8 @@ def torchrun(options: str, *command: object) -> list[str]:
 def started(command: list[str], folder: Path) -> Iterator[subprocess.Popen]:
     """A process; it and those it started are gone afterwards."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    with forked_subprocesses():
-        process = subprocess.Popen(command, cwd=folder, env=environment, text=True, start_new_session=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(command, cwd=folder, env=environment, text=True, start_new_session=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         yield process
     finally:
