@@ -4,7 +4,7 @@ import copy
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -87,11 +87,11 @@ def _shadow(model: Model, merge: bool) -> Iterator[tuple[Model, Calls]]:
     shadow = copy.deepcopy(model, shared)
     shadow.merge = merge
     calls = Calls()
-    for name, net in shadow.nets.items():
-        for layer in net.modules():
-            if not list(layer.children()):
-                layer.register_forward_pre_hook(partial(_note, calls, name))
-    with torch.random.fork_rng(devices=[]), shadow.same_statistics(), _Zeros():
+    with torch.random.fork_rng(devices=[]), shadow.same_statistics(), _Zeros(), ExitStack() as hooks:
+        for name, net in shadow.nets.items():
+            for layer in net.modules():
+                if not list(layer.children()):
+                    hooks.callback(layer.register_forward_pre_hook(partial(_note, calls, name)).remove)
         yield shadow, calls
 
 

@@ -106,7 +106,6 @@ def _best(candidate: Candidate, run: Callable[[], object], watch: Stopwatch, to_
 def _run(layer: nn.Module, call: Call, layout: str, way: str, autocast: Autocast) -> Callable[[], object]:
     """Computes the call once, with its gradients, on a copy of the layer."""
     layer = copy.deepcopy(layer).to(memory_format=LAYOUTS[layout])
-    layer._forward_pre_hooks.clear()
     if isinstance(layer, TUNED) and way != DIRECT:
         layer.ways = Ways({call.name: {"x".join(map(str, call.size)): way}})
     if hasattr(layer, "inplace"):

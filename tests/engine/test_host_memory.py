@@ -16,8 +16,8 @@ if sys.argv[1] == "kept":
     print(keep_freed_memory())
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(10):
-        b"x" * (20 << 20)
+    for _ in range(2):  # glibc gives back what is free at the end of the heap, from 64 MB on
+        [b"x" * (20 << 20) for _ in range(10)]
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 faults()
 print(faults())
@@ -30,7 +30,7 @@ def test_freed_memory_is_not_faulted_in_again():
                                 check=True).stdout.split() for how in ("kept", "given_back")}
     assert said["kept"][0] == "True"
     assert int(said["kept"][1]) < 100
-    assert int(said["given_back"][0]) > 10 * 5 * 512 // 2  # 20 MB in pages of at most 8 kB
+    assert int(said["given_back"][0]) > 2 * 100 * 256 // 2  # of 200 MB at least 100, in pages of 4 kB
 
 
 def test_a_library_without_it_is_left_alone():
