@@ -31,6 +31,14 @@ def _own_cache() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _memory_goes_back() -> Iterator[None]:
+    """What one test has freed is not there for the next one, which may measure how much it takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.host_memory.keep_freed_memory", lambda: False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _nobody_waits_for_the_disk() -> Iterator[None]:
     """What is written is there for all processes at once, also when the one that wrote it is killed; that it outlives
     a power cut is nothing that a test could see.
