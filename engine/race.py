@@ -18,9 +18,10 @@ MOST = 250_000_000  # multiplications: of larger images a part is computed, whic
 PER_WEIGHT = 200  # multiplications for each weight: so many are computed at least, as weights cost time of their own,
 PER_WINOGRAD_WEIGHT = 1024  # those that are transformed more
 FEWEST_ROWS = 16
-RUNS, LONG = 10, 0.03  # of each candidate, after a first one, but no more once they took so many seconds together; the
+RUNS, LONG = 10, 0.03  # of each candidate, after a first one, but fewer where they take so many seconds together; the
 # fastest counts, as whatever else runs only slows it
-HOPELESS = 2.0  # times as long as the best: it is not timed again
+FEWEST_RUNS = 3  # one alone may have been slowed
+HOPELESS = 4.0  # times as long as the best of another way: that is no accident
 
 Lane = tuple[str, str]
 """A layout and a way."""
@@ -96,9 +97,9 @@ def _lanes(layer: nn.Module, call: Call, layout: str, autocast: Autocast, sixtee
 def _best(candidate: Candidate, run: Callable[[], object], watch: Stopwatch, to_beat: float) -> float:
     """Seconds of the fastest of several runs."""
     taken: list[float] = []
-    while len(taken) < RUNS and sum(taken) < LONG:
+    while len(taken) < FEWEST_RUNS or (len(taken) < RUNS and sum(taken) < LONG):
         taken.append(watch.seconds(candidate, run))
-        if min(taken) > HOPELESS * to_beat:
+        if len(taken) > 1 and min(taken) > HOPELESS * to_beat:
             break
     return min(taken)
 

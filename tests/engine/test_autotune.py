@@ -1,6 +1,7 @@
 """What a race chooses, what is remembered of it, and that going on keeps to it."""
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -41,8 +42,9 @@ class Told(Stopwatch):
         if candidate not in self.asked:
             run()  # what is raced works
         self.asked.append(candidate)
-        self.time += self.seconds_of(candidate)
-        return self.seconds_of(candidate)
+        seconds = self.seconds_of(candidate)
+        self.time += seconds
+        return seconds
 
 
 @pytest.fixture
@@ -186,9 +188,23 @@ def test_a_race_ends_in_time_and_unraced_layers_stay():
     watch = Told(lambda one: 0.3)
     made = engine(watch=watch)
     made.tuning.before_step(batch())
-    assert watch.now() < 4 * autotune.LIMIT + 3 * 2 * 0.3  # four networks, and the candidates of the last layer
+    assert watch.now() < 4 * autotune.LIMIT + 3 * 4 * 0.3  # four networks, and the candidates of the last layer
     ways = made.model.nets["G_A"].model[10].conv_block[1].ways
     assert ways.of(TunedConv2d(7, 7, 3), torch.rand(1, 7, 9, 9)) == "direct"
+
+
+@pytest.mark.usefixtures("always")
+def test_what_slows_a_run_does_not_decide():
+    """The first run that counts of each candidate takes a hundred times as long, and every other one."""
+    slowed, fair = Counter[Candidate](), prefers("channels_last", "winograd4")
+
+    def seconds(one: Candidate) -> float:
+        slowed[one] += 1
+        return fair(one) * (100 if one.lane[0] == "channels_last" and slowed[one] % 2 == 0 else 1)
+
+    made = engine(watch=Told(seconds))
+    made.tuning.before_step(batch())
+    assert made.notices()[0].startswith("autotune: G_A channels_last with winograd4;")
 
 
 @pytest.mark.usefixtures("always")
