@@ -333,7 +333,7 @@ def test_several_processes_find_the_same_and_end_on_ctrl_c(tmp_path):
     reports = [examine(tmp_path / "pile", "--num_threads", count).as_dict() for count in ("1", "2")]
     assert reports[0] == reports[1] and [one["kind"] for one in reports[0]["findings"]] == ["duplicates"]
     large = save(scene(0, 1500)[0], tmp_path / "pile/large.png")
-    for number in range(300):
+    for number in range(3000):
         os.link(large, tmp_path / f"pile/large{number}.png")
     code = ("import sys; sys.path.insert(0, 'datasets'); import check, data.doctor, models.network_options;"
             f"print('begun', flush=True); check.main(['--dataroot', {str(tmp_path / 'pile')!r}, '--num_threads', '2'])")
