@@ -63,6 +63,7 @@ def translate(options: Options, pictures: IO[bytes]) -> None:
     translator = open_translator(options)
     print(translator.engine.describe(options.view(TestCommandOptions).verbose))
     translate_to_output(options, translator, say, pictures)
+    say(translator.engine.notices())
 
 
 def test(options: Options) -> None:
@@ -87,7 +88,7 @@ def test(options: Options) -> None:
     say(left_out(loader, options))
 
     made = translate_all(loader, count, loader.dataset.sources(), engine, folder, options)
-    say(made.notices)
+    say(engine.notices() + list(made.notices))
     say(unreadable([said for own in gather(loader.skipped) for said in own]))
     if rank() == 0:
         print(f"page: {write_results(options, folder, made)}")

@@ -307,6 +307,18 @@ def test_translating_is_tuned_before_the_first_picture():
 
 
 @pytest.mark.usefixtures("always")
+def test_what_translations_take_is_told(trained: Callable[..., Path], dataroot: Path, capsys: pytest.CaptureFixture,
+                                        monkeypatch: pytest.MonkeyPatch):
+    trained("--model cycle_gan")
+    watch = Told(prefers("contiguous", "matmul"))
+    monkeypatch.setattr(autotune, "Stopwatch", lambda: watch)
+    line = f"--dataroot {dataroot}/testA --model test --name run --num_threads 0 --gpu_ids -1 --num_test 1"
+    for more, how in (("", "raced in"), ("--output out", "remembered")):
+        load_command("test").main(f"{line} {more}".split())
+        assert f"autotune: G_A contiguous with matmul ({how}" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("always")
 def test_what_cannot_be_raced_is_trained_all_the_same():
     made = engine()
     made.model.draw = lambda batch, generator: 1 / 0
