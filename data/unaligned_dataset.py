@@ -53,6 +53,7 @@ class UnalignedDataset(BaseDataset):
         return max(len(self.A), len(self.B)) if self.A and self.B else 0
 
     def sample(self, index: int, rng: random.Random) -> Sample:
+        """An image of each pile. index: of A; in shards of A and B, see data/shard_order.py."""
         path_A = self.A[index % len(self.A)]
         if self.serial:
             path_B = self.B[index % len(self.B)]

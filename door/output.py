@@ -25,6 +25,7 @@ from raster.bad_image import BadImage
 from raster.picture import Picture
 from raster.writing import ENDINGS, as_file, ending_for, write_picture
 from runs.progress import Progress, Told
+from shards import copies
 from shards.names import is_pattern
 from shards.writing import File, write_shard
 from util.errors import MachineError, UserError
@@ -60,6 +61,7 @@ def translate_to_output(options: Options, translator: Translator, say: Say, stan
     """
     opt, output = options.view(TestCommandOptions), options.view(OutputOptions).output
     _refuse_what_needs_a_page(options)
+    copies.keep(opt.shard_cache, opt.shard_cache_gb)  # in each process, as only the first one opens a dataset
     with (_from_standard_input(opt.dataroot) as dataroot, _to_standard_output(output, standard_output) as place,
           ExitStack() as held):
         journal = None if _one_to_one(dataroot, output, options) else Journal(Path(place), settings(translator))

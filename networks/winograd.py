@@ -49,6 +49,7 @@ class _Winograd(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, tile: int) -> Tensor:
+        """Section 4, A^T [(G g G^T) * (B^T d B)] A, with a product of matrices for each place of a tile."""
         ctx.save_for_backward(x, weight)
         ctx.padding, ctx.tile = padding, tile
         grid = _Grid(x.shape[2] + 2 * padding - 2, x.shape[3] + 2 * padding - 2, tile)
@@ -65,6 +66,7 @@ class _Winograd(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
+        """Of x, weight and bias, those that are wanted; all transforms of forward are computed again."""
         (dy,), (x, weight), tile, wanted = gradients, ctx.saved_tensors, ctx.tile, list(ctx.needs_input_grad[:3])
         if torch.is_grad_enabled():  # a gradient of this gradient is wanted
             return *torch.ops.aten.convolution_backward(

@@ -1,5 +1,6 @@
 """test.py from shards and into shards: each image once, whole shards or none, the pixels of folders."""
 import json
+import os
 import signal
 import tarfile
 from pathlib import Path
@@ -9,10 +10,12 @@ import pytest
 from PIL import Image
 
 import bothways
+from door.shard_jobs import plan_of_many
 from helpers.commands import ROOT, load_command
 from helpers.forked import forked_ranks
 from helpers.images import write_image
 from helpers.lively import CYCLE, NOISY
+from shards import copies
 from shards.writing import File, write_shard
 
 
@@ -76,6 +79,15 @@ def test_shards_become_folders(run, tmp_path):
     assert run("in") == (0, 3, 0)
     write_shards(tmp_path / "in", {"0.png": A[0], "sub/1.png": A[3]})  # which has another date now
     assert run("in/train-{000000..000001}.tar") == (2, 1, 0)
+
+
+def test_copies_go_where_they_were_told_to_before_any_shard_is_asked_for(run, tmp_path, monkeypatch):
+    write_images(tmp_path / "photos", 1)
+    told = []
+    monkeypatch.setattr("door.output.plan_of_many", lambda *given: told.append(
+        [os.environ[copies.FOLDER], os.environ[copies.BYTES]]) or plan_of_many(*given))
+    assert run("photos", f"--shard_cache {tmp_path}/copies --shard_cache_gb 3") == (1, 0, 0)
+    assert told == [[f"{tmp_path}/copies", "3000000000"]]
 
 
 def test_of_pairs_the_source_is_translated(run, tmp_path, trained):
