@@ -15,7 +15,8 @@ from torch.overrides import TorchFunctionMode
 
 from engine.frozen import frozen
 from models.contract import Batch, Model
-from networks.ways import described, output_size, wanted
+from networks.fast_layers import FollowedPad2d
+from networks.ways import described, output_size, reflection, wanted
 
 Shape = tuple[int, ...]
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -97,7 +98,7 @@ def _shadow(model: Model, merge: bool) -> Iterator[tuple[Model, Calls]]:
 
 def _note(calls: Calls, net: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
     """Called before each layer."""
-    if not all(isinstance(x, Tensor) and x.dim() == 4 for x in inputs) or not inputs:
+    if not all(isinstance(x, Tensor) and x.dim() == 4 for x in inputs) or not inputs or type(layer) is FollowedPad2d:
         return
     call = call_of(layer, tuple(tuple(x.shape) for x in inputs), wanted(layer, inputs[0]))
     calls.of[net][call] += 1
@@ -109,7 +110,9 @@ def call_of(layer: nn.Module, shapes: tuple[Shape, ...], gradients: tuple[bool, 
     if not isinstance(layer, CONVOLUTIONS):
         return Call(str(layer), shapes, gradients, sum(map(math.prod, shapes)), convolution=False)
     samples, _, *size = shapes[0]
-    at = math.prod(size if isinstance(layer, nn.ConvTranspose2d) else output_size(layer, (size[0], size[1])))
+    more = 2 * reflection(layer)
+    at = math.prod(size if isinstance(layer, nn.ConvTranspose2d) else output_size(layer, (size[0] + more,
+                                                                                          size[1] + more)))
     return Call(described(layer, gradients), shapes, gradients, samples * at * layer.weight.numel(), convolution=True)
 
 

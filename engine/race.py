@@ -1,6 +1,5 @@
 """How long a layer takes, in each way to compute it and in either layout of memory."""
 import copy
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -16,7 +15,7 @@ from networks.ways import DIRECT, TUNED, Ways, candidates
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 MOST = 250_000_000  # multiplications: of larger images a part is computed, which tells as much
 PER_WEIGHT = 200  # multiplications for each weight: so many are computed at least, as weights cost time of their own,
-PER_WINOGRAD_WEIGHT = 1024  # those that are transformed more
+PER_WINOGRAD_WEIGHT = 4096  # those that are transformed more
 FEWEST_ROWS = 16
 RUNS, LONG = 10, 0.03  # of each candidate, after a first one, but fewer where they take so many seconds together; the
 # fastest counts, as whatever else runs only slows it
@@ -50,22 +49,22 @@ class Stopwatch:
         return self.now() - begin
 
 
-def race(layers: Mapping[Call, nn.Module], order: Iterable[tuple[Call, str]], autocast: Autocast, sixteen_bits: bool,
-         limit: float, watch: Stopwatch) -> dict[Call, dict[Lane, float]]:
-    """Seconds of each call in its lanes of a layout, as far as `limit` seconds reach; in the order given.
+def race(layers: Mapping[Call, nn.Module], order: Iterable[tuple[Call, tuple[str, ...]]], autocast: Autocast,
+         sixteen_bits: bool, limit: float, watch: Stopwatch) -> dict[Call, dict[Lane, float]]:
+    """Seconds of each call in its lanes of these layouts, as far as `limit` seconds reach; in the order given.
 
     layers: one that makes the call. sixteen_bits: whether they compute in bf16 or fp16.
     """
     end, times = watch.now() + limit, dict[Call, dict[Lane, float]]()
-    parts: dict[tuple[Call, str], dict[Lane, float]] = {}
-    for call, layout in order:
+    parts: dict[tuple[Call, tuple[str, ...]], dict[Lane, float]] = {}
+    for call, layouts in order:
         if watch.now() >= end:
             break
         part = _part(layers[call], call)
-        if (part, layout) not in parts:
-            parts[part, layout] = _lanes(layers[call], part, layout, autocast, sixteen_bits, watch)
+        if (part, layouts) not in parts:
+            parts[part, layouts] = _lanes(layers[call], part, layouts, autocast, sixteen_bits, watch)
         share = call.work / max(part.work, 1)
-        times.setdefault(call, {}).update({lane: share * seconds for lane, seconds in parts[part, layout].items()})
+        times[call] = {lane: share * seconds for lane, seconds in parts[part, layouts].items()}
     return times
 
 
@@ -73,7 +72,8 @@ def _part(layer: nn.Module, call: Call) -> Call:
     """The call, or the same of fewer samples and rows, where it is large."""
     samples, _, height, _ = call.shapes[0]
     least = sum(parameter.numel() for parameter in layer.parameters()) * (
-        PER_WEIGHT if len(candidates(layer, call.size, torch.channels_last, False)) == 1 else PER_WINOGRAD_WEIGHT)
+        PER_WEIGHT if len(candidates(layer, call.size, torch.channels_last, False, learns=False)) == 1 else
+        PER_WINOGRAD_WEIGHT)
     most = max(MOST, least) if call.convolution else MOST // 250
     if call.work <= most:
         return call
@@ -84,24 +84,28 @@ def _part(layer: nn.Module, call: Call) -> Call:
     return call_of(layer, shapes, call.gradients)
 
 
-def _lanes(layer: nn.Module, call: Call, layout: str, autocast: Autocast, sixteen_bits: bool, watch: Stopwatch
-           ) -> dict[Lane, float]:
-    found: dict[Lane, float] = {}
-    for way in candidates(layer, call.size, LAYOUTS[layout], sixteen_bits):
-        run, candidate = _run(layer, call, layout, way, autocast), Candidate(call, (layout, way))
+def _lanes(layer: nn.Module, call: Call, layouts: tuple[str, ...], autocast: Autocast, sixteen_bits: bool,
+           watch: Stopwatch) -> dict[Lane, float]:
+    """Seconds of the fastest of several runs. The lanes take turns, so that what slows the machine slows all."""
+    runs = {Candidate(call, (layout, way)): _run(layer, call, layout, way, autocast) for layout in layouts
+            for way in candidates(layer, call.size, LAYOUTS[layout], sixteen_bits, learns=call.gradients[1])}
+    for candidate, run in runs.items():
         watch.seconds(candidate, run)  # kernels are made at first use
-        found[candidate.lane] = _best(candidate, run, watch, min(found.values(), default=math.inf))
-    return found
+    taken: dict[Candidate, list[float]] = {candidate: [] for candidate in runs}
+    racing = list(runs)
+    while racing:
+        for candidate in racing:
+            taken[candidate].append(watch.seconds(candidate, runs[candidate]))
+        best = min(map(min, taken.values()))
+        racing = [candidate for candidate in racing if not _known(taken[candidate], best)]
+    return {candidate.lane: min(seconds) for candidate, seconds in taken.items()}
 
 
-def _best(candidate: Candidate, run: Callable[[], object], watch: Stopwatch, to_beat: float) -> float:
-    """Seconds of the fastest of several runs."""
-    taken: list[float] = []
-    while len(taken) < FEWEST_RUNS or (len(taken) < RUNS and sum(taken) < LONG):
-        taken.append(watch.seconds(candidate, run))
-        if len(taken) > 1 and min(taken) > HOPELESS * to_beat:
-            break
-    return min(taken)
+def _known(seconds: list[float], best: float) -> bool:
+    """Whether a candidate has run often enough. best: seconds of the fastest one so far."""
+    if len(seconds) > 1 and min(seconds) > HOPELESS * best:
+        return True
+    return len(seconds) >= RUNS or (len(seconds) >= FEWEST_RUNS and sum(seconds) >= LONG)
 
 
 def _run(layer: nn.Module, call: Call, layout: str, way: str, autocast: Autocast) -> Callable[[], object]:

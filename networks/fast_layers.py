@@ -36,13 +36,23 @@ class SampleNorm2d(nn.InstanceNorm2d):
         return F.batch_norm(sample, mean, variance, training=False, eps=self.eps)
 
 
+class FollowedPad2d(nn.ReflectionPad2d):
+    """A reflection that the convolution behind it makes, which need not keep what comes of it."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input
+
+
 def accelerate(net: nn.Module) -> nn.Module:
     """Replace layers inside of `net` by those above, and return it. Parameters and their names stay what they were."""
     for block in [module for module in net.modules() if isinstance(module, nn.Sequential)]:
         for place, layer in enumerate(block):
             following = block[place + 1] if place + 1 < len(block) else None
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
-                block[place] = _in_many_ways(layer, biased=not _is_plain_norm(following))
+                block[place] = twin = _in_many_ways(layer, biased=not _is_plain_norm(following))
+                pad = block[place - 1] if place else None
+                if isinstance(pad, nn.ReflectionPad2d) and isinstance(twin, TunedConv2d) and _can_follow(pad, twin):
+                    block[place - 1], twin.reflection = FollowedPad2d(pad.padding), pad.padding[0]
             elif _is_plain_norm(layer):
                 block[place] = SampleNorm2d(layer.num_features, layer.eps)
     return net
@@ -51,6 +61,15 @@ def accelerate(net: nn.Module) -> nn.Module:
 def _is_plain_norm(layer: nn.Module | None) -> TypeGuard[nn.InstanceNorm2d]:
     """Whether it is torch's own instance norm, without weights and without statistics."""
     return type(layer) is nn.InstanceNorm2d and not layer.affine and not layer.track_running_stats
+
+
+def _can_follow(pad: nn.Module, layer: TunedConv2d) -> bool:
+    """Whether a layer had better reflect what a padding in front of it does: one without its own that keeps the size,
+    and whose input is not small beside its output.
+    """
+    return (type(pad) is nn.ReflectionPad2d and {*pad.padding} == {side // 2 for side in layer.kernel_size}
+            and layer.stride == layer.dilation == (1, 1) and layer.padding == (0, 0) and layer.groups == 1
+            and layer.in_channels >= layer.out_channels)
 
 
 def _in_many_ways(layer: nn.Conv2d | nn.ConvTranspose2d, biased: bool) -> nn.Module:

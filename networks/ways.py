@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from networks.reflected import reflect, reflected_conv2d
+from networks.unrolled import unrolled_convolution
 from networks.winograd import winograd_conv2d
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
@@ -19,7 +21,13 @@ Size = tuple[int, int, int]
 
 DIRECT = "direct"
 FARTHEST = 4  # times the pixels, or a part of them: so far a way that was found at one size is taken at another
+LARGEST_UNROLLED, FEWEST_UNROLLED = 4, 16  # of a kernel, and channels: else what it sees is too much to be laid out
 SMALL = 256  # pixels of a sample: only deep layers of small images are worth being spread out for one product
+
+
+def reflection(layer: Convolution) -> int:
+    """How many pixels a layer reflects at the edges of what goes in, before it convolves."""
+    return layer.reflection if isinstance(layer, TunedConv2d) else 0
 
 
 def direct(layer: Convolution, x: Tensor, bias: Tensor | None) -> Tensor:
@@ -43,31 +51,48 @@ def matmul(layer: Convolution, x: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _winograd(tile: int) -> Callable[[Convolution, Tensor, Tensor | None], Tensor]:
-    return lambda layer, x, bias: winograd_conv2d(x, layer.weight, bias, cast(tuple[int, int], layer.padding)[0], tile)
+    return lambda layer, x, bias: winograd_conv2d(x, layer.weight, bias, cast(tuple[int, int], layer.padding)[0], tile,
+                                                  reflection(layer))
+
+
+def unrolled(layer: Convolution, x: Tensor, bias: Tensor | None) -> Tensor:
+    """torch's own, but for the weights' gradient."""
+    padding, output_padding = cast(tuple[int, int], layer.padding), cast(tuple[int, int], layer.output_padding)
+    return unrolled_convolution(x, layer.weight, bias, layer.stride[0], padding[0],
+                                output_padding[0] if isinstance(layer, nn.ConvTranspose2d) else None)
 
 
 WAYS: dict[str, Callable[[Convolution, Tensor, Tensor | None], Tensor]] = {
-    DIRECT: direct, "winograd4": _winograd(4), "winograd2": _winograd(2), "matmul": matmul}
+    DIRECT: direct, "winograd4": _winograd(4), "winograd2": _winograd(2), "matmul": matmul,
+    "unrolled": unrolled}
+REFLECTING = "winograd4", "winograd2"
+"""Ways that reflect by themselves."""
 
 
-def candidates(layer: nn.Module, size: Size, layout: torch.memory_format, sixteen_bits: bool) -> list[str]:
+def candidates(layer: nn.Module, size: Size, layout: torch.memory_format, sixteen_bits: bool, learns: bool
+               ) -> list[str]:
     """The ways that a layer has for an input of that size, in a network of that layout; torch's own is the first.
 
-    Matrices are made of the contiguous layout. In 16 bits Winograd's sums lose too much.
+    learns: whether gradients of its weights are wanted. Matrices are made of the contiguous layout, but those of
+    weights' gradients of channels_last. In 16 bits Winograd's sums lose too much.
     """
     found = [DIRECT]
     if not (isinstance(layer, TUNED) and layer.groups == 1 and set(layer.dilation) == {1}):
         return found
-    square = layer.kernel_size == (3, 3) and layer.stride == (1, 1) and len(set(layer.padding)) == 1
-    if square and isinstance(layer, nn.Conv2d) and not sixteen_bits:
+    square = all(len(set(pair)) == 1 for pair in (layer.kernel_size, layer.stride, layer.padding, layer.output_padding))
+    if (square and layer.kernel_size == (3, 3) and layer.stride == (1, 1) and isinstance(layer, nn.Conv2d)
+            and not sixteen_bits):
         found += ["winograd4", "winograd2"]
+    elif (square and learns and layout == torch.channels_last and layer.kernel_size[0] <= LARGEST_UNROLLED
+            and min(layer.in_channels, layer.out_channels) >= FEWEST_UNROLLED and not sixteen_bits):
+        found.append("unrolled")
     if layout == torch.contiguous_format and size[1] * size[2] <= SMALL:
         found.append("matmul")
     return found
 
 
 def output_size(layer: Convolution, size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of what comes out where (height, width) goes in."""
+    """Height and width of what comes out where (height, width) goes in, any reflection included."""
     made = []
     for axis, side in enumerate(size):
         kernel, stride = layer.kernel_size[axis], layer.stride[axis]
@@ -83,7 +108,9 @@ def kind(layer: Convolution) -> str:
     """What decides how a convolution is computed, beside the size of its input, in words."""
     name = "transposed" if isinstance(layer, nn.ConvTranspose2d) else "conv"
     kernel = "x".join(map(str, layer.kernel_size))
-    return f"{name} {layer.in_channels}>{layer.out_channels} {kernel} stride {layer.stride[0]} pad {layer.padding[0]}"
+    reflected = f" reflect {reflection(layer)}" if reflection(layer) else ""
+    return (f"{name} {layer.in_channels}>{layer.out_channels} {kernel} stride {layer.stride[0]} pad {layer.padding[0]}"
+            f"{reflected}")
 
 
 def wanted(layer: nn.Module, x: Tensor) -> tuple[bool, bool]:
@@ -123,9 +150,13 @@ class Ways:
 
 
 class TunedConv2d(nn.Conv2d):
-    """A convolution that can be computed in several ways."""
+    """A convolution that can be computed in several ways.
+
+    reflection: pixels that it reflects at the edges of what goes in, in place of a ReflectionPad2d in front of it.
+    """
 
     ways: Ways | None = None
+    reflection = 0
 
     def forward(self, x: Tensor) -> Tensor:
         return _convolved(self, x, self.bias)
@@ -158,7 +189,11 @@ TUNED = (TunedConv2d, TunedConvTranspose2d)
 
 
 def _convolved(layer: TunedConv2d | TunedConvTranspose2d, x: Tensor, bias: Tensor | None) -> Tensor:
-    return direct(layer, x, bias) if layer.ways is None else WAYS[layer.ways.of(layer, x)](layer, x, bias)
+    way, pixels = DIRECT if layer.ways is None else layer.ways.of(layer, x), reflection(layer)
+    large = layer.in_channels > layer.out_channels  # of what is kept for gradients most goes into the layer
+    if pixels and large and way == DIRECT and not torch.is_autocast_enabled(x.device.type):
+        return reflected_conv2d(x, layer.weight, bias, pixels)
+    return WAYS[way](layer, x if way in REFLECTING else reflect(x, pixels), bias)
 
 
 def take_ways(net: nn.Module, ways: Ways | None) -> None:

@@ -5,8 +5,7 @@ of a tile and a kernel is then one multiplication for each of (m + 2)**2 places,
 outputs of it: 9/4 (m = 2) and 4 (m = 4) times fewer multiplications than the sum itself.
 """
 import math
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,6 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 from torch.utils.weak import WeakIdKeyDictionary
+
+from networks.reflected import reflect, reflect_backward
+from networks.scratch import PART, room, rows_of, window
 
 MATRICES = {  # by m: B^T, G and A^T of sections 4.1 and 4.3
     2: ([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]],
@@ -27,37 +29,40 @@ MATRICES = {  # by m: B^T, G and A^T of sections 4.1 and 4.3
          [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]],
         [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]),
 }
-PART = 5 << 19  # transformed values that are computed at once: more do not fit into the caches
 FEW = 128  # tiles in all of a batch: up to here a kernel's transform costs a tenth of the layer or more, and is kept
 KEPT = 64 << 20  # bytes of all kernels that are kept
 
 
-def winograd_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int = 0, tile: int = 4) -> Tensor:
-    """F.conv2d(x, weight, bias, padding=padding) for kernels of 3x3.
+def winograd_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int = 0, tile: int = 4,
+                    reflection: int = 0) -> Tensor:
+    """F.conv2d(x, weight, bias, padding=padding) for kernels of 3x3, of x with so many pixels reflected at its edges.
 
-    Shapes: (B, C, H, W), (K, C, 3, 3), (K,) -> (B, K, H + 2 * padding - 2, W + 2 * padding - 2), in the layout of x.
-    tile: 4 or 2, m above. For the gradients it keeps what the direct sum keeps, x and weight; a gradient of its
-    gradient is that of the direct sum. What is compiled, exported or traced is the direct sum.
+    Shapes: (B, C, H, W), (K, C, 3, 3), (K,) -> (B, K, H + 2 * reflection + 2 * padding - 2, ...), in the layout of x.
+    tile: 4 or 2, m above. For the gradients it keeps x, without a reflection, and weight; a gradient of its gradient is
+    that of the direct sum. What is compiled, exported or traced is the direct sum.
     """
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return F.conv2d(x, weight, bias, padding=padding)
-    return _Winograd.apply(x, weight, bias, padding, tile)
+        return F.conv2d(reflect(x, reflection), weight, bias, padding=padding)
+    learns = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+    return _Winograd.apply(x, weight, bias, padding, tile, reflection, learns)
 
 
 class _Winograd(torch.autograd.Function):
     """The gradients are the transposed transforms and products, part by part as the outputs."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, tile: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, tile: int, reflection: int,
+                learns: bool) -> Tensor:
         """Section 4, A^T [(G g G^T) * (B^T d B)] A, with a product of matrices for each place of a tile."""
         ctx.save_for_backward(x, weight)
-        ctx.padding, ctx.tile = padding, tile
+        ctx.padding, ctx.tile, ctx.reflection = padding, tile, reflection
+        x = reflect(x, reflection)
         grid = _Grid(x.shape[2] + 2 * padding - 2, x.shape[3] + 2 * padding - 2, tile)
         y = _empty(x, len(weight), grid.height, grid.width)
-        kernel = _kernel(weight, tile, grid.tiles(len(x)))
+        kernel = _kernel(weight, tile, kept=not learns and grid.tiles(len(x)) <= FEW)
         for part in grid.parts(len(x), max(weight.shape[:2])):
             values = _transformed_tiles(x, padding, part)
-            products = torch.bmm(values, kernel.transpose(1, 2), out=_room("b", (*values.shape[:2], len(weight)), x))
+            products = torch.bmm(values, kernel.transpose(1, 2), out=room("b", (*values.shape[:2], len(weight)), x))
             made = _sandwich(_matrix(tile, 2, x), products, "a", "b")
             if bias is not None:
                 made += bias
@@ -65,29 +70,39 @@ class _Winograd(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Of x, weight and bias, those that are wanted; all transforms of forward are computed again."""
-        (dy,), (x, weight), tile, wanted = gradients, ctx.saved_tensors, ctx.tile, list(ctx.needs_input_grad[:3])
+        (dy,), (x, weight), wanted = gradients, ctx.saved_tensors, list(ctx.needs_input_grad[:3])
+        seen = reflect(x, ctx.reflection)
         if torch.is_grad_enabled():  # a gradient of this gradient is wanted
-            return *torch.ops.aten.convolution_backward(
-                dy, x, weight, [len(weight)] if wanted[2] else None, (1, 1), (ctx.padding,) * 2, (1, 1), False, (0, 0),
-                1, wanted), None, None
-        grid = _Grid(dy.shape[2], dy.shape[3], tile)
-        dx = _empty(x, *x.shape[1:]) if wanted[0] else None
-        kernel = _kernel(weight, tile, grid.tiles(len(x))) if wanted[0] else None
-        dkernel = _room("dkernel", ((tile + 2) ** 2, *weight.shape[:2]), x).zero_() if wanted[1] else None
-        for part in grid.parts(len(x), max(weight.shape[:2])):
-            dproducts = _sandwich(_matrix(tile, 2, x).T, part.taken(dy), "b", "c")
-            if dkernel is not None:
-                dkernel.baddbmm_(dproducts.transpose(1, 2), _transformed_tiles(x, ctx.padding, part))
-            if dx is not None and kernel is not None:
-                dvalues = torch.bmm(dproducts, kernel, out=_room("a", (*dproducts.shape[:2], x.shape[1]), x))
-                part.add(_sandwich(_matrix(tile, 0, x).T, dvalues, "b", "a"), dx, ctx.padding)
-        dweight = None
+            dseen, dweight, dbias = torch.ops.aten.convolution_backward(
+                dy, seen, weight, [len(weight)] if wanted[2] else None, (1, 1), (ctx.padding,) * 2, (1, 1), False,
+                (0, 0), 1, wanted)
+        else:
+            dseen, dweight = _gradients(dy, seen, weight, ctx.padding, ctx.tile, *wanted[:2])
+            dbias = dy.sum((0, 2, 3)) if wanted[2] else None
+        dx = None if dseen is None else reflect_backward(dseen, x, ctx.reflection)
+        return dx, dweight, dbias, None, None, None, None
+
+
+def _gradients(dy: Tensor, x: Tensor, weight: Tensor, padding: int, tile: int, wanted_x: bool, wanted_weight: bool
+               ) -> tuple[Tensor | None, Tensor | None]:
+    """Of x and weight."""
+    grid = _Grid(dy.shape[2], dy.shape[3], tile)
+    dx = _empty(x, *x.shape[1:]) if wanted_x else None
+    kernel = _kernel(weight, tile, kept=False) if wanted_x else None
+    dkernel = room("dkernel", ((tile + 2) ** 2, *weight.shape[:2]), x).zero_() if wanted_weight else None
+    for part in grid.parts(len(x), max(weight.shape[:2])):
+        dproducts = _sandwich(_matrix(tile, 2, x).T, part.taken(dy), "b", "c")
         if dkernel is not None:
-            dweight = _sandwich(_matrix(tile, 1, x).T, dkernel, "a", "b")
-            dweight = torch.empty_like(weight).copy_(dweight.view(3, 3, *weight.shape[:2]).permute(2, 3, 0, 1))
-        return dx, dweight, dy.sum((0, 2, 3)) if wanted[2] else None, None, None
+            dkernel.baddbmm_(dproducts.transpose(1, 2), _transformed_tiles(x, padding, part))
+        if dx is not None and kernel is not None:
+            dvalues = torch.bmm(dproducts, kernel, out=room("a", (*dproducts.shape[:2], x.shape[1]), x))
+            part.add(_sandwich(_matrix(tile, 0, x).T, dvalues, "b", "a"), dx, padding)
+    if dkernel is None:
+        return dx, None
+    dweight = _sandwich(_matrix(tile, 1, x).T, dkernel, "a", "b").view(3, 3, *weight.shape[:2])
+    return dx, torch.empty_like(weight).copy_(dweight.permute(2, 3, 0, 1))
 
 
 @dataclass(frozen=True)
@@ -104,36 +119,36 @@ class _Part:
     def seen(self, x: Tensor, padding: int) -> Tensor:
         """The inputs of each tile, (side**2, tiles, C)."""
         tile, side = self.tile, self.tile + 2
-        x = _window(_rows(x)[self.samples], self.first * tile - padding, -padding, self.rows * tile + 2,
+        x = window(rows_of(x)[self.samples], self.first * tile - padding, -padding, self.rows * tile + 2,
                     self.columns * tile + 2)
         by = x.stride()
         tiles = x.as_strided((side, side, self.count, self.rows, self.columns, x.shape[3]),
                              (by[1], by[2], by[0], tile * by[1], tile * by[2], 1), x.storage_offset())
-        return _room("a", tiles.shape, x).copy_(tiles).view(side**2, -1, x.shape[3])
+        return room("a", tiles.shape, x).copy_(tiles).view(side**2, -1, x.shape[3])
 
     def taken(self, dy: Tensor) -> Tensor:
         """The outputs of each tile, (tile**2, tiles, K)."""
         tile = self.tile
-        dy = _window(_rows(dy)[self.samples], self.first * tile, 0, self.rows * tile, self.columns * tile)
+        dy = window(rows_of(dy)[self.samples], self.first * tile, 0, self.rows * tile, self.columns * tile)
         tiles = dy.unflatten(2, (self.columns, tile)).unflatten(1, (self.rows, tile)).permute(2, 4, 0, 1, 3, 5)
-        return _room("a", tiles.shape, dy).copy_(tiles).view(tile**2, -1, dy.shape[3])
+        return room("a", tiles.shape, dy).copy_(tiles).view(tile**2, -1, dy.shape[3])
 
     def put(self, made: Tensor, y: Tensor) -> None:
         """Lay outputs, (tile, tile, tiles, K), into y."""
-        tile, y = self.tile, _rows(y)[self.samples]
+        tile, y = self.tile, rows_of(y)[self.samples]
         made = made.view(tile, tile, self.count, self.rows, self.columns, -1).permute(2, 3, 0, 4, 1, 5)
-        window = y[:, self.first * tile:(self.first + self.rows) * tile]
-        if window.shape[1:3] == (self.rows * tile, self.columns * tile):
-            window.unflatten(2, (self.columns, tile)).unflatten(1, (self.rows, tile)).copy_(made)
+        seen = y[:, self.first * tile:(self.first + self.rows) * tile]
+        if seen.shape[1:3] == (self.rows * tile, self.columns * tile):
+            seen.unflatten(2, (self.columns, tile)).unflatten(1, (self.rows, tile)).copy_(made)
         else:
-            made = _room("a", made.shape, made).copy_(made).flatten(3, 4).flatten(1, 2)
-            window.copy_(made[:, :window.shape[1], :window.shape[2]])
+            made = room("a", made.shape, made).copy_(made).flatten(3, 4).flatten(1, 2)
+            seen.copy_(made[:, :seen.shape[1], :seen.shape[2]])
 
     def add(self, dtiles: Tensor, dx: Tensor, padding: int) -> None:
         """Add gradients of what tiles see, (side, side, tiles, C), which overlap, to dx."""
-        tile, side, dx = self.tile, self.tile + 2, _rows(dx)[self.samples]
+        tile, side, dx = self.tile, self.tile + 2, rows_of(dx)[self.samples]
         dtiles = dtiles.view(side, side, self.count, self.rows, self.columns, -1).permute(2, 3, 0, 4, 1, 5)
-        whole = _room("b", (self.count, self.rows + 1, tile, self.columns + 1, tile, dx.shape[3]), dx)
+        whole = room("b", (self.count, self.rows + 1, tile, self.columns + 1, tile, dx.shape[3]), dx)
         whole[:, -1].zero_()
         whole[:, :, :, -1].zero_()
         whole[:, :-1, :, :-1] = dtiles[:, :, :tile, :, :tile]
@@ -141,11 +156,11 @@ class _Part:
         whole[:, :-1, :, 1:, :2] += dtiles[:, :, :tile, :, tile:]
         whole[:, 1:, :2, 1:, :2] += dtiles[:, :, tile:, :, tile:]
         top = self.first * tile - padding
-        window, above = dx[:, max(top, 0):top + (self.rows + 1) * tile], max(-top, 0)
-        whole = whole.flatten(3, 4).flatten(1, 2)[:, above:above + window.shape[1], padding:padding + dx.shape[2]]
+        seen, above = dx[:, max(top, 0):top + (self.rows + 1) * tile], max(-top, 0)
+        whole = whole.flatten(3, 4).flatten(1, 2)[:, above:above + seen.shape[1], padding:padding + dx.shape[2]]
         both = max(2 - above, 0) if self.first else 0  # rows that the tiles above have seen too
-        window[:, :both] += whole[:, :both]
-        window[:, both:] = whole[:, both:]
+        seen[:, :both] += whole[:, :both]
+        seen[:, both:] = whole[:, both:]
 
 
 @dataclass(frozen=True)
@@ -178,11 +193,11 @@ def _transformed_tiles(x: Tensor, padding: int, part: _Part) -> Tensor:
     return _sandwich(_matrix(part.tile, 0, x), part.seen(x, padding), "b", "a")
 
 
-def _kernel(weight: Tensor, tile: int, tiles: int) -> Tensor:
-    """(side**2, K, C), transformed for so many tiles; kept, or in the room "kernel"."""
+def _kernel(weight: Tensor, tile: int, kept: bool) -> Tensor:
+    """(side**2, K, C), transformed; kept for the next images where there is room, else in the room "kernel"."""
     shape = (tile + 2) ** 2, *weight.shape[:2]
-    if tiles > FEW or weight.device.type != "cpu" or not isinstance(weight, nn.Parameter) or weight.is_inference():
-        return _transformed_kernel(weight, tile, _room("kernel", shape, weight))
+    if not kept or weight.device.type != "cpu" or not isinstance(weight, nn.Parameter) or weight.is_inference():
+        return _transformed_kernel(weight, tile, room("kernel", shape, weight))
     state = tile, weight.dtype, weight._version, weight.data_ptr()
     found = _kept.get(weight)
     if found and found[0] == state:
@@ -190,7 +205,7 @@ def _kernel(weight: Tensor, tile: int, tiles: int) -> Tensor:
     size = math.prod(shape) * weight.element_size()
     _kept.pop(weight, None)
     if size + sum(kernel.nbytes for _, kernel in list(_kept.values())) > KEPT:
-        return _transformed_kernel(weight, tile, _room("kernel", shape, weight))
+        return _transformed_kernel(weight, tile, room("kernel", shape, weight))
     with torch.inference_mode(False), torch.no_grad():
         kernel = _transformed_kernel(weight, tile, torch.empty(shape, dtype=weight.dtype))
     _kept[weight] = state, kernel
@@ -209,7 +224,7 @@ register_optimizer_step_post_hook(_forget)
 
 def _transformed_kernel(weight: Tensor, tile: int, out: Tensor) -> Tensor:
     taps = weight.permute(2, 3, 0, 1)
-    taps = _room("b", taps.shape, weight).copy_(taps).flatten(0, 1)
+    taps = room("b", taps.shape, weight).copy_(taps).flatten(0, 1)
     return _sandwich(_matrix(tile, 1, weight), taps, "a", out)
 
 
@@ -218,8 +233,8 @@ def _sandwich(matrix: Tensor, squares: Tensor, half: str, result: str | Tensor) 
     (r, s), shape = matrix.shape, squares.shape[1:]
     squares = squares.reshape(s, s, -1)
     many = squares.shape[2]
-    halves = torch.bmm(matrix.expand(s, r, s), squares.transpose(0, 1), out=_room(half, (s, r, many), squares))
-    made = _room(result, (r, r, many), squares) if isinstance(result, str) else result.view(r, r, many)
+    halves = torch.bmm(matrix.expand(s, r, s), squares.transpose(0, 1), out=room(half, (s, r, many), squares))
+    made = room(result, (r, r, many), squares) if isinstance(result, str) else result.view(r, r, many)
     return torch.bmm(matrix.expand(r, r, s), halves.transpose(0, 1), out=made).view(r * r, *shape)
 
 
@@ -233,42 +248,7 @@ def _matrix(tile: int, number: int, like: Tensor) -> Tensor:
     return _matrix_of(tile, number, like.dtype, like.device)
 
 
-_rooms = threading.local()
 _kept: Any = WeakIdKeyDictionary()  # by weight: what it was when it was transformed, and its kernel
-
-
-def _room(name: str, shape: Sequence[int], like: Tensor) -> Tensor:
-    """Memory for values between, of the type of `like`; on a CPU the same each time, as new pages would cost more than
-    the arithmetic.
-    """
-    if like.device.type != "cpu":
-        return like.new_empty(shape)
-    size, key = math.prod(shape), f"{name} {like.dtype}"
-    kept = _rooms.__dict__.get(key)
-    if kept is None or len(kept) < size:
-        with torch.inference_mode(False):
-            kept = _rooms.__dict__[key] = torch.empty(size, dtype=like.dtype)
-    return kept[:size].view(shape)
-
-
-def _rows(x: Tensor) -> Tensor:
-    """(B, H, W, C)"""
-    return x.permute(0, 2, 3, 1)
-
-
-def _window(x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
-    """A part of (B, H, W, C), zero outside of x, whose channels lie side by side."""
-    rows, columns = (slice(max(begin, 0), min(begin + size, side)) for begin, size, side in
-                     ((top, height, x.shape[1]), (left, width, x.shape[2])))
-    inner = x[:, rows, columns]
-    whole = inner.shape[1:3] == (height, width)
-    if whole and x.stride(3) == 1:
-        return inner
-    window = _room("b", (len(x), height, width, x.shape[3]), x)
-    if not whole:
-        window.zero_()
-    window[:, rows.start - top:rows.stop - top, columns.start - left:columns.stop - left] = inner
-    return window
 
 
 def _empty(x: Tensor, channels: int, height: int, width: int) -> Tensor:

@@ -3,7 +3,7 @@ from typing import Any
 
 from torch import nn
 
-from networks.fast_layers import SampleNorm2d
+from networks.fast_layers import FollowedPad2d, SampleNorm2d
 from networks.generators import ResnetBlock, ResnetGenerator, UnetBlock, UnetGenerator, UnetOuterBlock
 from networks.layers import SyncBatchNorm
 from networks.ways import BiaslessConv2d, BiaslessConvTranspose2d, TunedConv2d, TunedConvTranspose2d
@@ -90,7 +90,7 @@ class _Unfolding:
             return Elementwise(*same, 0, layer)
         if kind is nn.Dropout:
             return Dropout(*same, 0, layer.p, self.seed)
-        if kind is nn.ReflectionPad2d:
+        if kind in (nn.ReflectionPad2d, FollowedPad2d):
             left, right, top, bottom = layer.padding
             if max(left, right) >= x.size[1] or max(top, bottom) >= x.size[0]:
                 raise _too_small(x)

@@ -1,4 +1,6 @@
 """The layers that do the same with less work: what they replace, and how many operators they cost."""
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -7,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from networks.fast_layers import SampleNorm2d, accelerate, best_layout
 from networks.generators import GENERATORS
 from networks.layers import same_statistics
-from networks.ways import BiaslessConv2d, TunedConv2d
+from networks.ways import BiaslessConv2d, TunedConv2d, Ways, described
 
 
 class Counter(TorchDispatchMode):
@@ -67,6 +69,45 @@ def test_layers_are_replaced_around_the_same_parameters():
     changed: Tensor = fast.model[1].bias.detach().clone()
     fast.model[1].bias.data += 1
     assert (fast.model[1](torch.zeros(1, 3, 8, 8)) == 0).all() and not torch.equal(changed, fast.model[1].bias)
+
+
+@pytest.mark.parametrize(("channels", "kernel", "way"), [
+    (4, 3, "direct"), (4, 3, "winograd4"), (4, 3, "winograd2"), (4, 3, "matmul"), (3, 7, "direct"), (3, 7, "matmul")])
+def test_a_padding_is_left_to_the_convolution_behind_it_in_each_way(channels: int, kernel: int, way: str):
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.ReflectionPad2d(kernel // 2), nn.Conv2d(4, channels, kernel)).double()
+    fast = accelerate(copy.deepcopy(plain))
+    fast[1].ways = Ways({described(fast[1], (True, True)): {"1x8x9": way}})
+    x = torch.rand(1, 4, 8, 9, dtype=torch.float64, requires_grad=True)
+    assert torch.equal(fast[0](x), x)
+    found = [[y.detach(), *torch.autograd.grad(y.square().sum(), (x, *net.parameters()))]
+             for net in (plain, fast) for y in [net(x)]]
+    assert all((one - other).abs().max() < 1e-11 for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("layers", [
+    (nn.ReflectionPad2d(3), nn.Conv2d(3, 4, 7)), (nn.ReflectionPad2d(1), nn.Conv2d(4, 4, 3, 2)),
+    (nn.ReflectionPad2d(1), nn.Conv2d(4, 4, 7)), (nn.ReflectionPad2d(1), nn.Conv2d(4, 4, 3, groups=2)),
+    (nn.ReflectionPad2d(1), nn.Conv2d(4, 4, 3, padding=1)), (nn.ReflectionPad2d((1, 1, 0, 0)), nn.Conv2d(4, 4, 3))])
+def test_other_paddings_stay(layers: tuple[nn.Module, nn.Module]):
+    fast = accelerate(nn.Sequential(*layers))
+    assert type(fast[0]) is nn.ReflectionPad2d and fast[1].reflection == 0
+
+
+def test_the_last_layer_keeps_its_image_once():
+    """And not what it is with reflected edges, though a gradient of its gradient is right too."""
+    fast = accelerate(nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(8, 3, 7))).double()
+    plain = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(8, 3, 7)).double()
+    plain[1].load_state_dict(fast[1].state_dict())
+    x, kept, found = torch.rand(1, 8, 9, 9, dtype=torch.float64, requires_grad=True), [], []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: (kept.append(tuple(tensor.shape)), tensor)[1],
+                                                  lambda tensor: tensor):
+        fast(x)
+    assert kept == [(1, 8, 9, 9), (3, 8, 7, 7)]
+    for net in (plain, fast):
+        (dx,) = torch.autograd.grad(net(x).square().sum(), x, create_graph=True)
+        found.append(torch.autograd.grad(dx.square().sum(), net[1].weight)[0])
+    assert (found[0] - found[1]).abs().max() < 1e-9 * found[0].abs().max()
 
 
 def test_layers_that_do_more_are_left_alone():

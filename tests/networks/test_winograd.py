@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine.averaged import follow
 from exporting.captured import exporter_ready
-from networks import winograd
+from networks import scratch, winograd
 from networks.winograd import winograd_conv2d
 
 LAYOUTS = torch.contiguous_format, torch.channels_last
@@ -58,6 +58,29 @@ def test_it_is_the_direct_sum(tile: int, height: int, width: int, padding: int, 
             y = winograd_conv2d(*given, padding, tile)
             assert y.is_contiguous(memory_format=layout)
             assert_near(with_gradients(y, *given), with_gradients(F.conv2d(*given, padding=padding), *given), 1e-11)
+
+
+@pytest.mark.parametrize("tile", [4, 2])
+def test_it_reflects_the_edges_and_keeps_the_image_alone(tile: int):
+    for layout in LAYOUTS:
+        x, weight, bias = arguments(2, 10, 7, layout=layout)
+        ours = winograd_conv2d(x, weight, bias, 1, tile, reflection=2)
+        theirs = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), weight, bias, padding=1)
+        assert_near(with_gradients(ours, x, weight, bias), with_gradients(theirs, x, weight, bias), 1e-11)
+    kept: list[tuple[int, ...]] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: (kept.append(tuple(tensor.shape)), tensor)[1],
+                                                  lambda tensor: tensor):
+        winograd_conv2d(x, weight, bias, 1, tile, reflection=2)
+    assert kept == [(2, 5, 10, 7), (7, 5, 3, 3)]
+
+
+def test_a_gradient_of_a_gradient_reflects_too():
+    x, weight, bias = arguments(1, 8, 9)
+    found, padded = [], F.pad(x, (1,) * 4, mode="reflect")
+    for y in (winograd_conv2d(x, weight, bias, reflection=1), F.conv2d(padded, weight, bias)):
+        (dx,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        found.append(list(torch.autograd.grad(dx.square().sum(), (x, weight))))
+    assert_near(*found, 1e-11)
 
 
 @pytest.mark.parametrize("wanted", [(True, False), (False, True)])
@@ -131,10 +154,10 @@ def test_it_saves_what_the_direct_sum_saves(tile: int):
 def test_a_large_picture_is_transformed_in_parts(monkeypatch: pytest.MonkeyPatch):
     """What lies between input and output is bounded; the whole of it here would be twenty times as much."""
     monkeypatch.setattr(winograd, "PART", 1 << 16)
-    monkeypatch.setattr(winograd, "_rooms", threading.local())
+    monkeypatch.setattr(scratch, "_rooms", threading.local())
     x, weight = torch.zeros(1, 16, 402, 402), torch.ones(16, 16, 3, 3)
     winograd_conv2d(x.contiguous(memory_format=torch.channels_last), weight)
-    largest = max(map(len, vars(winograd._rooms).values()))
+    largest = max(map(len, vars(scratch._rooms).values()))
     assert 0 < largest <= 1.5 * winograd.PART < x.numel() * 36 / 16 / 20
 
 
@@ -155,16 +178,20 @@ def transforms(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def test_kernels_are_transformed_once_for_all_passes_of_a_step(monkeypatch: pytest.MonkeyPatch):
-    seen, net = transforms(monkeypatch), layer()
+def test_kernels_are_transformed_once_for_all_translations(monkeypatch: pytest.MonkeyPatch):
+    """Where they learn, a kernel kept for each layer would be more than all that is won of the layers' memory."""
+    seen, net, x = transforms(monkeypatch), layer(), torch.rand(1, 6, 9, 9, dtype=torch.float64)
     for _ in range(3):
-        winograd_conv2d(torch.rand(1, 6, 9, 9, dtype=torch.float64, requires_grad=True), net.weight).sum().backward()
-    assert seen == [4]
+        with torch.no_grad():
+            assert_right(net, x)
     with torch.inference_mode():
         assert_right(net, torch.rand(1, 6, 9, 9, dtype=torch.float64))
     assert seen == [4]
-    winograd_conv2d(torch.rand(8, 6, 22, 22, dtype=torch.float64), net.weight)
-    assert seen == [4, 4]  # for so many tiles it costs nothing to speak of
+    winograd_conv2d(x.requires_grad_(), net.weight).sum().backward()
+    assert seen == [4, 4, 4]
+    with torch.no_grad():
+        winograd_conv2d(torch.rand(8, 6, 22, 22, dtype=torch.float64), net.weight)
+    assert seen == [4, 4, 4, 4]  # for so many tiles it costs nothing to speak of
 
 
 def test_a_kept_kernel_is_never_an_old_one():
@@ -179,22 +206,28 @@ def test_a_kept_kernel_is_never_an_old_one():
 
     def replace() -> None:
         net.weight.data = torch.rand_like(net.weight)
+
+    @torch.no_grad()
+    def assert_kept_right(net: nn.Conv2d, x: Tensor, tile: int = 4) -> None:
+        assert_right(net, x, tile)
+        assert net.weight in winograd._kept
     changes = (lambda: learn(adam), lambda: learn(sgd), lambda: net.load_state_dict(other.state_dict()),
                lambda: nn.init.normal_(net.weight), lambda: net.to(memory_format=torch.channels_last), replace)
     for change in changes:
-        assert_right(net, x)
+        assert_kept_right(net, x)
         before = net.weight.detach().clone()
         change()
-        assert_right(net, x)
-        assert_right(net, x, tile=2)
+        assert_kept_right(net, x)
+        assert_kept_right(net, x, tile=2)
         assert not torch.equal(net.weight, before) or net.weight.is_contiguous(memory_format=torch.channels_last)
-    assert_right(mean, x)
+    assert_kept_right(mean, x)
     follow(mean, net, 0.5, torch.tensor(True))
-    assert_right(mean, x)
+    assert_kept_right(mean, x)
     net.float()
     assert (winograd_conv2d(x.float(), net.weight, net.bias) - net(x.float())).abs().max() < 1e-5
 
 
+@torch.no_grad()
 def test_kernels_that_are_kept_are_bounded_and_go_with_their_layers(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(winograd, "KEPT", 3 * 36 * 6 * 6 * 8)
     nets, x = [layer() for _ in range(5)], torch.rand(1, 6, 9, 9, dtype=torch.float64)
