@@ -16,6 +16,7 @@ from torch import nn
 
 from engine.layer_calls import Call, Calls
 from engine.race import LAYOUTS, Autocast, Lane, Stopwatch, race
+from networks.scratch import forget_rooms
 from networks.ways import DIRECT, Ways, take_ways
 from util.files import write_atomically
 from util.user_cache import user_cache
@@ -76,6 +77,7 @@ def choose(calls: Mapping[bool, Calls], layouts: Mapping[str, str], fixed: bool,
     order = _order(calls, layers, layouts, fixed)
     with torch.random.fork_rng(devices=[]):
         times = race(layers, order, autocast, precision in ("bf16", "fp16"), LIMIT * len(first.of), watch)
+    forget_rooms()  # of ways that are not taken
     chosen = decide(calls, times, layouts, fixed)
     _remember(where, chosen)
     return chosen, f"raced in {watch.now() - begin:.1f} s"

@@ -25,6 +25,11 @@ def room(name: str, shape: Sequence[int], like: Tensor) -> Tensor:
     return kept[:size].view(shape)
 
 
+def forget_rooms() -> None:
+    """Give the memory back; it comes again when it is asked for."""
+    vars(_rooms).clear()
+
+
 def rows_of(x: Tensor) -> Tensor:
     """(B, C, H, W) as (B, H, W, C)."""
     return x.permute(0, 2, 3, 1)

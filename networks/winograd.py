@@ -91,11 +91,11 @@ def _gradients(dy: Tensor, x: Tensor, weight: Tensor, padding: int, tile: int, w
     grid = _Grid(dy.shape[2], dy.shape[3], tile)
     dx = _empty(x, *x.shape[1:]) if wanted_x else None
     kernel = _kernel(weight, tile, kept=False) if wanted_x else None
-    dkernel = room("dkernel", ((tile + 2) ** 2, *weight.shape[:2]), x).zero_() if wanted_weight else None
-    for part in grid.parts(len(x), max(weight.shape[:2])):
+    dkernel = room("dkernel", ((tile + 2) ** 2, *weight.shape[:2]), x) if wanted_weight else None
+    for number, part in enumerate(grid.parts(len(x), max(weight.shape[:2]))):
         dproducts = _sandwich(_matrix(tile, 2, x).T, part.taken(dy), "b", "c")
         if dkernel is not None:
-            dkernel.baddbmm_(dproducts.transpose(1, 2), _transformed_tiles(x, padding, part))
+            dkernel.baddbmm_(dproducts.transpose(1, 2), _transformed_tiles(x, padding, part), beta=min(number, 1))
         if dx is not None and kernel is not None:
             dvalues = torch.bmm(dproducts, kernel, out=room("a", (*dproducts.shape[:2], x.shape[1]), x))
             part.add(_sandwich(_matrix(tile, 0, x).T, dvalues, "b", "a"), dx, padding)

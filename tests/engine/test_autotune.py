@@ -20,6 +20,7 @@ from helpers.commands import load_command
 from helpers.engines import options
 from helpers.images import write_pairs
 from helpers.trainings import equal, weights
+from networks import scratch
 from networks.fast_layers import accelerate
 from networks.generators import GENERATORS
 from networks.ways import BiaslessConv2d, TunedConv2d, Ways
@@ -216,6 +217,7 @@ def test_a_race_leaves_the_model_and_its_numbers_alone():
     before = {name: value.clone() for name, value in made.model.nets.state_dict().items()}
     numbers = torch.get_rng_state()
     made.tuning.before_step(batch(128))
+    assert not vars(scratch._rooms)
     assert torch.equal(numbers, torch.get_rng_state())
     assert all(torch.equal(value, before[name]) for name, value in made.model.nets.state_dict().items())
     assert all(p.grad is None for p in made.model.nets.parameters())
