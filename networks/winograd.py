@@ -29,8 +29,8 @@ MATRICES = {  # by m: B^T, G and A^T of sections 4.1 and 4.3
          [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]],
         [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]),
 }
-FEW = 128  # tiles in all of a batch: up to here a kernel's transform costs a tenth of the layer or more, and is kept
-KEPT = 64 << 20  # bytes of all kernels that are kept
+FEW = 256  # tiles in all of a batch: up to here a kernel's transform costs a tenth of a translation or more, and is kept
+KEPT = 192 << 20  # bytes of all kernels that are kept
 
 
 def winograd_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int = 0, tile: int = 4,

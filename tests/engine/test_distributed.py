@@ -81,6 +81,12 @@ def test_two_processes_learn_what_one_does(both: dict):
         assert two["nan"] == ([alone["nan"][0]] * 2 if "syncbatch" in case else ["", alone["nan"][0]])  # it spreads NaN
 
 
+def test_the_first_process_races_for_all(both: dict):
+    (first, asked), (second, of_second) = both["chosen"]
+    assert asked > 0 == of_second
+    assert first == second == dict.fromkeys(("G_A", "G_B", "D_A", "D_B"), "contiguous")
+
+
 @pytest.mark.parametrize("kind, far", [("bf16", 2e-3), ("powersgd", 4e-3)])
 def test_gradients_travel_compressed(both: dict, kind: str, far: float):
     exact = both["compressed"][0]["none"]["whole"]

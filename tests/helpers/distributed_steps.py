@@ -1,8 +1,9 @@
 """Run by torchrun in test_distributed.py: training steps in float64, each process on its part of the batch."""
 import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import torch
@@ -13,6 +14,7 @@ import models
 from engine.distributed import everyone, gather
 from engine.engine import Engine
 from engine.processes import joined_processes
+from engine.race import LAYOUTS, Candidate, Stopwatch
 from engine.step_result import NotFinite
 from engine.validation import validate
 from metrics.base_metric import Tools
@@ -143,11 +145,42 @@ def in_16_bits() -> dict:
     return {name: value for name, value in engine.model.nets.state_dict().items() if name.endswith("running_var")}
 
 
+class Partial(Stopwatch):
+    """Finds another layout the faster one in each process, and counts how often it is asked."""
+
+    asked = 0
+
+    def seconds(self, candidate: Candidate, run: Callable[[], object]) -> float:
+        self.asked += 1
+        return 1e-3 if list(LAYOUTS)[rank()] == candidate.lane[0] else 1e-2
+
+
+def chosen() -> list[tuple[dict, int]]:
+    """Of each process, the layouts that it takes and how often it raced."""
+    opt, watch = parse(COMMAND, f"{SMALL} --model cycle_gan".split()), Partial()
+    with TemporaryDirectory() as cache, patch("engine.tuning.FEWEST", 0), patch.dict(
+            "os.environ", XDG_CACHE_HOME=cache):
+        engine = Engine(models.find(opt.model)(opt), torch.device("cpu"), autotune=True)
+        engine.tuning.watch = watch
+        engine.prepare_training(opt.lr, opt.beta1)
+        engine.step({name: image.float() for name, image in own_part(batches()[0]).items()}, epoch=1, images=0)
+    laid_out = {name: layout_of(net) for name, net in engine.model.nets.items()}
+    return everyone((laid_out, watch.asked))
+
+
+def layout_of(net: torch.nn.Module) -> str:
+    """Of its first weight in which it shows."""
+    weight = next(parameter for parameter in net.parameters() if parameter.dim() == 4 and min(parameter.shape[1:]) > 1)
+    return "contiguous" if weight.is_contiguous() else "channels_last"
+
+
 if __name__ == "__main__":
     with joined_processes():
         results = {case: steps(case) for case in CASES}
         weights = gather({case: result["weights"] for case, result in results.items()})
         half = in_16_bits()
+        choice = chosen()
         small = everyone({kind: compressed(kind) for kind in ("none", "bf16", "powersgd")})
         if rank() == 0:
-            torch.save({"results": results, "weights": weights, "half": half, "compressed": small}, sys.argv[1])
+            torch.save({"results": results, "weights": weights, "half": half, "compressed": small, "chosen": choice},
+                       sys.argv[1])
