@@ -19,17 +19,18 @@ from torch.utils.weak import WeakIdKeyDictionary
 from networks.reflected import reflect, reflect_backward
 from networks.scratch import PART, room, rows_of, window
 
-MATRICES = {  # by m: B^T, G and A^T of sections 4.1 and 4.3
-    2: ([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]],
-        [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
-        [[1, 1, 1, 0], [0, 1, -1, -1]]),
-    4: ([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0],
-         [0, 4, 0, -5, 0, 1]],
-        [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6], [1 / 24, 1 / 12, 1 / 6],
-         [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]],
-        [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]),
+MATRICES = {  # by m, of sections 4.1 and 4.3
+    2: {"BT": [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]],
+        "G": [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
+        "AT": [[1, 1, 1, 0], [0, 1, -1, -1]]},
+    4: {"BT": [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0],
+               [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]],
+        "G": [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6], [1 / 24, 1 / 12, 1 / 6],
+              [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]],
+        "AT": [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]},
 }
-FEW = 256  # tiles in all of a batch: up to here a kernel's transform costs a tenth of a translation or more, and is kept
+TRANSPOSED = {"B": "BT", "GT": "G", "A": "AT"}
+FEW = 256  # tiles in all of a batch: up to here a kernel's transform is a tenth of a translation or more, and is kept
 KEPT = 192 << 20  # bytes of all kernels that are kept
 
 
@@ -63,7 +64,7 @@ class _Winograd(torch.autograd.Function):
         for part in grid.parts(len(x), max(weight.shape[:2])):
             values = _transformed_tiles(x, padding, part)
             products = torch.bmm(values, kernel.transpose(1, 2), out=room("b", (*values.shape[:2], len(weight)), x))
-            made = _sandwich(_matrix(tile, 2, x), products, "a", "b")
+            made = _at_once(tile, "AT", products, "a")
             if bias is not None:
                 made += bias
             part.put(made, y)
@@ -93,15 +94,15 @@ def _gradients(dy: Tensor, x: Tensor, weight: Tensor, padding: int, tile: int, w
     kernel = _kernel(weight, tile, kept=False) if wanted_x else None
     dkernel = room("dkernel", ((tile + 2) ** 2, *weight.shape[:2]), x) if wanted_weight else None
     for number, part in enumerate(grid.parts(len(x), max(weight.shape[:2]))):
-        dproducts = _sandwich(_matrix(tile, 2, x).T, part.taken(dy), "b", "c")
+        dproducts = _at_once(tile, "A", part.taken(dy), "c")
         if dkernel is not None:
             dkernel.baddbmm_(dproducts.transpose(1, 2), _transformed_tiles(x, padding, part), beta=min(number, 1))
         if dx is not None and kernel is not None:
             dvalues = torch.bmm(dproducts, kernel, out=room("a", (*dproducts.shape[:2], x.shape[1]), x))
-            part.add(_sandwich(_matrix(tile, 0, x).T, dvalues, "b", "a"), dx, padding)
+            part.add(_sandwich(tile, "B", dvalues, "b", "a"), dx, padding)
     if dkernel is None:
         return dx, None
-    dweight = _sandwich(_matrix(tile, 1, x).T, dkernel, "a", "b").view(3, 3, *weight.shape[:2])
+    dweight = _at_once(tile, "GT", dkernel, "b").view(3, 3, *weight.shape[:2])
     return dx, torch.empty_like(weight).copy_(dweight.permute(2, 3, 0, 1))
 
 
@@ -141,7 +142,7 @@ class _Part:
         if seen.shape[1:3] == (self.rows * tile, self.columns * tile):
             seen.unflatten(2, (self.columns, tile)).unflatten(1, (self.rows, tile)).copy_(made)
         else:
-            made = room("a", made.shape, made).copy_(made).flatten(3, 4).flatten(1, 2)
+            made = room("b", made.shape, made).copy_(made).flatten(3, 4).flatten(1, 2)
             seen.copy_(made[:, :seen.shape[1], :seen.shape[2]])
 
     def add(self, dtiles: Tensor, dx: Tensor, padding: int) -> None:
@@ -190,7 +191,7 @@ class _Grid:
 
 def _transformed_tiles(x: Tensor, padding: int, part: _Part) -> Tensor:
     """(side**2, tiles, C)"""
-    return _sandwich(_matrix(part.tile, 0, x), part.seen(x, padding), "b", "a")
+    return _sandwich(part.tile, "BT", part.seen(x, padding), "b", "a")
 
 
 def _kernel(weight: Tensor, tile: int, kept: bool) -> Tensor:
@@ -225,27 +226,42 @@ register_optimizer_step_post_hook(_forget)
 def _transformed_kernel(weight: Tensor, tile: int, out: Tensor) -> Tensor:
     taps = weight.permute(2, 3, 0, 1)
     taps = room("b", taps.shape, weight).copy_(taps).flatten(0, 1)
-    return _sandwich(_matrix(tile, 1, weight), taps, "a", out)
+    return _at_once(tile, "G", taps, out)
 
 
-def _sandwich(matrix: Tensor, squares: Tensor, half: str, result: str | Tensor) -> Tensor:
+def _sandwich(tile: int, name: str, squares: Tensor, half: str, result: str) -> Tensor:
     """matrix @ square @ matrix.T of many squares, (s * s, ...) -> (r * r, ...). half, result: rooms to compute in."""
-    (r, s), shape = matrix.shape, squares.shape[1:]
+    matrix, shape = _matrix(tile, name, squares.dtype, squares.device), squares.shape[1:]
+    r, s = matrix.shape
     squares = squares.reshape(s, s, -1)
     many = squares.shape[2]
     halves = torch.bmm(matrix.expand(s, r, s), squares.transpose(0, 1), out=room(half, (s, r, many), squares))
-    made = room(result, (r, r, many), squares) if isinstance(result, str) else result.view(r, r, many)
+    made = room(result, (r, r, many), squares)
     return torch.bmm(matrix.expand(r, r, s), halves.transpose(0, 1), out=made).view(r * r, *shape)
 
 
+def _at_once(tile: int, name: str, squares: Tensor, result: str | Tensor) -> Tensor:
+    """The same in one product, which is faster for a matrix that is not square. result: not where the squares are."""
+    squared, flat = _squared(tile, name, squares.dtype, squares.device), squares.reshape(len(squares), -1)
+    shape = len(squared), flat.shape[1]
+    made = room(result, shape, squares) if isinstance(result, str) else result.view(shape)
+    return torch.mm(squared, flat, out=made).view(len(squared), *squares.shape[1:])
+
+
 @cache
-def _matrix_of(tile: int, number: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _matrix(tile: int, name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+    if name in TRANSPOSED:
+        return _matrix(tile, TRANSPOSED[name], dtype, device).T
     with torch.inference_mode(False):
-        return torch.tensor(MATRICES[tile][number], dtype=torch.float64).to(device, dtype)
+        return torch.tensor(MATRICES[tile][name], dtype=torch.float64).to(device, dtype)
 
 
-def _matrix(tile: int, number: int, like: Tensor) -> Tensor:
-    return _matrix_of(tile, number, like.dtype, like.device)
+@cache
+def _squared(tile: int, name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(r * r, s * s): what a sandwich does, in one product."""
+    with torch.inference_mode(False):
+        matrix = _matrix(tile, name, torch.float64, torch.device("cpu")).contiguous()
+        return torch.kron(matrix, matrix).to(device, dtype)
 
 
 _kept: Any = WeakIdKeyDictionary()  # by weight: what it was when it was transformed, and its kernel
