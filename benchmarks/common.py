@@ -79,7 +79,7 @@ def ratio(times: Times, name: str, baseline: str = "plain") -> float:
     return statistics.median(b / t for b, t in zip(times[baseline], times[name], strict=True))
 
 
-def ceiling(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
+def ceiling(device: torch.device, dtype: torch.dtype = torch.float32, rounds: int = 15) -> float:
     """FLOP/s that this machine reaches, best of a matrix product and the 3x3 convolution of a residual block."""
     side = 8192 if device.type == "cuda" else 1024
     matrix = torch.randn(side, side, device=device, dtype=dtype)
@@ -87,7 +87,7 @@ def ceiling(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
     weight = torch.randn(256, 256, 3, 3, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
     probes = {"matmul": (lambda: matrix @ matrix, 2 * side**3),
               "conv": (lambda: F.conv2d(image, weight), 2 * 64 * 64 * 256 * 256 * 9)}
-    times = race({name: run for name, (run, _) in probes.items()}, rounds=15, warmup=3)
+    times = race({name: run for name, (run, _) in probes.items()}, rounds, warmup=min(rounds, 3))
     return max(flops / statistics.median(times[name]) for name, (_, flops) in probes.items())
 
 

@@ -36,7 +36,7 @@ from train import COMMAND, make_engine
 from util.torchrun import rank, world_size
 
 LINE = "--model pix2pix --netG resnet_9blocks --crop_size 128 --precision fp32"
-QUICK = "--model cycle_gan --netG resnet_6blocks --ngf 4 --ndf 4 --crop_size 32 --precision fp32"
+QUICK = "--model pix2pix --netG resnet_6blocks --ngf 4 --ndf 4 --crop_size 32 --precision fp32"
 AFTER, OVERLAPPED = "one exchange after backward", "DistributedDataParallel"
 Spans = Sequence[tuple[float, float]]
 """Begin and end, sorted, without overlaps."""

@@ -55,9 +55,10 @@ def main() -> None:
     rows = []
     for work, line in works.items():
         contestants = (PLAIN if args.brief else parted(device)) | variants(device, args.compile)
-        ceilings = {"fp32": ceiling(device)}  # beside it: machines change
+        probes = 1 if args.quick else 15
+        ceilings = {"fp32": ceiling(device, rounds=probes)}  # beside it: machines change
         if has_bf16_units(device):
-            ceilings["bf16"] = ceiling(device, torch.bfloat16)
+            ceilings["bf16"] = ceiling(device, torch.bfloat16, probes)
         rows += measure(work, line, contestants, device, 1 if args.quick else args.rounds, ceilings)
     report("Training steps", machine(device), rows, args.json)
 

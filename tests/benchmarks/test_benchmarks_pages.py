@@ -27,6 +27,7 @@ def test_a_quick_run_reports_all_contestants(name, column, contestants, tmp_path
 
 
 @pytest.mark.skipif(not shutil.which("chromedriver"), reason="NOT TESTED in a browser: chromedriver is not installed")
+@pytest.mark.usefixtures("forks")
 def test_a_page_of_results_is_browsed(tmp_path):
     pytest.importorskip("selenium")
     command = [sys.executable, ROOT / "benchmarks" / "browse_results.py", "--quick", "--json", tmp_path / "out.json"]

@@ -1,5 +1,6 @@
 """The benchmarks of training run, and say what they promise; their times are not judged."""
 import json
+import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,10 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("script", EXPECTED)
-def test_a_benchmark_runs_quickly_and_writes_its_numbers(script: str, tmp_path: Path):
+def test_a_benchmark_runs_quickly_and_writes_its_numbers(script: str, tmp_path: Path,
+                                                          monkeypatch: pytest.MonkeyPatch):
+    forking = multiprocessing.get_context("fork")
+    monkeypatch.setattr(multiprocessing, "get_context", lambda method=None: forking)  # who is spawned imports torch
     out = tmp_path / "numbers.json"
     code, said = forked(ROOT / f"benchmarks/{script}.py", ["--quick", "--json", out], tmp_path)
     assert code == 0, said[-2000:]

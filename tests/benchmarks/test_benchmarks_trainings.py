@@ -38,6 +38,7 @@ def test_trainings_are_compared(script: str, column: str, names: set[str], tmp_p
     assert all(row["seconds"] > 0 for row in numbers["rows"]) and "| --" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("forks")
 def test_commands_are_called_and_what_they_refuse_is_told():
     assert both_ways.call("datasets/toy_maps.py", "--help").startswith("usage: toy_maps.py")
     with pytest.raises(SystemExit) as left:

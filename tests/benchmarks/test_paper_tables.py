@@ -151,6 +151,7 @@ def test_a_run_that_fails_does_not_lose_the_others(tmp_path, monkeypatch, capsys
     assert "labels->photo 0.100 / 0.200 / 0.300" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_command_that_fails_is_told_with_its_last_words(tmp_path):
     with pytest.raises(RunFailed, match=r"train\.py left with 2: error: .*all of it: .*cycle_gan_seed0\.log"):
         Commands(1).call("train.py", ["--crop_sizes", "3"], tmp_path / "cycle_gan_seed0.log")

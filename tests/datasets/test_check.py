@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from helpers.commands import ROOT
+from helpers.several import ranks
 
 sys.path.insert(0, str(ROOT / "datasets"))  # as for a script that is run from there
 import check
@@ -326,6 +327,7 @@ def test_help_is_quick_and_tells_the_exit_codes():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forks")
 def test_several_processes_find_the_same_and_end_on_ctrl_c(tmp_path):
     for number in range(80):
         save(scene(number)[0], tmp_path / f"pile/{number}.png")
@@ -335,12 +337,14 @@ def test_several_processes_find_the_same_and_end_on_ctrl_c(tmp_path):
     large = save(scene(0, 1500)[0], tmp_path / "pile/large.png")
     for number in range(3000):
         os.link(large, tmp_path / f"pile/large{number}.png")
-    code = ("import sys; sys.path.insert(0, 'datasets'); import check, data.doctor, models.network_options;"
-            f"print('begun', flush=True); check.main(['--dataroot', {str(tmp_path / 'pile')!r}, '--num_threads', '2'])")
+    code = ("import signal, sys; sys.path.insert(0, 'datasets'); import check\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it\n"
+            f"check.main(['--dataroot', {str(tmp_path / 'pile')!r}, '--num_threads', '2'])")
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, start_new_session=True) as process:
-        process.stdout.readline()
-        time.sleep(3)
+        while len(ranks(process.pid)) < 2 and process.poll() is None:
+            time.sleep(0.05)
+        time.sleep(0.5)  # they look at images
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, err = process.communicate(timeout=60)
     assert (process.returncode, err.splitlines()[-1]) == (130, "interrupted") and "Traceback" not in err

@@ -19,6 +19,7 @@ from helpers.commands import ROOT
 from helpers.doc_lines import Block, blocks
 from helpers.doc_shell import Failed, run
 from helpers.images import write_image
+from helpers.short_nets import shorten_nets
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks" / "README.md"]
 LIVELY = "--init_type xavier --init_gain 1"  # networks whose answers are not gray
@@ -31,6 +32,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[str]]:
     before = dict(os.environ)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        shorten_nets(patch)
         _write_images(folder)
         _train(folder)
         patch.setattr(models, "__path__", [*models.__path__, str(folder / "models")])

@@ -14,6 +14,7 @@ import data
 import models
 from helpers.browser import chromium
 from helpers.commands import ROOT, load_command
+from helpers.forked import forked_subprocesses
 from options.command_line import parse
 
 MISSING = "NOT TESTED: the site of the docs, pip install .[docs]"
@@ -52,7 +53,8 @@ def build(*flags: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    done = build("--site-dir", folder)
+    with forked_subprocesses():
+        done = build("--site-dir", folder)
     assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
     return folder
 

@@ -233,6 +233,7 @@ load_command("test").main(sys.argv[2:])
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forks")
 def test_killed_it_goes_on_where_it_stood(tile, giants: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                           capsys: pytest.CaptureFixture):
     computed, compute = [], tiles.exact.compute_tile

@@ -27,7 +27,8 @@ from networks.ways import BiaslessConv2d, TunedConv2d, Ways
 from util.user_cache import user_cache
 
 CPU = torch.device("cpu")
-LINE = "--model cycle_gan --netG resnet_6blocks --ngf 4 --ndf 4 --crop_size 32"
+LINE = "--model pix2pix --netG resnet_6blocks --norm instance --no_dropout --ngf 4 --ndf 4 --crop_size 32"
+CYCLE = LINE.replace("pix2pix", "cycle_gan")
 
 
 class Told(Stopwatch):
@@ -88,13 +89,13 @@ def test_the_fastest_wins(layout: str, way: str):
     assert set(layouts(made).values()) == {True}
     made.step(batch(), epoch=1, images=0)
     assert set(layouts(made).values()) == {layout == "channels_last"}
-    block = made.model.nets["G_A"].model[10].conv_block[1]
+    block = made.model.nets["G"].model[10].conv_block[1]
     assert isinstance(block, BiaslessConv2d)
     x = torch.rand(1, 16, 10, 10, requires_grad=True)
     assert block.ways.of(block, x) == way
     said = made.notices()
     assert len(said) == 1
-    assert said[0].startswith(f"autotune: G_A {layout}" + (f" with {way};" if way != "direct" else ";"))
+    assert said[0].startswith(f"autotune: G {layout}" + (f" with {way};" if way != "direct" else ";"))
     assert "(raced in " in said[0]
 
 
@@ -160,7 +161,7 @@ def test_what_was_raced_is_remembered_for_the_machine(monkeypatch: pytest.Monkey
 def test_a_damaged_memory_is_no_memory():
     engine(watch=Told(prefers("contiguous", "direct"))).tuning.before_step(batch())
     (place,) = (user_cache() / "autotune").iterdir()
-    assert autotune._remembered(place).layouts["G_A"] == "contiguous"
+    assert autotune._remembered(place).layouts["G"] == "contiguous"
     for content in ("", "{", "[]", '{"layouts": {"G_A": "sideways"}}', '{"other": 1}',
                     '{"ways": {"G": {"x": {"y": 1}}}}'):
         place.write_text(content)
@@ -168,7 +169,7 @@ def test_a_damaged_memory_is_no_memory():
     made = engine(watch=Told(prefers("contiguous", "direct")))
     made.tuning.before_step(batch())
     assert "(raced in " in made.notices()[0]
-    assert json.loads(place.read_text())["layouts"]["G_A"] == "contiguous"
+    assert json.loads(place.read_text())["layouts"]["G"] == "contiguous"
 
 
 @pytest.mark.usefixtures("always")
@@ -189,7 +190,7 @@ def test_off_plain_and_small_networks_are_left_alone(monkeypatch: pytest.MonkeyP
 @pytest.mark.usefixtures("always")
 def test_a_race_ends_in_time_and_unraced_layers_stay():
     watch = Told(lambda one: 0.3)
-    made = engine(watch=watch)
+    made = engine(CYCLE, watch)
     made.tuning.before_step(batch())
     assert watch.now() < 4 * autotune.LIMIT + 3 * 4 * 0.3  # four networks, and the candidates of the last layer
     ways = made.model.nets["G_A"].model[10].conv_block[1].ways
@@ -207,7 +208,7 @@ def test_what_slows_a_run_does_not_decide():
 
     made = engine(watch=Told(seconds))
     made.tuning.before_step(batch())
-    assert made.notices()[0].startswith("autotune: G_A channels_last with winograd4;")
+    assert made.notices()[0].startswith("autotune: G channels_last with winograd4;")
 
 
 @pytest.mark.usefixtures("always")
@@ -302,7 +303,7 @@ def test_going_on_keeps_to_what_the_state_recorded(tmp_path: Path, monkeypatch: 
 
 @pytest.mark.usefixtures("always")
 def test_translating_is_tuned_before_the_first_picture():
-    opt = options(LINE)
+    opt = options(CYCLE)
     translating = Engine(models.find(opt.model)(opt), CPU, autotune=True)
     translating.tuning.watch = Told(prefers("contiguous", "direct"))
     translating.translate(batch())

@@ -7,9 +7,16 @@ import pytest
 import torch
 
 from helpers.images import read_pixels
+from helpers.short_nets import shorten_nets
 
 pytestmark = [pytest.mark.slow,
               pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler (g++) on the CPU")]
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compiled takes minutes otherwise, where nothing was compiled before."""
+    shorten_nets(monkeypatch)
 
 
 def test_compiled_networks_keep_their_files_and_numbers(

@@ -172,6 +172,7 @@ def test_another_number_of_processes_goes_on_with_a_notice(whole: Path, dataset:
     assert read_state(whole.with_name("one") / LATEST)["moment"]["total"] == 30
 
 
+@pytest.mark.usefixtures("forks")
 def test_the_clock_stops_all_and_torchrun_starts_none_anew(dataset: Path):
     line = train_line(dataset, "clock", "--n_epochs 1000 --max_minutes 0.01 --grad_compress bf16")
     with started(torchrun(f"{TWO} --max_restarts 1", *line), dataset) as process:

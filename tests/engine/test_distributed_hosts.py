@@ -15,6 +15,14 @@ pytestmark = pytest.mark.slow
 
 HOSTS = tuple(f"bothways{os.getpid()}{letter}" for letter in "ab")
 CABLE = tuple(f"bw{os.getpid()}{letter}" for letter in "ab")  # an interface's name has at most 15 bytes
+MOVES = """
+import ctypes, os, runpy, sys
+host, cable, module = sys.argv[1:4]
+os.environ["GLOO_SOCKET_IFNAME"] = cable
+assert ctypes.CDLL(None).setns(os.open(f"/run/netns/{host}", os.O_RDONLY), 0) == 0
+sys.argv = sys.argv[3:]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""  # as `ip netns exec` does, in a process that has imported torch
 
 
 def ip(line: str) -> None:
@@ -42,17 +50,19 @@ def hosts() -> Iterator[tuple[str, str]]:
             subprocess.run(["ip", "netns", "delete", host], capture_output=True)
 
 
+@pytest.mark.usefixtures("forks")
 def test_two_hosts_train_together(hosts: tuple[str, str], tmp_path: Path):
     root = tmp_path / "dataset"
     write_pairs(root / "train", 4)
+    (tmp_path / "moves.py").write_text(MOVES)
     with ExitStack() as running:
         processes = []
         for number, (host, cable) in enumerate(zip(hosts, CABLE, strict=True)):
             folder = tmp_path / host
             folder.mkdir()
             options = f"--nnodes 2 --node_rank {number} --nproc_per_node 1 --master_addr 10.77.0.1 --master_port 29500"
-            command = ["ip", "netns", "exec", host, "env", f"GLOO_SOCKET_IFNAME={cable}",
-                       *torchrun(options, *train_line(root, "run", "--n_epochs 1"))]
+            python, _, *words = torchrun(options, *train_line(root, "run", "--n_epochs 1"))
+            command = [python, str(tmp_path / "moves.py"), host, cable, *words]
             processes.append(running.enter_context(started(command, folder)))
         ends = [ended(process) for process in processes]
     assert [code for code, _ in ends] == [0, 0], ends

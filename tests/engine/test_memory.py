@@ -1,5 +1,6 @@
 """Memory stays flat over the epochs of a training."""
 import gc
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -7,6 +8,15 @@ import torch
 from runs.training import Training
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _only_its_own() -> Iterator[None]:
+    """What is alive before a test is none of its, and not looked through after each epoch."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def test_memory_is_flat_over_epochs(train, monkeypatch):

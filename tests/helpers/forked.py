@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from unittest.mock import patch
 
 import torch
+import torch._dynamo  # which Adam imports, for longer than a tiny training takes
 
 MOST_SECONDS = 120
 
