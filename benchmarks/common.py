@@ -21,11 +21,12 @@ Times = dict[str, list[float]]
 """Seconds of each round, by contestant."""
 
 
-def parser(description: str, rounds: int) -> argparse.ArgumentParser:
-    """The flags that every benchmark has."""
+def parser(description: str, rounds: int | None) -> argparse.ArgumentParser:
+    """The flags that every benchmark has; --rounds where there is a number of them."""
     flags = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    flags.add_argument("--rounds", type=positive, default=rounds,
-                       help="interleaved runs of each contestant; medians are shown")
+    if rounds is not None:
+        flags.add_argument("--rounds", type=positive, default=rounds,
+                           help="interleaved runs of each contestant; medians are shown")
     flags.add_argument("--json", type=Path, help="also write the numbers to this file")
     flags.add_argument("--isa", choices=FORCED, action=StartAgainWith, help="use no better instructions of the CPU")
     flags.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs; its numbers say nothing")

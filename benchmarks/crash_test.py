@@ -19,9 +19,9 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny networks only wait for a second thread
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
 
 import torch
+from common import machine  # first: it finds the project
 
 import train
 from runs.state_file import LATEST, PREVIOUS, DamagedState, read_state
@@ -32,7 +32,7 @@ LINE = ("--model cycle_gan --netG resnet_6blocks --ngf 4 --ndf 4 --load_size 36 
 
 
 def main() -> None:
-    """Print kills survived, states found damaged, bytes differing; exit code 1 unless the last two are 0."""
+    """Print the machine, kills survived, states damaged and bytes differing; exit code 1 unless the last two are 0."""
     parser = argparse.ArgumentParser("crash_test.py", description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20, help="how often to kill (default: 20)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
@@ -46,6 +46,7 @@ def main() -> None:
         wait(start(f"{line} --name whole"))
         kills, damaged = kill_until_done(f"{line} --name killed", args.kills, random.Random(args.seed))
         differing = compare(Path("checkpoints/whole"), Path("checkpoints/killed"))
+    print(", ".join(machine(torch.device("cpu")).values()))
     print(f"kills survived: {kills}\nstates found damaged: {damaged}\nbytes differing: {differing}")
     sys.exit(1 if damaged or differing else 0)
 

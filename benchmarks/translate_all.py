@@ -23,9 +23,10 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny networks only wait for a second thread
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
 
 import numpy as np
+import torch
+from common import machine  # first: it finds the project
 from PIL import Image
 
 import bothways
@@ -37,7 +38,7 @@ COMPARED = 100  # results, with those of the Python door
 
 
 def main() -> None:
-    """Print what was found; exit code 1 unless all is as it should be."""
+    """Print the machine and what was found; exit code 1 unless all is as it should be."""
     parser = argparse.ArgumentParser("translate_all.py", description=__doc__.splitlines()[0],
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--images", type=int, default=10_000, help="how many to translate")
@@ -60,6 +61,7 @@ def main() -> None:
         print(f"exit code {process.returncode} after {time.monotonic() - begin:.0f} s in all, the largest process had "
               f"{memory} MB; the last start said:\n{out.decode().splitlines()[-2]}")
         found = look(args.images, args.shards)
+    print(", ".join(machine(torch.device("cpu")).values()))
     print("\n".join(f"{what}: {count}" for what, count in found.items()))
     right = found.pop("results") == args.images and not any(found.values())
     sys.exit(0 if right and process.returncode == 0 else 1)
