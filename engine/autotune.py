@@ -84,8 +84,8 @@ def choose(calls: Mapping[bool, Calls], layouts: Mapping[str, str], fixed: bool,
 
 
 def _order(calls: Mapping[bool, Calls], layers: Mapping[Call, nn.Module], layouts: Mapping[str, str], fixed: bool
-           ) -> list[tuple[Call, tuple[str, ...]]]:
-    """What is raced first, long calls before short ones, and the layouts in which it is."""
+           ) -> list[tuple[Call, str]]:
+    """What is raced first: all calls in the present layout, then in the other one; long ones before short ones."""
     efforts: dict[Call, float] = {}
     present: dict[Call, str] = {}
     for one in calls.values():
@@ -93,8 +93,9 @@ def _order(calls: Mapping[bool, Calls], layers: Mapping[Call, nn.Module], layout
             for call, count in counts.items():
                 efforts[call] = efforts.get(call, 0.0) + count * _effort(call, layers[call])
                 present.setdefault(call, layouts[net])
-    return [(call, (present[call], *(() if fixed else LAYOUTS.keys() - {present[call]})))
-            for call in sorted(efforts, key=lambda call: -efforts[call])]
+    order = sorted(efforts, key=lambda call: -efforts[call])
+    others = [(call, layout) for call in order for layout in LAYOUTS if layout != present[call]]
+    return [(call, present[call]) for call in order] + ([] if fixed else others)
 
 
 def _effort(call: Call, layer: nn.Module) -> float:

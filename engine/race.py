@@ -19,7 +19,7 @@ PER_WINOGRAD_WEIGHT = 4096  # those that are transformed more
 FEWEST_ROWS = 16
 RUNS, LONG = 10, 0.03  # of each candidate, after a first one, but fewer where they take so many seconds together; the
 # fastest counts, as whatever else runs only slows it
-FEWEST_RUNS = 3  # one alone may have been slowed
+FEWEST_RUNS = 2  # one alone may have been slowed
 HOPELESS = 4.0  # times as long as the best of another way: that is no accident
 
 Lane = tuple[str, str]
@@ -49,22 +49,22 @@ class Stopwatch:
         return self.now() - begin
 
 
-def race(layers: Mapping[Call, nn.Module], order: Iterable[tuple[Call, tuple[str, ...]]], autocast: Autocast,
-         sixteen_bits: bool, limit: float, watch: Stopwatch) -> dict[Call, dict[Lane, float]]:
-    """Seconds of each call in its lanes of these layouts, as far as `limit` seconds reach; in the order given.
+def race(layers: Mapping[Call, nn.Module], order: Iterable[tuple[Call, str]], autocast: Autocast, sixteen_bits: bool,
+         limit: float, watch: Stopwatch) -> dict[Call, dict[Lane, float]]:
+    """Seconds of each call in its lanes of a layout, as far as `limit` seconds reach; in the order given.
 
     layers: one that makes the call. sixteen_bits: whether they compute in bf16 or fp16.
     """
     end, times = watch.now() + limit, dict[Call, dict[Lane, float]]()
-    parts: dict[tuple[Call, tuple[str, ...]], dict[Lane, float]] = {}
-    for call, layouts in order:
+    parts: dict[tuple[Call, str], dict[Lane, float]] = {}
+    for call, layout in order:
         if watch.now() >= end:
             break
         part = _part(layers[call], call)
-        if (part, layouts) not in parts:
-            parts[part, layouts] = _lanes(layers[call], part, layouts, autocast, sixteen_bits, watch)
+        if (part, layout) not in parts:
+            parts[part, layout] = _lanes(layers[call], part, layout, autocast, sixteen_bits, watch)
         share = call.work / max(part.work, 1)
-        times[call] = {lane: share * seconds for lane, seconds in parts[part, layouts].items()}
+        times.setdefault(call, {}).update({lane: share * seconds for lane, seconds in parts[part, layout].items()})
     return times
 
 
@@ -84,10 +84,10 @@ def _part(layer: nn.Module, call: Call) -> Call:
     return call_of(layer, shapes, call.gradients)
 
 
-def _lanes(layer: nn.Module, call: Call, layouts: tuple[str, ...], autocast: Autocast, sixteen_bits: bool,
-           watch: Stopwatch) -> dict[Lane, float]:
-    """Seconds of the fastest of several runs. The lanes take turns, so that what slows the machine slows all."""
-    runs = {Candidate(call, (layout, way)): _run(layer, call, layout, way, autocast) for layout in layouts
+def _lanes(layer: nn.Module, call: Call, layout: str, autocast: Autocast, sixteen_bits: bool, watch: Stopwatch
+           ) -> dict[Lane, float]:
+    """Seconds of the fastest of several runs. The ways take turns, so that what slows the machine slows all."""
+    runs = {Candidate(call, (layout, way)): _run(layer, call, layout, way, autocast)
             for way in candidates(layer, call.size, LAYOUTS[layout], sixteen_bits, learns=call.gradients[1])}
     for candidate, run in runs.items():
         watch.seconds(candidate, run)  # kernels are made at first use
