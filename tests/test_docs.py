@@ -113,6 +113,7 @@ def test_the_plain_commands_of_the_readme_are_those_of_the_makefile():
     for command in (".[all]",
                     "datasets/toy_maps.py --size 128 --n_test 20",
                     "train.py @recipes/toy_pix2pix.txt", "train.py @recipes/toy_cyclegan.txt",
-                    "--dataset_mode aligned", "--metrics mae,pixel_acc,class_acc,class_iou", "--steps 150 --overwrite",
-                    "evaluate.py compare"):
+                    "--dataset_mode aligned", "--weights ema", "results/toy_cyclegan/test_latest_ema",
+                    "--metrics mae,pixel_acc,class_acc,class_iou", "--steps 150 --overwrite", "evaluate.py compare"):
         assert command in readme and command in makefile
+    assert read("train", [f"@{ROOT / 'recipes' / 'toy_cyclegan.txt'}"]).as_dict()["ema"] > 0

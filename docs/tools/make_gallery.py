@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "gallery"
 WORK = ROOT / "results" / "gallery"
 TOY = "datasets/toy_maps"
-TESTS = {name: f"results/{name}/test_latest" for name in ("toy_pix2pix_AtoB", "toy_pix2pix_BtoA", "toy_cyclegan")}
+TESTS = {"toy_pix2pix_AtoB": "results/toy_pix2pix_AtoB/test_latest",
+         "toy_pix2pix_BtoA": "results/toy_pix2pix_BtoA/test_latest",
+         "toy_cyclegan": "results/toy_cyclegan/test_latest_ema"}
 
 
 def main() -> None:

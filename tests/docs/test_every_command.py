@@ -81,7 +81,7 @@ def _train(folder: Path) -> None:
     """The runs and their results, some of them under the names by which models are compared, or of the demo too."""
     for name, dataset, model in (("facades", "facades", "pix2pix"), ("maps", "maps", "pix2pix"),
                                  ("monet", "monet2photo", "cycle_gan")):
-        run(f"python train.py --dataroot datasets/{dataset} --name {name} --model {model} {LIVELY}")
+        run(f"python train.py --dataroot datasets/{dataset} --name {name} --model {model} --ema 0.9 {LIVELY}")
         run(f"python test.py --dataroot datasets/{dataset} --name {name}")
     shutil.copytree(folder / "results/maps/test_latest", folder / "results/maps/test_best")
     (folder / "checkpoints/old").mkdir()  # as the classic code leaves it: weights alone
@@ -91,6 +91,7 @@ def _train(folder: Path) -> None:
                                    ("toy_cyclegan", "monet", "toy_maps")):
         shutil.copytree(folder / "checkpoints" / trained, folder / "checkpoints" / name)
         run(f"python test.py --dataroot datasets/{dataset} --name {name} --dataset_mode aligned")
+    run("python test.py --dataroot datasets/toy_maps --name toy_cyclegan --dataset_mode aligned --weights ema")
 
 
 @pytest.mark.slow
