@@ -205,7 +205,7 @@ def _kernel(weight: Tensor, tile: int, kept: bool) -> Tensor:
         return found[1]
     size = math.prod(shape) * weight.element_size()
     _kept.pop(weight, None)
-    if size + sum(kernel.nbytes for _, kernel in list(_kept.values())) > KEPT:
+    if size + sum(kernel.nbytes for _, kernel in list(_kept.data.values())) > KEPT:  # at once
         return _transformed_kernel(weight, tile, room("kernel", shape, weight))
     with torch.inference_mode(False), torch.no_grad():
         kernel = _transformed_kernel(weight, tile, torch.empty(shape, dtype=weight.dtype))
