@@ -154,7 +154,7 @@ def scan(shard: Path) -> Index:
             with tarfile.open(fileobj=file, mode="r:") as tar:
                 members = [*_members(tar, file.fileno())]
                 end = os.pread(file.fileno(), BLOCK, tar.offset)
-        except tarfile.TarError as error:
+        except (tarfile.TarError, OverflowError) as error:
             short = "unexpected end" in str(error) or "truncated" in str(error)
             reason = f"it is {'cut off' if short else 'no tar file'} ({error})"
             raise ValueError(f"{reason}; {COPY}") from None
@@ -169,13 +169,16 @@ def _members(tar: tarfile.TarFile, number: int) -> Iterator[Member]:
     found: dict[str, Member] = {}
     while (entry := tar.next()) is not None:
         tar.members.clear()  # type: ignore[attr-defined]  # which would keep all
+        if entry.size < 0 or tar.offset < entry.offset_data:
+            raise ValueError(f"it is damaged: {entry.name} in it has {entry.size} bytes; {COPY}")  # a loop without end
         if not (entry.isreg() or entry.islnk()):
             continue
         if entry.sparse is not None:
             raise ValueError(f"{entry.name} in it is stored sparse; write the shard again without --sparse")
         name = posixpath.normpath(entry.name)
-        if name.startswith(("/", "../")) or name in (".", ".."):
-            raise ValueError(f"{entry.name} in it leads out of it; write the shard again with names below its top")
+        if name.startswith(("/", "../")) or name in (".", "..") or "\0" in name:
+            raise ValueError(f"{entry.name!r} in it leads out of it, or is no name of a file; write the shard again with "
+                             "names below its top")
         if entry.islnk():
             target = found.get(posixpath.normpath(entry.linkname))
             if target is None:
