@@ -117,7 +117,9 @@ class Index:
 
     @classmethod
     def read(cls, path: Path) -> tuple[Index, int]:
-        """From such a file, with the date. Raises OSError, or ValueError for a damaged one and another version's."""
+        """From such a file, with the date. Raises OSError, or ValueError for a damaged one, another version's, and one
+        whose names lead out of the shard: it may come from anywhere.
+        """
         index = object.__new__(cls)
         try:
             with np.load(path, allow_pickle=False) as held:  # which compares a checksum
@@ -128,9 +130,25 @@ class Index:
                 index._names, index._ends, index._order = held["names"].tobytes(), held["ends"], held["order"]
                 index._begins, index._sizes, index._headers = held["begins"], held["sizes"], held["headers"]
                 index.which = held["which"]
+                index._require_sound()
                 return index, about["date"]
-        except (KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (KeyError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"it is damaged: {error}") from None
+
+    def _require_sound(self) -> None:
+        """ValueError for what `scan` never finds."""
+        count, ends = len(self._begins), self._ends
+        if any(len(one) != count for one in (ends[1:], self._sizes, self._headers, self._order, self.which)):
+            raise ValueError("it is damaged: it says more of some files than of others")
+        if ends[0] != 0 or ends[-1] != len(self._names) or (np.diff(ends) <= 0).any() or (
+                np.sort(self._order) != np.arange(count)).any():
+            raise ValueError("it is damaged: its names have other lengths, or another order")
+        if (self._begins < BLOCK).any() or (self._sizes < 0).any() or (
+                self._sizes > self.shard_size - self._begins).any() or (self.which >= len(self.values)).any():
+            raise ValueError("it is damaged: files in it lie outside of the shard")
+        parts = b"".join(b"\0" + name for name in self.names()).replace(b"/", b"\0") + b"\0"
+        if b"\0" in self._names or any(part in parts for part in (b"\0\0", b"\0.\0", b"\0..\0")):
+            raise ValueError("names in it lead out of the shard")
 
 
 def index_path(shard: Path) -> Path:

@@ -153,6 +153,28 @@ def test_a_damaged_index_is_as_none(shard: Path):
         Index.read(index_path(shard))
 
 
+@pytest.mark.parametrize("change", [
+    {"name": "../../1.png"}, {"name": "/1.png"}, {"name": "a/../../1.png"}, {"name": "a\0b.png"}, {"name": ".."},
+    {"begin": -1}, {"size": -1}, {"size": 1 << 60}])
+def test_an_index_that_leads_elsewhere_is_as_none(shard: Path, change: dict[str, int | str]):
+    """As results are called by the names in it, and it may come from a server."""
+    found = scan(shard)
+    members = [found.member(place) for place in range(len(found))]
+    Index([*members[:-1], members[-1]._replace(**change)], found.shard_size).write(index_path(shard))
+    assert known(shard) is None
+    assert load(shard).names() == found.names()
+
+
+def test_no_damage_of_an_index_ends_in_a_traceback(shard: Path):
+    scan(shard).write(index_path(shard))
+    content = index_path(shard).read_bytes()
+    for place in [at for at in range(len(content)) if content[at:at + 4] in (b"PK\3\4", b"PK\1\2")]:
+        for behind in range(4, 12):  # what the zip needs, whether it is encrypted, how it is packed
+            index_path(shard).write_bytes(content[:place + behind] + b"\xff" + content[place + behind + 1:])
+            index.forget([shard])
+            assert known(shard) is None or known(shard).names() == scan(shard).names()
+
+
 def test_a_shard_that_changes_while_it_is_read_is_noticed(shard: Path, tmp_path: Path):
     assert read_member(shard / "1.png") == b"one"
     other = write_tar(tmp_path / "other", {"0.png": b"zero" * 2000}).read_bytes()
