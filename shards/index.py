@@ -195,8 +195,8 @@ def _members(tar: tarfile.TarFile, number: int) -> Iterator[Member]:
             raise ValueError(f"{entry.name} in it is stored sparse; write the shard again without --sparse")
         name = posixpath.normpath(entry.name)
         if name.startswith(("/", "../")) or name in (".", "..") or "\0" in name:
-            raise ValueError(f"{entry.name!r} in it leads out of it, or is no name of a file; write the shard again with "
-                             "names below its top")
+            raise ValueError(f"{entry.name!r} in it leads out of it, or is no name of a file; write the shard again "
+                             "with names below its top")
         if entry.islnk():
             target = found.get(posixpath.normpath(entry.linkname))
             if target is None:
