@@ -64,6 +64,13 @@ def test_it_is_the_direct_sum(tile: int, height: int, width: int, padding: int, 
             assert_near(with_gradients(y, *given), with_gradients(F.conv2d(*given, padding=padding), *given), 1e-11)
 
 
+def test_no_images_have_no_gradient():
+    for count in (2, 0):  # what the first left in memory counts for nothing
+        x, weight, bias = arguments(count, 9, 9)
+        gradients = torch.autograd.grad(winograd_conv2d(x, weight, bias).sum(), (x, weight, bias))
+    assert not gradients[1].any() and not gradients[2].any() and gradients[0].shape == (0, 5, 9, 9)
+
+
 @pytest.mark.parametrize("tile", [4, 2])
 def test_it_reflects_the_edges_and_keeps_the_image_alone(tile: int):
     for layout in LAYOUTS:
