@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
@@ -49,9 +50,20 @@ def plan_of_many(dataroot: Path, output: str, direction: str, size: int, say: Sa
         raise UserError(f"--dataroot {dataroot} holds no image in {len(shards)} shards, such as {shards[0]}")
     groups, inputs = _groups(files, shards), Paths.of(shards)
     if size:
-        return refuse_inputs(Jobs(files, inputs, *_into_shards(groups, place, size)))
+        targets, into, which = _into_shards(groups, place, size)
+        return refuse_inputs(Jobs(files, inputs, _require_different(targets, into), into, which))
     targets = Paths.of(place / folder / name for folder, inside in groups for name in inside)
-    return refuse_inputs(Jobs(files, inputs, targets))
+    return refuse_inputs(Jobs(files, inputs, _require_different(targets, targets)))
+
+
+def _require_different(targets: Paths, written: Paths) -> Paths:
+    """The targets. UserError where two of what is written have one name, of which one would replace the other."""
+    names = written.names()
+    if len(set(names)) < len(names):
+        name, count = Counter(names).most_common(1)[0]
+        raise UserError(f"{count} of the results would be called {os.fsdecode(name)}; translate the shards one by one, "
+                        "or write those again in which samples have one name")
+    return targets
 
 
 def shards_of(dataroot: Path) -> list[Path]:

@@ -67,6 +67,8 @@ WAYS: dict[str, Callable[[Convolution, Tensor, Tensor | None], Tensor]] = {
     "unrolled": unrolled}
 REFLECTING = "winograd4", "winograd2"
 """Ways that reflect by themselves."""
+IN_16_BITS = DIRECT, "matmul"
+"""Ways for which autocast makes the weights 16 bits too."""
 
 
 def candidates(layer: nn.Module, size: Size, layout: torch.memory_format, sixteen_bits: bool, learns: bool
@@ -190,8 +192,11 @@ TUNED = (TunedConv2d, TunedConvTranspose2d)
 
 def _convolved(layer: TunedConv2d | TunedConvTranspose2d, x: Tensor, bias: Tensor | None) -> Tensor:
     way, pixels = DIRECT if layer.ways is None else layer.ways.of(layer, x), reflection(layer)
+    sixteen_bits = torch.is_autocast_enabled(x.device.type)
+    if sixteen_bits and way not in IN_16_BITS:  # chosen for 32 bits, before a training went on in 16
+        way = DIRECT
     large = layer.in_channels > layer.out_channels  # of what is kept for gradients most goes into the layer
-    if pixels and large and way == DIRECT and not torch.is_autocast_enabled(x.device.type):
+    if pixels and large and way == DIRECT and not sixteen_bits:
         return reflected_conv2d(x, layer.weight, bias, pixels)
     return WAYS[way](layer, x if way in REFLECTING else reflect(x, pixels), bias)
 

@@ -93,6 +93,8 @@ def _gradients(dy: Tensor, x: Tensor, weight: Tensor, padding: int, tile: int, w
     dx = _empty(x, *x.shape[1:]) if wanted_x else None
     kernel = _kernel(weight, tile, kept=False) if wanted_x else None
     dkernel = room("dkernel", ((tile + 2) ** 2, *weight.shape[:2]), x) if wanted_weight else None
+    if dkernel is not None and not len(x):
+        dkernel.zero_()  # no part is the first, which would put its own there
     for number, part in enumerate(grid.parts(len(x), max(weight.shape[:2]))):
         dproducts = _at_once(tile, "A", part.taken(dy), "c")
         if dkernel is not None:
@@ -205,7 +207,7 @@ def _kernel(weight: Tensor, tile: int, kept: bool) -> Tensor:
         return found[1]
     size = math.prod(shape) * weight.element_size()
     _kept.pop(weight, None)
-    if size + sum(kernel.nbytes for _, kernel in list(_kept.values())) > KEPT:
+    if size + sum(kernel.nbytes for _, kernel in list(_kept.data.values())) > KEPT:  # at once
         return _transformed_kernel(weight, tile, room("kernel", shape, weight))
     with torch.inference_mode(False), torch.no_grad():
         kernel = _transformed_kernel(weight, tile, torch.empty(shape, dtype=weight.dtype))

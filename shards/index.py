@@ -117,7 +117,9 @@ class Index:
 
     @classmethod
     def read(cls, path: Path) -> tuple[Index, int]:
-        """From such a file, with the date. Raises OSError, or ValueError for a damaged one and another version's."""
+        """From such a file, with the date. Raises OSError, or ValueError for a damaged one, another version's, and one
+        whose names lead out of the shard: it may come from anywhere.
+        """
         index = object.__new__(cls)
         try:
             with np.load(path, allow_pickle=False) as held:  # which compares a checksum
@@ -128,9 +130,25 @@ class Index:
                 index._names, index._ends, index._order = held["names"].tobytes(), held["ends"], held["order"]
                 index._begins, index._sizes, index._headers = held["begins"], held["sizes"], held["headers"]
                 index.which = held["which"]
+                index._require_sound()
                 return index, about["date"]
-        except (KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (KeyError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"it is damaged: {error}") from None
+
+    def _require_sound(self) -> None:
+        """ValueError for what `scan` never finds."""
+        count, ends = len(self._begins), self._ends
+        if any(len(one) != count for one in (ends[1:], self._sizes, self._headers, self._order, self.which)):
+            raise ValueError("it is damaged: it says more of some files than of others")
+        if ends[0] != 0 or ends[-1] != len(self._names) or (np.diff(ends) <= 0).any() or (
+                np.sort(self._order) != np.arange(count)).any():
+            raise ValueError("it is damaged: its names have other lengths, or another order")
+        if (self._begins < BLOCK).any() or (self._sizes < 0).any() or (
+                self._sizes > self.shard_size - self._begins).any() or (self.which >= len(self.values)).any():
+            raise ValueError("it is damaged: files in it lie outside of the shard")
+        parts = b"".join(b"\0" + name for name in self.names()).replace(b"/", b"\0") + b"\0"
+        if b"\0" in self._names or any(part in parts for part in (b"\0\0", b"\0.\0", b"\0..\0")):
+            raise ValueError("names in it lead out of the shard")
 
 
 def index_path(shard: Path) -> Path:
@@ -154,7 +172,7 @@ def scan(shard: Path) -> Index:
             with tarfile.open(fileobj=file, mode="r:") as tar:
                 members = [*_members(tar, file.fileno())]
                 end = os.pread(file.fileno(), BLOCK, tar.offset)
-        except tarfile.TarError as error:
+        except (tarfile.TarError, OverflowError) as error:
             short = "unexpected end" in str(error) or "truncated" in str(error)
             reason = f"it is {'cut off' if short else 'no tar file'} ({error})"
             raise ValueError(f"{reason}; {COPY}") from None
@@ -169,13 +187,16 @@ def _members(tar: tarfile.TarFile, number: int) -> Iterator[Member]:
     found: dict[str, Member] = {}
     while (entry := tar.next()) is not None:
         tar.members.clear()  # type: ignore[attr-defined]  # which would keep all
+        if entry.size < 0 or tar.offset < entry.offset_data:
+            raise ValueError(f"it is damaged: {entry.name} in it has {entry.size} bytes; {COPY}")  # a loop without end
         if not (entry.isreg() or entry.islnk()):
             continue
         if entry.sparse is not None:
             raise ValueError(f"{entry.name} in it is stored sparse; write the shard again without --sparse")
         name = posixpath.normpath(entry.name)
-        if name.startswith(("/", "../")) or name in (".", ".."):
-            raise ValueError(f"{entry.name} in it leads out of it; write the shard again with names below its top")
+        if name.startswith(("/", "../")) or name in (".", "..") or "\0" in name:
+            raise ValueError(f"{entry.name!r} in it leads out of it, or is no name of a file; write the shard again "
+                             "with names below its top")
         if entry.islnk():
             target = found.get(posixpath.normpath(entry.linkname))
             if target is None:

@@ -17,6 +17,7 @@ from helpers.images import write_image
 from helpers.lively import CYCLE, NOISY
 from shards import copies
 from shards.writing import File, write_shard
+from util.errors import UserError
 
 
 @pytest.fixture
@@ -64,6 +65,17 @@ def members(folder: Path) -> dict[str, np.ndarray]:
 def expected(files: dict[str, Path]) -> dict[str, np.ndarray]:
     G = bothways.load("checkpoints/run", device="cpu")
     return {name: np.asarray(G(path)) for name, path in files.items()}
+
+
+@pytest.mark.parametrize(("sets", "size", "name"), [
+    ({"x.tar": ["p.a.png", "p.png"]}, 0, "x/p.png"), ({"x.tar": ["p.png"], "x.TAR": ["p.png"]}, 0, "x/p.png"),
+    ({"x.tar": ["p.png"], "x.TAR": ["q.png"]}, 10, "x.tar")])
+def test_no_result_replaces_another(tmp_path: Path, sets: dict[str, list[str]], size: int, name: str):
+    write_image(tmp_path / "one.png", 8, 8, seed=0)
+    for shard, names in sets.items():
+        write_shard(tmp_path / "in" / shard, [File(one, (tmp_path / "one.png").read_bytes()) for one in names])
+    with pytest.raises(UserError, match=f"2 of the results would be called .*out/{name};"):
+        plan_of_many(tmp_path / "in", str(tmp_path / "out"), "AtoB", size, lambda notices: None)
 
 
 def test_shards_become_folders(run, tmp_path):

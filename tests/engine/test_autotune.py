@@ -332,6 +332,24 @@ def test_what_cannot_be_raced_is_trained_all_the_same():
     assert made.state()["chosen"] == {"layouts": {}, "ways": {}, "merge": None, "table": []}
 
 
+@pytest.mark.parametrize("way", ["winograd4", "winograd2", "unrolled"])
+@pytest.mark.usefixtures("always")
+def test_what_was_chosen_for_32_bits_goes_on_in_16(way: str, monkeypatch: pytest.MonkeyPatch):
+    """As on another machine, where --precision auto is bf16."""
+    monkeypatch.setattr("networks.ways.FEWEST_UNROLLED", 2)
+    made = engine(watch=Told(prefers("channels_last", way)))
+    made.step(batch(), epoch=1, images=0)
+    assert way in made.tuning.chosen.told()
+    steps = []
+    for on in (True, False):
+        opt = options(LINE)
+        later = Engine(models.find(opt.model)(opt), CPU, "bf16", autotune=on)
+        later.prepare_training(opt.lr, opt.beta1)
+        later.load_state(made.state())
+        steps.append(later.step(batch(), epoch=1, images=1).losses)
+    assert all(math.isclose(steps[0][name], steps[1][name], rel_tol=1e-2) for name in steps[1])
+
+
 def test_an_older_state_knew_no_choice():
     made = engine()
     made.tuning.load_state({})

@@ -1,8 +1,10 @@
 """Winograd's convolution is torch's, with fewer multiplications: values, gradients, rounding, memory, kept kernels."""
 import copy
 import gc
+import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -60,6 +62,13 @@ def test_it_is_the_direct_sum(tile: int, height: int, width: int, padding: int, 
             y = winograd_conv2d(*given, padding, tile)
             assert y.is_contiguous(memory_format=layout)
             assert_near(with_gradients(y, *given), with_gradients(F.conv2d(*given, padding=padding), *given), 1e-11)
+
+
+def test_no_images_have_no_gradient():
+    for count in (2, 0):  # what the first left in memory counts for nothing
+        x, weight, bias = arguments(count, 9, 9)
+        gradients = torch.autograd.grad(winograd_conv2d(x, weight, bias).sum(), (x, weight, bias))
+    assert not gradients[1].any() and not gradients[2].any() and gradients[0].shape == (0, 5, 9, 9)
 
 
 @pytest.mark.parametrize("tile", [4, 2])
@@ -249,6 +258,23 @@ def test_kernels_that_are_kept_are_bounded_and_go_with_their_layers(monkeypatch:
     nets.clear()
     gc.collect()
     assert len(winograd._kept) == 0
+
+
+def test_threads_may_keep_kernels_at_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(winograd, "_transformed_kernel", lambda weight, tile, out: out)  # the keeping alone
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    @torch.no_grad()
+    def keep(weights: list[nn.Parameter]) -> None:
+        for weight in weights * 5:
+            winograd._kernel(weight, 4, kept=True)
+            weight.mul_(1)  # so that it is kept anew
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(keep, [[nn.Parameter(torch.rand(1, 1, 3, 3)) for _ in range(40)] for _ in range(4)]))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_what_is_traced_or_exported_is_the_plain_layer():

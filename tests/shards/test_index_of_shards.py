@@ -91,6 +91,33 @@ def test_what_is_no_shard_is_refused_in_words(tmp_path: Path, shard: Path):
         scan(write_tar(tmp_path / "out.tar", {"../1.png": b"1"}))
 
 
+def resized(raw: bytes, begin: int, size: int) -> bytes:
+    """The tar with another size in the header at `begin`, as base-256, which may be negative."""
+    header = bytearray(raw[begin:begin + 512])
+    header[124:136] = (b"\xff" if size < 0 else b"\x80") + size.to_bytes(11, "big", signed=True)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return raw[:begin] + header + raw[begin + 512:]
+
+
+@pytest.mark.parametrize("size", [-1, -512, -1024, 1 << 80])
+def test_no_size_in_a_header_leads_astray(tmp_path: Path, size: int):
+    """Back to itself, for ever, or farther than a number reaches."""
+    shard = write_tar(tmp_path / "x.tar", {"1.png": b"1", "2.png": b"2", "3.png": b"3"})
+    shard.write_bytes(resized(shard.read_bytes(), 1024, size))
+    with pytest.raises(BrokenShard, match="2.png in it has -|cut off|no tar|damaged"):
+        scan(shard)
+
+
+def test_a_name_with_a_zero_is_none(tmp_path: Path):
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        entry = tarfile.TarInfo("1.png")
+        entry.pax_headers = {"path": "a\0b.png"}
+        tar.addfile(entry)
+    with pytest.raises(BrokenShard, match="no name of a file"):
+        scan(tmp_path / "x.tar")
+
+
 def test_an_index_is_remembered_until_the_shard_changes(shard: Path, monkeypatch: pytest.MonkeyPatch):
     values = [(32, 32, 1, 3, "|u1", False, True, None, 0.5, False)]
     remember(shard, load(shard).with_values(values, np.array([0, 0, -1, 0])))
@@ -124,6 +151,28 @@ def test_a_damaged_index_is_as_none(shard: Path):
         assert known(shard) is None
     with pytest.raises(ValueError, match="damaged"):
         Index.read(index_path(shard))
+
+
+@pytest.mark.parametrize("change", [
+    {"name": "../../1.png"}, {"name": "/1.png"}, {"name": "a/../../1.png"}, {"name": "a\0b.png"}, {"name": ".."},
+    {"begin": -1}, {"size": -1}, {"size": 1 << 60}])
+def test_an_index_that_leads_elsewhere_is_as_none(shard: Path, change: dict[str, int | str]):
+    """As results are called by the names in it, and it may come from a server."""
+    found = scan(shard)
+    members = [found.member(place) for place in range(len(found))]
+    Index([*members[:-1], members[-1]._replace(**change)], found.shard_size).write(index_path(shard))
+    assert known(shard) is None
+    assert load(shard).names() == found.names()
+
+
+def test_no_damage_of_an_index_ends_in_a_traceback(shard: Path):
+    scan(shard).write(index_path(shard))
+    content = index_path(shard).read_bytes()
+    for place in [at for at in range(len(content)) if content[at:at + 4] in (b"PK\3\4", b"PK\1\2")]:
+        for behind in range(4, 12):  # what the zip needs, whether it is encrypted, how it is packed
+            index_path(shard).write_bytes(content[:place + behind] + b"\xff" + content[place + behind + 1:])
+            index.forget([shard])
+            assert known(shard) is None or known(shard).names() == scan(shard).names()
 
 
 def test_a_shard_that_changes_while_it_is_read_is_noticed(shard: Path, tmp_path: Path):
