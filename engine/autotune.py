@@ -17,7 +17,7 @@ from torch import nn
 from engine.layer_calls import Call, Calls
 from engine.race import LAYOUTS, Autocast, Lane, Stopwatch, race
 from networks.scratch import forget_rooms
-from networks.ways import DIRECT, Ways, take_ways
+from networks.ways import DIRECT, WAYS, Ways, take_ways
 from util.files import write_atomically
 from util.user_cache import user_cache
 
@@ -196,5 +196,7 @@ def chosen_from(saved: Mapping[str, Any]) -> Chosen:
         raise ValueError(f"layouts {chosen.layouts}")
     for ways in chosen.ways.values():
         Ways(ways)
+        if not {way for sizes in ways.values() for way in sizes.values()} <= WAYS.keys():
+            raise ValueError(f"ways {ways}")
     return chosen
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 from torch.utils.weak import WeakIdKeyDictionary
 
@@ -201,7 +202,8 @@ def _kernel(weight: Tensor, tile: int, kept: bool) -> Tensor:
     shape = (tile + 2) ** 2, *weight.shape[:2]
     if not kept or weight.device.type != "cpu" or not isinstance(weight, nn.Parameter) or weight.is_inference():
         return _transformed_kernel(weight, tile, room("kernel", shape, weight))
-    state = tile, weight.dtype, weight._version, weight.data_ptr()
+    memory = StorageWeakRef(weight.untyped_storage())  # as long as it is held, no other memory is taken for it
+    state = tile, weight.dtype, weight._version, weight.data_ptr(), memory
     found = _kept.get(weight)
     if found and found[0] == state:
         return found[1]

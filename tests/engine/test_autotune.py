@@ -163,7 +163,7 @@ def test_a_damaged_memory_is_no_memory():
     (place,) = (user_cache() / "autotune").iterdir()
     assert autotune._remembered(place).layouts["G"] == "contiguous"
     for content in ("", "{", "[]", '{"layouts": {"G_A": "sideways"}}', '{"other": 1}',
-                    '{"ways": {"G": {"x": {"y": 1}}}}'):
+                    '{"ways": {"G": {"x": {"y": 1}}}}', '{"ways": {"G": {"x": {"1x2x2": "sideways"}}}}'):
         place.write_text(content)
         assert autotune._remembered(place) is None
     made = engine(watch=Told(prefers("contiguous", "direct")))

@@ -247,6 +247,18 @@ def test_a_kept_kernel_is_never_an_old_one():
 
 
 @torch.no_grad()
+def test_memory_that_is_taken_again_is_no_old_weight():
+    """What the system gives for the second new weight may be what the first one had."""
+    x = torch.rand(1, 6, 9, 9, dtype=torch.float64)
+    for _ in range(20):
+        net = layer()
+        assert_right(net, x)
+        for _ in range(2):
+            net.weight.data = torch.rand(6, 6, 3, 3, dtype=torch.float64)
+        assert_right(net, x)
+
+
+@torch.no_grad()
 def test_kernels_that_are_kept_are_bounded_and_go_with_their_layers(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(winograd, "KEPT", 3 * 36 * 6 * 6 * 8)
     nets, x = [layer() for _ in range(5)], torch.rand(1, 6, 9, 9, dtype=torch.float64)
