@@ -18,7 +18,7 @@ ALLOWED = {  # room: what of ours it may import
     "networks": ("networks",),
     "models": ("models", "networks", "metrics.self_features", "metrics.weight_files", "util", "options.schema",
                "options.groups"),
-    "engine": ("engine", "models.contract", "networks.fast_layers", "networks.ways", "util"),
+    "engine": ("engine", "models.contract", "networks.fast_layers", "networks.scratch", "networks.ways", "util"),
     "tiles": ("tiles", "networks", "util"),
     "metrics": ("metrics", "util"),
     "pages": ("pages", "shards", "util"),
