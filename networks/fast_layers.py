@@ -37,7 +37,8 @@ class SampleNorm2d(nn.InstanceNorm2d):
 
 
 class FollowedPad2d(nn.ReflectionPad2d):
-    """A reflection that the convolution behind it makes, which need not keep what comes of it."""
+    """A reflection that the convolution behind it makes, which need not keep what comes of it: images pass as they are.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return input

@@ -12,12 +12,16 @@ def reflect(x: Tensor, pixels: int) -> Tensor:
 
 
 def reflect_backward(gradient: Tensor, x: Tensor, pixels: int) -> Tensor:
-    """The gradient of x by that of the reflected x."""
+    """The gradient of x, (B, C, H, W), by that of reflect(x, pixels)."""
     return torch.ops.aten.reflection_pad2d_backward(gradient, x, (pixels,) * 4) if pixels else gradient
 
 
 def reflected_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, pixels: int) -> Tensor:
-    """F.conv2d(reflect(x, pixels), weight, bias), whose gradients reflect x once more instead of keeping it twice."""
+    """F.conv2d(reflect(x, pixels), weight, bias), whose gradients reflect x once more instead of keeping it twice.
+
+    Shapes: (B, C, H, W), (K, C, kernel, kernel), (K,) -> (B, K, H + 2 * pixels + 1 - kernel, ...), all of one dtype. A
+    gradient of a gradient is torch's, and so is what is compiled, exported or traced.
+    """
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return F.conv2d(reflect(x, pixels), weight, bias)
     return _Reflected.apply(x, weight, bias, pixels)
